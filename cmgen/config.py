@@ -1,0 +1,199 @@
+"""Every setting of a run, as frozen dataclasses that go to JSON and back. No TensorFlow here."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cmgen.errors import UserError
+
+TASKS = ("sound_encoder", "image_encoder", "s2i", "i2s")
+STRATEGIES = ("auto", "default", "mirrored")
+CONDITIONINGS = ("concat", "projection")
+UPSAMPLINGS = ("deconvolution", "resize")
+NORMALIZATIONS = ("none", "batch")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SoundConfig:
+    """The sound window and its log-mel spectrogram (LMS); 0.5 s at 44.1 kHz gives 128 x 44."""
+
+    sample_rate: int = 44100
+    window_seconds: float = 0.5
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 128
+    f_min: float = 0.0
+    f_max: float = 22050.0
+    # The LMS in dB is clipped to [floor, ceiling] and scaled to [-1, 1]. The reference is fixed
+    # (a power of 1), not the clip's own maximum, so that loudness survives.
+    floor_db: float = -80.0
+    ceiling_db: float = 40.0
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.sample_rate * self.window_seconds)
+
+    @property
+    def frames(self) -> int:
+        """Number of centred STFT frames of one window: 1 + samples // hop."""
+        return 1 + self.window_samples // self.hop_length
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the recordings come from and how they become batches."""
+
+    data: str = "demo"
+    image_size: int = 64
+    cache_gib: float = 4.0
+    # A window whose level is below this is counted as silent: nobody can hear an instrument in it.
+    silence_dbfs: float = -50.0
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """A convolutional classifier whose last hidden layer is the encoding (paper, Figs. 4 and 5)."""
+
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    hidden: int = 256
+    encoding_size: int = 128
+    dropout: float = 0.3
+    normalization: str = "batch"
+    # `paper` builds the layers drawn in the paper; `strided` is our deeper stride-2 network.
+    architecture: str = "strided"
+    l2: float = 0.0
+    augment: bool = True
+    train_steps: int = 1200
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    label_smoothing: float = 0.05
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """Generator, discriminator, objective and optimizers (paper, Fig. 2 and section 3)."""
+
+    noise_size: int = 10
+    compressed_size: int = 64
+    generator_channels: int = 32
+    discriminator_channels: int = 32
+    generator_normalization: str = "batch"
+    discriminator_normalization: str = "none"
+    conditioning: str = "projection"
+    upsampling: str = "resize"
+    # Weight of S_w, the score of a real picture with the sound of another class; 0 leaves it out.
+    mismatch_weight: float = 1.0
+    # gamma of the zero-centred gradient penalty on real pairs (R1) and on generated ones (R2).
+    r1_gamma: float = 1.0
+    r2_gamma: float = 0.0
+    penalty_every: int = 1
+    generator_learning_rate: float = 4e-4
+    discriminator_learning_rate: float = 4e-4
+    beta_1: float = 0.0
+    beta_2: float = 0.99
+    # Half-life of the averaged generator weights, in pictures.
+    average_half_life: int = 10000
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run; printed at its start and written into the run folder as config.json."""
+
+    task: str = "s2i"
+    workdir: str = "runs/s2i"
+    train_steps: int = 2500
+    batch_size: int = 64
+    checkpoint_steps: int = 250
+    keep_checkpoints: int = 2
+    seed: int = 1
+    strategy: str = "auto"
+    mixed_precision: bool = False
+    sound: SoundConfig = field(default_factory=SoundConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    sound_encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    image_encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    verifier: EncoderConfig = field(default_factory=EncoderConfig)
+    gan: GanConfig = field(default_factory=GanConfig)
+
+
+def to_json(config: Any) -> str:
+    """A config as indented JSON text with sorted-as-declared keys and a final newline."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def from_json(cls: type[T], text: str, source: str = "config.json") -> T:
+    """Reads what `to_json` wrote; unknown and missing names are errors that list both.
+
+    Args:
+      cls: the dataclass to build.
+      text: JSON text.
+      source: the file's name, for messages.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
+    return _build(cls, values, source)
+
+
+def _build(cls: type[T], values: Any, where: str) -> T:
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected an object, found {values!r}")
+    hints = typing.get_type_hints(cls)
+    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown, missing = sorted(set(values) - names), sorted(names - set(values))
+    if unknown or missing:
+        raise UserError(
+            f"{where}: does not fit this version of cmgen; unexpected names: {unknown or 'none'}, "
+            f"missing names: {missing or 'none'}; train again or use the version that wrote it"
+        )
+    return cls(**{k: _convert(hints[k], v, f"{where}: {k}") for k, v in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, where)
+    if typing.get_origin(hint) in (tuple, types.GenericAlias) and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def validate(config: TrainConfig) -> None:
+    """Raises a UserError that names the flag, the value and the mend for values that can't work."""
+    positive = ("train_steps", "batch_size", "checkpoint_steps", "keep_checkpoints")
+    for name in positive:
+        _require(getattr(config, name) >= 1, name, getattr(config, name), "must be at least 1")
+    choices = {
+        "task": (config.task, TASKS),
+        "strategy": (config.strategy, STRATEGIES),
+        "conditioning": (config.gan.conditioning, CONDITIONINGS),
+        "upsampling": (config.gan.upsampling, UPSAMPLINGS),
+        "generator_normalization": (config.gan.generator_normalization, NORMALIZATIONS),
+        "discriminator_normalization": (config.gan.discriminator_normalization, NORMALIZATIONS),
+    }
+    for name, (value, allowed) in choices.items():
+        _require(value in allowed, name, value, f"must be one of {', '.join(allowed)}")
+    _require(
+        config.batch_size % 2 == 0,
+        "batch_size",
+        config.batch_size,
+        "must be even: neighbours in a batch are each other's mismatched pair",
+    )
+    _require(
+        config.data.image_size >= 32 and config.data.image_size & (config.data.image_size - 1) == 0,
+        "image_size",
+        config.data.image_size,
+        "must be a power of two, at least 32",
+    )
+    _require(config.data.cache_gib >= 0, "cache_gib", config.data.cache_gib, "must not be negative")
+
+
+def _require(good: bool, name: str, value: object, mend: str) -> None:
+    if not good:
+        raise UserError(f"--{name}={value}: {mend}")
