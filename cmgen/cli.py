@@ -1,0 +1,259 @@
+"""What the mains share: presets, grouped --help, and errors that people can act on. No TensorFlow.
+
+A main defines its flags in a FlagValues of its own, so that tests can import several mains, and
+ends with a function for the console script:
+
+    FLAGS = flags.FlagValues()
+    flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)
+
+    def main() -> None:
+        from cmgen import training  # TensorFlow is imported only when the work starts
+        ...
+
+    def console() -> None:
+        cli.run(main, {"Run": ("workdir",)}, FLAGS)
+
+    if __name__ == "__main__":
+        console()
+
+The main's module docstring is its manual: the first paragraph heads --help, the rest (examples)
+ends it.
+"""
+
+import errno
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
+
+PRESETS = Path(__file__).parent / "presets"
+INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
+
+FlagGroups = Mapping[str, Sequence[str]]
+
+
+def run(
+    main: Callable[[], None],
+    groups: FlagGroups,
+    flag_values: flags.FlagValues,
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """Parses the flags, calls main() and exits; the whole program of every main.
+
+    Args:
+      main: the work, called once `flag_values` is parsed.
+      groups: heading -> names of the flags that --help shows under it, in this order.
+      flag_values: where the main's flags are defined.
+      argv: the command line with the program's name first; sys.argv if None.
+    """
+    quiet_tensorflow()
+    arguments = list(sys.argv if argv is None else argv)
+    program = _program_name(main)
+    sys.exit(_exit_code(program, lambda: _start(program, main, groups, flag_values, arguments)))
+
+
+def quiet_tensorflow() -> None:
+    """Hides TensorFlow's start-up messages unless the user asked for them; call before importing it."""
+    # 3 leaves only fatal messages: version 2.16 logs harmless CUDA registration notes as errors,
+    # and real failures reach Python as exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Keras would otherwise follow the user's ~/.keras/keras.json to another backend.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+
+
+def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """Sets `flag_values` from argv (program name first), with flag files and presets expanded."""
+    rest = flag_values([argv[0], *expand_flagfiles(argv[1:])])
+    if len(rest) > 1:
+        raise UserError(f"unexpected argument {rest[1]!r}: everything is set by --name=value flags")
+
+
+def expand_flagfiles(
+    arguments: Sequence[str], folder: Path | None = None, including: tuple[Path, ...] = ()
+) -> list[str]:
+    """Replaces each --flagfile=NAME by the flags in that file, in place, so that the last flag wins.
+
+    Args:
+      arguments: command-line arguments or the lines of a flag file.
+      folder: where the flag file that holds `arguments` lies; it is searched first.
+      including: the flag files that are being read, to refuse circles.
+    """
+    expanded: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        if argument == "--":
+            return [*expanded, argument, *pending]
+        name = _flagfile_name(argument, pending)
+        if name is None:
+            expanded.append(argument)
+            continue
+        path = _find_flagfile(name, folder)
+        if path in including:
+            raise UserError(f"--flagfile={name}: {path} includes itself; remove the circle")
+        expanded += expand_flagfiles(_read_flagfile(path), path.parent, (*including, path))
+    return expanded
+
+
+def preset_names() -> list[str]:
+    """Names of the flag files that cmgen ships."""
+    return sorted(path.name for path in PRESETS.glob("*.flags"))
+
+
+def help_text(program: str, manual: str, groups: FlagGroups, flag_values: flags.FlagValues) -> str:
+    """The text of --help: what the main does, its grouped flags, fitting presets, examples."""
+    summary, _, examples = manual.strip().partition("\n\n")
+    width = min(shutil.get_terminal_size().columns, 100)
+    parts = [f"usage: {program} [--flag=value ...]", textwrap.fill(summary, width)]
+    for heading, names in groups.items():
+        lines = [_flag_help(flag_values[name], width) for name in names]
+        parts.append("\n".join([f"{heading}:", *lines]))
+    presets = [name for name in preset_names() if _preset_fits(name, flag_values)]
+    if presets:
+        titles = [f"  --flagfile={name:<18} {_preset_title(name)}" for name in presets]
+        parts.append("\n".join(["Presets (found from any folder; later flags win):", *titles]))
+    if examples:
+        parts.append(textwrap.dedent(examples).rstrip())
+    parts.append("--helpfull lists every flag.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _start(
+    program: str,
+    main: Callable[[], None],
+    groups: FlagGroups,
+    flag_values: flags.FlagValues,
+    argv: Sequence[str],
+) -> None:
+    manual = sys.modules[main.__module__].__doc__ or ""
+    if {"--help", "-help", "-h", "--helpshort"} & set(argv):
+        print(help_text(program, manual, groups, flag_values), end="")
+    elif {"--helpfull", "-helpfull"} & set(argv):
+        print(f"{manual.strip()}\n\nflags:\n{flag_values.get_help()}")
+    else:
+        parse(flag_values, argv)
+        main()
+
+
+def _exit_code(program: str, work: Callable[[], None]) -> int:
+    """Runs `work`; errors that a person can mend become one message on stderr, others a traceback."""
+    try:
+        work()
+        return 0
+    except UserError as error:
+        message, code = str(error), error.exit_code
+    except flags.Error as error:
+        message, code = f"{_one_line(error)} (see --help)", BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"\n{program}: stopped by Ctrl-C before the work was done.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        resource = _exhausted_resource(error)
+        if resource is None:
+            raise
+        message, code = resource, FAILED_WORK
+    print(f"{program}: error: {message}", file=sys.stderr)
+    return code
+
+
+def _exhausted_resource(error: Exception) -> str | None:
+    """What ran out and how to mend it, or None if `error` is something else."""
+    # TensorFlow's own class is recognised by name, since importing it here would slow every --help.
+    exhausted = type(error).__name__ == "ResourceExhaustedError"
+    full = "No space left on device"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return f"the disk is full{where}: free some space and run the same command again"
+    if exhausted and full in str(error):
+        return "the disk is full: free some space and run the same command again"
+    if isinstance(error, MemoryError) or exhausted:
+        return (
+            f"out of memory ({_one_line(error) or type(error).__name__}): use a smaller "
+            "--batch_size or --cache_gib, or close other programs"
+        )
+    return None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+def _program_name(main: Callable[[], None]) -> str:
+    """`cmgen.train` for `python -m cmgen.train` and for its console script; a tool's file name."""
+    if main.__module__ != "__main__":
+        return main.__module__
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).name
+
+
+def _flagfile_name(argument: str, following: Iterator[str]) -> str | None:
+    """NAME of `--flagfile=NAME` or `--flagfile NAME` (taken from `following`), None if not that."""
+    flag, equals, value = argument.partition("=")
+    if flag not in ("--flagfile", "-flagfile"):
+        return None
+    name = value if equals else next(following, "")
+    if not name:
+        raise UserError(f"--flagfile: needs a file; presets: {', '.join(preset_names())}")
+    return name
+
+
+def _find_flagfile(name: str, folder: Path | None) -> Path:
+    path = Path(name).expanduser()
+    for root in (folder, Path.cwd(), PRESETS):
+        if root is not None and (root / path).is_file():
+            return (root / path).resolve()
+    raise UserError(
+        f"--flagfile={name}: no such file, and no preset of that name; "
+        f"presets: {', '.join(preset_names())}"
+    )
+
+
+def _read_flagfile(path: Path) -> list[str]:
+    """The flags in a flag file: one a line, blank lines and # comments left out."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"--flagfile={path}: not a text file; give one --flag=value a line") from (
+            error
+        )
+    found = [line for line in lines if line and not line.startswith(("#", "//"))]
+    for line in found:
+        if not line.startswith("-"):
+            raise UserError(f"--flagfile={path}: {line!r} is no flag; write --name=value")
+    return found
+
+
+def _preset_title(name: str) -> str:
+    """The first comment line of a preset says what it is for."""
+    first = (PRESETS / name).read_text(encoding="utf-8").partition("\n")[0]
+    return first.lstrip("# ")
+
+
+def _preset_fits(name: str, flag_values: flags.FlagValues) -> bool:
+    """Whether a main knows every flag of a preset."""
+    names = [
+        line.lstrip("-").partition("=")[0] for line in expand_flagfiles([f"--flagfile={name}"])
+    ]
+    return all(n in flag_values or n.removeprefix("no") in flag_values for n in names)
+
+
+def _flag_help(flag: flags.Flag, width: int) -> str:
+    """Two columns: the flag with its default value, then its help, wrapped."""
+    column = 34
+    if flag.boolean:
+        left = f"  --[no]{flag.name}"
+        default = {True: "on", False: "off", None: "automatic"}[flag.default]
+        text = f"{flag.help} (default: {default})"
+    else:
+        default = "" if flag.default is None else str(flag.default_as_str).strip("'")
+        left, text = f"  --{flag.name}={default}", flag.help
+    wrapped = textwrap.wrap(text, max(width - column, 30))
+    beside = wrapped.pop(0) if wrapped and len(left) < column else ""
+    lines = [f"{left:<{column}}{beside}".rstrip(), *(" " * column + line for line in wrapped)]
+    return "\n".join(lines)

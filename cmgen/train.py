@@ -1,0 +1,242 @@
+"""Trains a sound-to-image generator (or an encoder) and evaluates it. The same command resumes.
+
+Examples:
+  python -m cmgen.train --flagfile=s2i.flags --workdir=runs/s2i
+  python -m cmgen.train --flagfile=s2i.flags --data=/videos --workdir=runs/mine --train_steps=5000
+  python -m cmgen.train --flagfile=s2i.flags --dry_run
+  tensorboard --logdir=runs
+"""
+
+import dataclasses
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from absl import flags
+
+from cmgen import cli
+from cmgen.config import (
+    CONDITIONINGS,
+    NORMALIZATIONS,
+    STRATEGIES,
+    TASKS,
+    UPSAMPLINGS,
+    TrainConfig,
+    to_json,
+    validate,
+)
+
+FLAGS = flags.FlagValues()
+
+# Flags are made from the fields of TrainConfig, so names and default values stand there alone.
+# Sections are the fields that are dataclasses themselves; their flags have this prefix.
+PREFIXES = {
+    "data": "",
+    "gan": "",
+    "sound_encoder": "sound_encoder_",
+    "image_encoder": "image_encoder_",
+    "verifier": "verifier_",
+}
+# The networks are built for this shape of spectrogram, so it is no flag.
+NOT_FLAGS = ("sound",)
+
+ENCODER_HELP = {
+    "widths": "Channels of the convolutions, comma-separated.",
+    "hidden": "Width of the dense layer before the encoding.",
+    "encoding_size": "Length of the encoding.",
+    "dropout": "Share of units dropped while training.",
+    "normalization": f"One of {', '.join(NORMALIZATIONS)}.",
+    "architecture": "`paper`: the layers drawn in the paper; `strided`: our deeper network.",
+    "l2": "Weight decay: factor of the squared kernels in the loss.",
+    "augment": "Vary loudness, time and frequency (sound) or colour and place (pictures).",
+    "train_steps": "Steps to train it for.",
+    "batch_size": "Items a step.",
+    "learning_rate": "Adam's highest learning rate.",
+    "label_smoothing": "Share of each target spread over all classes.",
+}
+SECTION_HELP = {
+    "": {
+        "task": f"What to train: {', '.join(TASKS)}.",
+        "workdir": "The run's folder: settings, checkpoints, logs, samples.",
+        "train_steps": "Steps of the task's own training.",
+        "batch_size": "Pairs a step, over all devices; even.",
+        "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
+        "keep_checkpoints": "Newest checkpoints kept, beside the best on validation.",
+        "seed": "Makes the run repeatable.",
+        "strategy": f"Devices: one of {', '.join(STRATEGIES)}.",
+        "mixed_precision": "Compute in bfloat16, weights in float32.",
+    },
+    "data": {
+        "data": "`demo`, a prepared folder, or a raw one (videos, Sub-URMP), prepared into a cache.",
+        "image_size": "Side of the pictures in pixels, a power of two.",
+        "cache_gib": "Data up to this size are decoded once into memory; larger ones stream.",
+        "silence_dbfs": "Windows below this level count as silent when measuring.",
+    },
+    "gan": {
+        "noise_size": "Length of the generator's noise.",
+        "compressed_size": "Length that the encoding is compressed to.",
+        "generator_channels": "Channels of the generator's last hidden block.",
+        "generator_convolutions": "Convolutions at each resolution of the `resize` generator.",
+        "discriminator_channels": "Channels of the discriminator's first block.",
+        "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
+        "discriminator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
+        "conditioning": f"How the discriminator sees the sound: {' or '.join(CONDITIONINGS)}.",
+        "upsampling": f"How the generator grows the picture: {' or '.join(UPSAMPLINGS)}.",
+        "mismatch_weight": "Weight of real pictures with another class's sound; 0 leaves them out.",
+        "r1_gamma": "Gradient penalty on real pairs; 0 leaves it out.",
+        "r2_gamma": "Gradient penalty on generated pairs; 0 leaves it out.",
+        "penalty_every": "Steps from one gradient penalty to the next.",
+        "generator_learning_rate": "Adam's learning rate of the generator.",
+        "discriminator_learning_rate": "Adam's learning rate of the discriminator.",
+        "beta_1": "Adam's decay of the mean gradient, both networks.",
+        "beta_2": "Adam's decay of the squared gradient, both networks.",
+        "average_half_life": "Half-life of the averaged generator weights, in pictures.",
+        "augment": "Shift, recolour and cut what the discriminator sees, differentiably.",
+    },
+    "sound_encoder": ENCODER_HELP,
+    "image_encoder": ENCODER_HELP,
+    "verifier": ENCODER_HELP,
+}
+GROUPS = {
+    "Data": ("data", "image_size", "cache_gib"),
+    "Run": (
+        "task",
+        "workdir",
+        "train_steps",
+        "batch_size",
+        "checkpoint_steps",
+        "keep_checkpoints",
+        "seed",
+        "strategy",
+        "mixed_precision",
+        "dry_run",
+    ),
+    "Model": (
+        "generator_channels",
+        "discriminator_channels",
+        "conditioning",
+        "upsampling",
+        "sound_encoder_architecture",
+        "sound_encoder_train_steps",
+        "verifier_train_steps",
+    ),
+    "Objective": (
+        "mismatch_weight",
+        "r1_gamma",
+        "r2_gamma",
+        "generator_learning_rate",
+        "discriminator_learning_rate",
+        "average_half_life",
+        "augment",
+    ),
+}
+
+
+class _IntegersParser(flags.ArgumentParser):
+    """Comma-separated whole numbers to a tuple."""
+
+    syntactic_help = "comma-separated whole numbers"
+
+    def parse(self, argument: Any) -> tuple[int, ...]:
+        if isinstance(argument, tuple):
+            return argument
+        return tuple(int(part) for part in argument.split(","))
+
+
+class Setting(typing.NamedTuple):
+    """A field of TrainConfig or of one of its sections, and its flag."""
+
+    flag: str
+    section: str  # "" for TrainConfig's own fields
+    field: str
+    kind: Any  # bool, int, float, str or tuple
+    default: Any
+    help: str
+
+
+def settings() -> Iterator[Setting]:
+    """Every setting that has a flag."""
+    config = TrainConfig()
+    for section, part in [("", config)] + [(name, getattr(config, name)) for name in PREFIXES]:
+        hints = typing.get_type_hints(type(part))
+        helps = SECTION_HELP[section]
+        for field in dataclasses.fields(part):
+            if section or field.name not in (*PREFIXES, *NOT_FLAGS):
+                flag = PREFIXES.get(section, "") + field.name
+                default = getattr(part, field.name)
+                text = helps.get(field.name, "")
+                yield Setting(flag, section, field.name, _kind(hints[field.name]), default, text)
+
+
+def _kind(hint: Any) -> Any:
+    """bool for `bool | None`, tuple for `tuple[int, ...]`, a plain type for itself."""
+    options = [option for option in typing.get_args(hint) if isinstance(option, type)]
+    if typing.get_origin(hint) is tuple:
+        return tuple
+    return options[0] if options else hint
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """One flag per setting of TrainConfig with its default value, and --dry_run."""
+    define: dict[Any, Any] = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    for setting in settings():
+        if setting.kind is tuple:
+            serializer = flags.CsvListSerializer(",")
+            parser = _IntegersParser()
+            flags.DEFINE(
+                parser, setting.flag, setting.default, setting.help, flag_values, serializer
+            )
+        else:
+            define[setting.kind](
+                setting.flag, setting.default, setting.help, flag_values=flag_values
+            )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print the settings, the parameter counts and the cost, and stop.",
+        flag_values=flag_values,
+    )
+
+
+def config_from_flags(flag_values: flags.FlagValues) -> TrainConfig:
+    """The run's settings as the parsed flags say."""
+    sections: dict[str, dict[str, Any]] = {}
+    for setting in settings():
+        value = flag_values[setting.flag].value
+        sections.setdefault(setting.section, {})[setting.field] = value
+    defaults = TrainConfig()
+    inner = {
+        name: dataclasses.replace(getattr(defaults, name), **values)
+        for name, values in sections.items()
+        if name
+    }
+    config = dataclasses.replace(defaults, **sections[""], **inner)
+    validate(config)
+    return config
+
+
+define_flags(FLAGS)
+
+
+def main() -> None:
+    config = config_from_flags(FLAGS)
+    print(to_json(config), end="", flush=True)
+    from cmgen import training  # TensorFlow is imported only when the work starts
+
+    if FLAGS.dry_run:
+        training.dry_run(config)
+    else:
+        training.run(config)
+
+
+def console() -> None:
+    cli.run(main, GROUPS, FLAGS)
+
+
+if __name__ == "__main__":
+    console()
