@@ -1,0 +1,95 @@
+"""Whole files or none: everything is written under a temporary name and renamed when complete."""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cmgen.errors import FAILED_WORK, UserError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; renamed to `path` on success, removed on any failure.
+
+    The temporary name keeps the suffix of `path`, since writers choose their format by it.
+    """
+    path = Path(path)
+    temporary = _temporary_name(path)
+    try:
+        with explained_disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yields a new temporary folder beside `path`; renamed to `path` on success, else removed.
+
+    `path` must not exist yet or be an empty folder, so that nobody's files are replaced.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path}: exists and is not an empty folder; remove it or name another")
+    temporary = _temporary_name(path)
+    try:
+        with explained_disk_errors(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                path.rmdir()
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a whole file or nothing."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole UTF-8 file or nothing."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def explained_disk_errors(path: Path) -> Iterator[None]:
+    """Turns a full disk, a read-only folder and the like into a UserError that names `path`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if _disk_is_full(error):
+            raise UserError(
+                f"{path}: the disk is full; nothing was left half-written; free some space or "
+                "write to another disk, then run the same command again",
+                FAILED_WORK,
+            ) from error
+        if isinstance(error, PermissionError) or (
+            isinstance(error, OSError) and error.errno == errno.EROFS
+        ):
+            raise UserError(
+                f"{path}: may not be written here ({error.strerror}); name another folder",
+                FAILED_WORK,
+            ) from error
+        raise
+
+
+def _disk_is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # TensorFlow's and FFmpeg's writers have error classes of their own, told apart by their text.
+    return "No space left on device" in str(error)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")

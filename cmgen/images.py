@@ -1,0 +1,95 @@
+"""Pictures as arrays: crop and resize, JPEG and PNG, scaling to [-1, 1], grids. No TensorFlow."""
+
+import io
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cmgen.errors import UserError
+from cmgen.files import write_bytes
+
+JPEG_QUALITY = 95
+
+FloatArray = TypeVar("FloatArray")  # a numpy array or a TensorFlow tensor of floats
+
+
+def scale(pixels: FloatArray) -> FloatArray:
+    """[0, 255] (already cast to float; array or tensor of any shape) -> [-1, 1]."""
+    return pixels / 127.5 - 1.0  # type: ignore[operator]
+
+
+def unscale(images: np.ndarray) -> np.ndarray:
+    """float [-1, 1] of any shape -> uint8 [0, 255], rounded and clipped."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def square(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest centred square of a picture, resized; uint8 [H, W, 3] -> uint8 [size, size, 3].
+
+    Shrinks by averaging the covered area (no aliasing), enlarges bilinearly.
+    """
+    height, width = image.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    if side == size and left == int(left) and top == int(top):
+        return image[int(top) : int(top) + size, int(left) : int(left) + size]
+    method = Image.Resampling.BOX if side >= size else Image.Resampling.BILINEAR
+    box = (left, top, left + side, top + side)
+    return np.asarray(Image.fromarray(image).resize((size, size), method, box=box))
+
+
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """uint8 [H, W, 3] -> JPEG bytes with full colour resolution (small pictures need it)."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 [H, W, 3] -> PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3] as a PNG file, whole or not at all."""
+    write_bytes(path, encode_png(image))
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Any picture file that Pillow reads -> uint8 [H, W, 3], turned upright."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a picture")
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a readable picture ({error}); replace or remove the file"
+        ) from error
+
+
+def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 255) -> np.ndarray:
+    """Pictures beside and below each other.
+
+    Args:
+      images: uint8 [N, H, W, 3] in reading order; the last row may be short.
+      columns: pictures in a row.
+      gap: pixels between pictures.
+      background: grey level of the gaps and of missing pictures, 0 to 255.
+
+    Returns:
+      uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, 3].
+    """
+    count, height, width = images.shape[:3]
+    rows = -(-count // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
+    sheet = np.full(shape, background, np.uint8)
+    for index, image in enumerate(images):
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet

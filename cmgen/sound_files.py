@@ -1,0 +1,145 @@
+"""Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import soxr
+
+from cmgen.errors import UserError
+
+SAMPLE_RATE = 44100
+MIN_SECONDS = 0.5  # one window
+
+# A file may end this much before the length that its header promises (encoders pad, players cut).
+_LENGTH_TOLERANCE_SECONDS = 0.5
+
+
+def decode_sound(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Decodes the sound of any file that libsndfile or FFmpeg reads.
+
+    Args:
+      path: a sound or video file of any sample rate and channel count.
+      sample_rate: of the result, in Hz.
+
+    Returns:
+      float32 [n] in about [-1, 1]: the mean of the channels, at least 0.5 s long.
+
+    Raises:
+      UserError: the file is missing, empty, no media file, truncated, silent film, or too short.
+    """
+    path = Path(path)
+    check_file(path)
+    try:
+        samples, rate = _read_with_soundfile(path)
+    except soundfile.LibsndfileError:
+        samples, rate = _read_with_ffmpeg(path)
+    return finish_sound(path, samples, rate, sample_rate)
+
+
+def check_file(path: Path) -> None:
+    """Raises a UserError if `path` is not a file with something in it."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a sound or video file")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; check the name")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
+
+
+def finish_sound(path: Path, samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """Mixes [n, channels] at `rate` to mono, resamples, and checks it; float32 [m]."""
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path}: its sound holds NaN or infinite samples; write the file again")
+    seconds = len(samples) / rate
+    if seconds < MIN_SECONDS:
+        raise UserError(
+            f"{path}: has {seconds:.2f} s of sound; needs at least {MIN_SECONDS} s (one window)"
+        )
+    mono = samples.mean(axis=1, dtype=np.float32)
+    # A resampled 0.5 s may round to one sample less than a window; its tail is padded by silence.
+    resampled = soxr.resample(mono, rate, sample_rate) if rate != sample_rate else mono
+    missing = int(MIN_SECONDS * sample_rate) - len(resampled)
+    return np.pad(resampled, (0, missing)) if missing > 0 else resampled
+
+
+def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """float32 [n] at `rate` Hz -> float32 [about n * new_rate / rate], band-limited (soxr HQ)."""
+    return samples if rate == new_rate else soxr.resample(samples, rate, new_rate)
+
+
+def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np.ndarray, int]:
+    """Decoded FFmpeg sound -> (float32 [n, channels], rate); cut or padded so that it begins at `start`.
+
+    Args:
+      frames: consecutive frames of one stream, at least one.
+      start: time in seconds that sample 0 of the result stands for (encoder delay lies before it).
+    """
+    rate, layout = frames[0].sample_rate, frames[0].layout
+    resampler = av.AudioResampler("fltp", layout, rate)
+    parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
+    samples = np.concatenate(parts, axis=1).T.astype(np.float32, copy=False)
+    offset = round((float(frames[0].time or 0.0) - start) * rate)
+    if offset >= 0:
+        return np.pad(samples, ((offset, 0), (0, 0))), rate
+    return samples[-offset:], rate
+
+
+def check_length(path: Path, seconds: float, promised: Fraction | float | None) -> None:
+    """Raises a UserError if clearly less was decoded than the file's header promises."""
+    if promised and seconds < float(promised) - max(
+        _LENGTH_TOLERANCE_SECONDS, 0.05 * float(promised)
+    ):
+        raise UserError(
+            f"{path}: is truncated ({seconds:.2f} s of {float(promised):.2f} s can be decoded); "
+            "copy the file again or remove it"
+        )
+
+
+def _read_with_soundfile(path: Path) -> tuple[np.ndarray, int]:
+    """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError."""
+    information = soundfile.info(str(path), verbose=True)
+    cut = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
+    # Programs that write to a pipe leave a huge or zero length in the header: not a damage.
+    if cut and int(cut[2]) < int(cut[1]) < 2**31 - 1024:
+        raise UserError(
+            f"{path}: is truncated ({cut[2]} of {cut[1]} bytes of sound); "
+            "copy the file again or remove it"
+        )
+    try:
+        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UserError(
+            f"{path}: cannot be decoded ({error.error_string}); copy the file again or remove it"
+        ) from error
+    check_length(path, len(samples) / rate, information.frames / rate)
+    return samples, rate
+
+
+def _read_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
+    """(float32 [n, channels], rate) of the first sound stream of any container."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise UserError(f"{path}: has no sound; give a file with a sound track")
+            stream = container.streams.audio[0]
+            frames = list(container.decode(stream))
+            promised = stream.duration * stream.time_base if stream.duration else None
+    except av.FFmpegError as error:
+        raise unreadable(path, error) from error
+    if not frames:
+        raise UserError(f"{path}: its sound track is empty; give a file with sound")
+    samples, rate = audio_frames_to_array(frames, 0.0)
+    check_length(path, len(samples) / rate, promised)
+    return samples, rate
+
+
+def unreadable(path: Path, error: av.FFmpegError) -> UserError:
+    """The message for a file that FFmpeg cannot open or decode."""
+    return UserError(
+        f"{path}: not a readable sound or video file, or truncated ({error.strerror}); "
+        "copy the file again, convert it or remove it"
+    )

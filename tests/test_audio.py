@@ -1,0 +1,135 @@
+"""The LMS against librosa, its export to ONNX, and the way back to sound."""
+
+import librosa
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen import audio
+from cmgen.config import SoundConfig
+
+CONFIG = SoundConfig()
+SECONDS = np.arange(CONFIG.window_samples) / CONFIG.sample_rate
+
+
+def librosa_db(waveform: np.ndarray, config: SoundConfig = CONFIG) -> np.ndarray:
+    power = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        hop_length=config.hop_length,
+        n_mels=config.n_mels,
+        fmin=config.f_min,
+        fmax=config.f_max,
+    )
+    return librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)
+
+
+def clips() -> dict[str, np.ndarray]:
+    """Hard cases: full-scale tones beside empty bands, every loudness, silence, clicks, notes."""
+    random = np.random.default_rng(1)
+    tone = 0.9 * np.sin(2 * np.pi * 440.0 * SECONDS)
+    harmonics = sum(np.sin(2 * np.pi * 220 * k * SECONDS) / k**2 for k in range(1, 20))
+    return {
+        "tone": tone,
+        "tone of 16 bits": np.rint(tone * 32767) / 32768,
+        "high tone": 0.5 * np.sin(2 * np.pi * 15000.3 * SECONDS),
+        "note": 0.4 * harmonics * np.exp(-5 * SECONDS),
+        "noise": 0.1 * random.standard_normal(CONFIG.window_samples),
+        "faint noise": 1e-5 * random.standard_normal(CONFIG.window_samples),
+        "silence": np.zeros(CONFIG.window_samples),
+        "offset": np.full(CONFIG.window_samples, 0.5),
+        "click": np.eye(1, CONFIG.window_samples, 9000)[0],
+    }
+
+
+def spectral_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Relative distance of magnitude spectra (spectral convergence; 0 is equal)."""
+    first, second = (np.abs(librosa.stft(x, n_fft=2048, hop_length=512)) for x in (a, b))
+    return float(np.linalg.norm(first - second) / np.linalg.norm(first))
+
+
+@pytest.mark.parametrize("for_onnx", [False, True])
+def test_lms_equals_librosa_for_every_clip_of_a_batch(for_onnx):
+    batch = np.stack(list(clips().values())).astype(np.float32)
+    decibels = audio.log_mel_db(tf.constant(batch), CONFIG, for_onnx).numpy()
+    assert decibels.shape == (len(batch), 128, 44)
+    for name, ours, waveform in zip(clips(), decibels, batch, strict=True):
+        np.testing.assert_allclose(ours, librosa_db(waveform), atol=1e-3, rtol=0, err_msg=name)
+
+
+def test_mel_matrix_equals_librosa():
+    ours = audio.mel_matrix(CONFIG)
+    theirs = librosa.filters.mel(sr=44100, n_fft=2048, n_mels=128, fmin=0, fmax=22050).T
+    np.testing.assert_allclose(ours, theirs, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "config", [SoundConfig(n_fft=1024, hop_length=256, n_mels=64), SoundConfig(hop_length=600)]
+)
+def test_other_settings_equal_librosa(config):
+    waveform = clips()["note"].astype(np.float32)
+    ours = audio.log_mel_db(tf.constant(waveform[None]), config)[0]
+    assert ours.shape == (config.n_mels, config.frames)
+    np.testing.assert_allclose(ours, librosa_db(waveform, config), atol=1e-3, rtol=0)
+
+
+def test_lms_is_scaled_and_keeps_loudness():
+    batch = tf.constant(np.stack([clips()["noise"], clips()["noise"] / 10]), tf.float32)
+    scaled = audio.lms(batch, CONFIG)
+    assert scaled.dtype == tf.float32
+    assert float(tf.reduce_max(tf.abs(scaled))) <= 1.0
+    # 20 dB less is 20 / 120 of the range [-1, 1], everywhere.
+    np.testing.assert_allclose(scaled[0] - scaled[1], np.full((128, 44), 1 / 3), atol=1e-4)
+    np.testing.assert_allclose(
+        audio.unscale_db(scaled, CONFIG), audio.log_mel_db(batch, CONFIG), atol=1e-3
+    )
+
+
+def test_lms_is_the_same_inside_tf_data_and_does_not_depend_on_neighbours():
+    batch = np.stack(list(clips().values())).astype(np.float32)
+    dataset = tf.data.Dataset.from_tensors(batch).map(lambda x: audio.lms(x, CONFIG))
+    together = next(iter(dataset)).numpy()
+    alone = np.concatenate([audio.lms(tf.constant(clip[None]), CONFIG) for clip in batch])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_lms_converts_to_onnx_with_any_batch_size():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    tf2onnx = pytest.importorskip("tf2onnx")
+    signature = [tf.TensorSpec([None, CONFIG.window_samples], tf.float32, name="waveform")]
+    function = tf.function(lambda waveform: audio.lms(waveform, CONFIG, for_onnx=True), signature)
+    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=17)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for size in (1, 3):
+        batch = np.stack(list(clips().values())[:size]).astype(np.float32)
+        result = session.run(None, {"waveform": batch})[0]
+        np.testing.assert_allclose(result, audio.lms(tf.constant(batch), CONFIG), atol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [22050, 30000])
+def test_griffin_lim_gives_a_sound_with_that_spectrogram(samples):
+    seconds = np.arange(samples) / 44100
+    note = sum(np.sin(2 * np.pi * 220 * k * seconds) / k for k in range(1, 8)) * 0.2
+    note = note.astype(np.float32)
+    scaled = audio.lms(tf.constant(note[None]), CONFIG)
+    back = tf.function(audio.lms_to_waveform)(scaled, CONFIG)[0].numpy()
+    assert len(back) == (samples if samples == 22050 else (scaled.shape[2] - 1) * 512)
+    assert spectral_distance(note[: len(back)], back) < 0.4
+    again = audio.lms(tf.constant(back[None]), CONFIG)
+    audible = (scaled[0, :, 4:40] > -0.2).numpy()
+    difference = np.abs(again[0, :, 4:40] - scaled[0, :, 4:40])[audible] * 60
+    assert np.median(difference) < 2.0  # dB
+    peak = np.argmax(np.abs(np.fft.rfft(back))) * 44100 / len(back)
+    assert abs(peak - 220) < 5
+
+
+def test_griffin_lim_is_reproducible():
+    scaled = tf.random.stateless_uniform([1, 128, 44], [1, 2], -1.0, 0.0)
+    first, second = (audio.lms_to_waveform(scaled, CONFIG, 4, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_to_int16_rounds_and_clips():
+    samples = audio.to_int16(np.array([-2.0, -1.0, 0.0, 0.25 / 32768, 0.75 / 32768, 1.0]))
+    assert samples.tolist() == [-32768, -32768, 0, 0, 1, 32767]
