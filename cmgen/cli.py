@@ -60,7 +60,7 @@ def run(
 
 
 def quiet_tensorflow() -> None:
-    """Hides TensorFlow's start-up messages unless the user asked for them; call before importing it."""
+    """Hides TensorFlow's start-up messages unless the user asked for them; call before its import."""
     # 3 leaves only fatal messages: version 2.16 logs harmless CUDA registration notes as errors,
     # and real failures reach Python as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -78,7 +78,7 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
 def expand_flagfiles(
     arguments: Sequence[str], folder: Path | None = None, including: tuple[Path, ...] = ()
 ) -> list[str]:
-    """Replaces each --flagfile=NAME by the flags in that file, in place, so that the last flag wins.
+    """Replaces each --flagfile=NAME by the flags in that file, in place: the last flag wins.
 
     Args:
       arguments: command-line arguments or the lines of a flag file.
@@ -142,7 +142,7 @@ def _start(
 
 
 def _exit_code(program: str, work: Callable[[], None]) -> int:
-    """Runs `work`; errors that a person can mend become one message on stderr, others a traceback."""
+    """Runs `work`; errors that a person can mend become one line on stderr, others a traceback."""
     try:
         work()
         return 0

@@ -53,6 +53,7 @@ ENCODER_HELP = {
     "batch_size": "Items a step.",
     "learning_rate": "Adam's highest learning rate.",
     "label_smoothing": "Share of each target spread over all classes.",
+    "weight_decay": "Share of the weights that Adam takes away, times the learning rate.",
 }
 SECTION_HELP = {
     "": {
@@ -85,7 +86,6 @@ SECTION_HELP = {
         "mismatch_weight": "Weight of real pictures with another class's sound; 0 leaves them out.",
         "r1_gamma": "Gradient penalty on real pairs; 0 leaves it out.",
         "r2_gamma": "Gradient penalty on generated pairs; 0 leaves it out.",
-        "penalty_every": "Steps from one gradient penalty to the next.",
         "generator_learning_rate": "Adam's learning rate of the generator.",
         "discriminator_learning_rate": "Adam's learning rate of the discriminator.",
         "beta_1": "Adam's decay of the mean gradient, both networks.",

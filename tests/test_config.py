@@ -1,0 +1,62 @@
+import dataclasses
+import json
+
+import pytest
+
+from cmgen.config import GanConfig, SoundConfig, TrainConfig, from_json, to_json, validate
+from cmgen.errors import UserError
+
+
+def test_json_round_trip_keeps_every_value() -> None:
+    config = TrainConfig(seed=7, mixed_precision=True, gan=GanConfig(r1_gamma=0.5))
+    text = to_json(config)
+    assert from_json(TrainConfig, text) == config
+    assert text.endswith("}\n") and next(iter(json.loads(text))) == "task"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().seed = 2  # type: ignore[misc]
+
+
+def test_json_of_another_version_lists_names_both_ways() -> None:
+    values = json.loads(to_json(TrainConfig()))
+    values["gan"]["spin"] = values["gan"].pop("r1_gamma")
+    with pytest.raises(UserError, match=r"gan: .*unexpected names: \['spin'\].*\['r1_gamma'\]"):
+        from_json(TrainConfig, json.dumps(values), "run/config.json")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "{}"])
+def test_broken_json_names_the_file(text: str) -> None:
+    with pytest.raises(UserError, match=r"run/config\.json"):
+        from_json(TrainConfig, text, "run/config.json")
+
+
+def test_the_window_is_the_papers() -> None:
+    sound = SoundConfig()
+    assert (sound.window_samples, sound.n_mels, sound.frames) == (22050, 128, 44)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train_steps": 0}, "--train_steps=0: must be at least 1"),
+        ({"batch_size": 7}, "--batch_size=7: must be even"),
+        ({"task": "dance"}, "--task=dance: must be one of sound_encoder"),
+        ({"strategy": "tpu"}, "--strategy=tpu: must be one of"),
+    ],
+)
+def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        validate(dataclasses.replace(TrainConfig(), **change))
+
+
+@pytest.mark.parametrize("size", [16, 48, 65])
+def test_validate_refuses_sizes_that_do_not_halve_to_4(size: int) -> None:
+    data = dataclasses.replace(TrainConfig().data, image_size=size)
+    with pytest.raises(UserError, match=f"--image_size={size}: must be a power of two"):
+        validate(dataclasses.replace(TrainConfig(), data=data))
+
+
+def test_default_settings_are_valid() -> None:
+    assert validate(TrainConfig()) is None

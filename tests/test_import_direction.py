@@ -1,0 +1,116 @@
+"""Imports go one way, the way of the data; read from the source, so function-level ones count."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+BASE = {"config", "errors", "files"}
+SIGNALS = BASE | {"sound_files", "audio", "images"}
+# What each room may import from cmgen; a name covers the modules inside it (data = data.*).
+MAY_IMPORT = {
+    "errors": set(),
+    "config": {"errors"},
+    "files": {"errors"},
+    "cli": {"errors"},
+    "losses": set(),
+    "replica": set(),
+    "augment": set(),
+    "layers": {"config"},
+    "networks": {"config", "layers"},
+    "gan": {"config", "networks", "losses", "replica", "augment", "layers"},
+    "metrics": BASE,
+    "sound_files": BASE,
+    "audio": BASE | {"sound_files"},
+    "images": BASE,
+    "video": SIGNALS,
+    "data": SIGNALS | {"video", "data"},
+    "serving": SIGNALS | {"networks", "layers"},
+    "onnx_export": SIGNALS | {"networks", "layers"},
+}
+MAINS = {"train", "evaluate", "generate", "prepare"}
+NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS
+
+
+def modules() -> dict[str, Path]:
+    """Name inside cmgen ("data.shards") -> file."""
+    package = ROOT / "cmgen"
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+@cache
+def imports(path: Path, top_level_only: bool = False) -> frozenset[str]:
+    """Absolute names of the modules that a file imports, e.g. cmgen.data.shards, numpy."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = ast.iter_child_nodes(tree) if top_level_only else ast.walk(tree)
+    return frozenset(name for node in nodes for name in _names(node))
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "write imports absolutely"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner.removeprefix("cmgen.") in MODULES else str(node.module)
+
+
+def ours(path: Path) -> set[str]:
+    """Modules of cmgen that a file imports, without the `cmgen.`."""
+    return {n.removeprefix("cmgen.") for n in imports(path) if n.startswith("cmgen.")}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room(m) in MAY_IMPORT])
+def test_a_room_imports_only_what_comes_before_it(module: str) -> None:
+    extra = {m for m in ours(MODULES[module]) if room(m) not in MAY_IMPORT[room(module)]}
+    assert extra == set(), f"cmgen/{module} imports {sorted(extra)}"
+
+
+def test_nothing_imports_a_main() -> None:
+    files = [*MODULES.values(), *(ROOT / "tools").rglob("*.py")]
+    found = {path: ours(path) & MAINS for path in files}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_only_mains_define_flags() -> None:
+    users = {m for m, path in MODULES.items() if any(n.startswith("absl") for n in imports(path))}
+    assert users <= MAINS | {"cli"}
+
+
+def test_imports_have_no_circle() -> None:
+    remaining = {m: ours(path) & set(MODULES) - {m} for m, path in MODULES.items()}
+    while True:
+        free = {m for m, needs in remaining.items() if not needs & remaining.keys()}
+        if not free:
+            break
+        remaining = {m: needs for m, needs in remaining.items() if m not in free}
+    assert remaining == {}
+
+
+@pytest.mark.parametrize("module", sorted(NO_TENSORFLOW & MODULES.keys()))
+def test_mains_and_settings_wait_with_tensorflow(module: str) -> None:
+    """Not even by way of another module of cmgen."""
+    seen: set[str] = set()
+    waiting = {module}
+    while waiting:
+        current = waiting.pop()
+        seen.add(current)
+        names = imports(MODULES[current], top_level_only=True)
+        assert not {n for n in names if room(n) in ("tensorflow", "keras", "onnx")}, current
+        inner = {n.removeprefix("cmgen.") for n in names if n.startswith("cmgen.")}
+        waiting |= (inner & MODULES.keys()) - seen

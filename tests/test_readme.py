@@ -1,0 +1,83 @@
+"""The README's commands, flags, links and snippets hold."""
+
+import ast
+import importlib
+import re
+import shlex
+import sys
+
+import pytest
+from absl import flags
+from conftest import ROOT
+
+from cmgen import cli, train
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SHELL = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+
+
+def main_commands() -> list[tuple[str, list[str]]]:
+    """(main, arguments) for every command in the README that runs one of cmgen's mains."""
+    found = []
+    for line in SHELL:
+        for command in line.split("&&"):
+            match = re.search(r"python (?:-m (cmgen\.\w+)|(tools/\w+\.py)) ?(.*)", command)
+            if match:
+                found.append((match[1] or match[2], shlex.split(match[3])))
+    return found
+
+
+def flags_of(main: str) -> flags.FlagValues:
+    if main.endswith(".py"):
+        sys.modules.setdefault("tools", importlib.import_module("tools"))
+        main = main.removesuffix(".py").replace("/", ".")
+    return importlib.import_module(main).FLAGS
+
+
+@pytest.mark.parametrize(("main", "arguments"), main_commands())
+def test_command_has_only_known_flags(main: str, arguments: list[str]) -> None:
+    known = flags_of(main)
+    expanded = cli.expand_flagfiles(arguments)
+    names = [argument.lstrip("-").partition("=")[0] for argument in expanded]
+    assert arguments and all(argument.startswith("--") for argument in expanded)
+    assert [n for n in names if n not in known and n.removeprefix("no") not in known] == []
+
+
+def test_train_commands_make_valid_settings(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = [arguments for main, arguments in main_commands() if main == "cmgen.train"]
+    assert ["--flagfile=s2i.flags", "--workdir=runs/s2i"] in commands
+    for arguments in commands:
+        values = flags.FlagValues()
+        train.define_flags(values)
+        cli.parse(values, ["cmgen.train", *arguments])
+        assert train.config_from_flags(values).workdir.startswith("runs/")
+
+
+def test_two_one_line_commands_set_up_from_a_checkout() -> None:
+    setups = [line for line in SHELL if line.startswith("python3 -m venv")]
+    assert len(setups) == 2
+    for line in setups:
+        assert "pip install -q -c requirements.lock -e" in line
+    assert setups[1].endswith("-m pytest")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)`", README))))
+def test_flag_in_the_text_exists(name: str) -> None:
+    mains = ("cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare")
+    assert name in ("help", "helpfull") or any(name in flags_of(main) for main in mains)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_linked_files_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
+    local = [link for link in links if not re.match(r"\w+:", link)]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("snippet", PYTHON)
+def test_snippet_is_python(snippet: str) -> None:
+    ast.parse(snippet)
