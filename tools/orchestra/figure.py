@@ -6,16 +6,18 @@ Sides are "L" and "R" (the performer's own). Directions need not be unit vectors
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tools.orchestra.bodies import Performers
+from tools.orchestra.looks import looks_of
 from tools.orchestra.mesh import Mesh
 from tools.orchestra.outfit import Clothes, Outfit, dress, face_points
 
 SIDES = ("L", "R")
 LONGEST_REACH = 0.995  # of the straight arm: a fully stretched elbow has no bend direction
+_UNTURNED = np.eye(3)
 MOST_TWIST = 1.9  # radians that skin of an arm can be wrung before it creases
 
 
@@ -30,9 +32,14 @@ class Figure:
         self.rest = performers.vertices[index]
         self.joints = performers.joints[index].astype(float)
         self.traits = performers.traits[index]
+        self._parents = performers.parents.tolist()
+        self._limbs = _limbs(self._parents)
+        self._rotations = np.empty((len(self.joints), 3, 3))
+        self._shifts = np.empty((len(self.joints), 3))
         self._bone = {name: number for number, name in enumerate(performers.bones)}
         self._palms = {side: self._rest_palm(side) for side in SIDES}
         self._face = face_points(performers, index)
+        self.looks = looks_of(performers, index)
         self._outfits: dict[Clothes, Outfit] = {}
         self.reset()
 
@@ -40,45 +47,71 @@ class Figure:
         """Back to the rest pose, arms spread."""
         self._turns: dict[int, np.ndarray] = {}
         self.offset = np.zeros(3)
-        self.solve()
+        self._stale = True
 
     def rotate(self, bone: str, rotation: np.ndarray) -> None:
         """Turns a bone (and all that hangs on it) about its joint.
 
         rotation [3, 3] is given along the world's axes as they lie in the rest pose; the parents'
-        turns carry it along. It replaces the bone's earlier turn and shows after `solve`.
+        turns carry it along. It replaces the bone's earlier turn.
         """
         self._turns[self._number(bone)] = np.asarray(rotation, float)
+        self._stale = True
 
     def move(self, offset: np.ndarray) -> None:
         """Shifts the whole performer by `offset` [3] from where the body was made."""
         self.offset = np.asarray(offset, float)
-        self.solve()
+        self._stale = True
 
     def solve(self) -> None:
-        """Forward kinematics: from the turns to every bone's rotation and place."""
-        joints, parents = self.joints, self.performers.parents
-        rotations = np.empty((len(joints), 3, 3))
-        shifts = np.empty((len(joints), 3))
-        for bone, parent in enumerate(parents):
+        """Forward kinematics: from the turns to every bone's rotation and place.
+
+        Needs no call: whatever asks for a place does it when a turn has changed.
+        """
+        self._solve(range(len(self.joints)))
+        self._stale = False
+
+    def _solve(self, bones: Iterable[int]) -> None:
+        """Forward kinematics of some bones, parents first; the others are taken as solved."""
+        rotations, shifts = self._rotations, self._shifts
+        for bone in bones:
+            parent = self._parents[bone]
             turn = self._turns.get(bone)
-            outer = rotations[parent] if parent >= 0 else np.eye(3)
+            outer = rotations[parent] if parent >= 0 else _UNTURNED
             shift = shifts[parent] if parent >= 0 else self.offset
-            if turn is None:
-                rotations[bone], shifts[bone] = outer, shift
-            else:
-                rotations[bone] = outer @ turn
-                shifts[bone] = outer @ joints[bone] + shift - rotations[bone] @ joints[bone]
-        self._rotations, self._shifts = rotations, shifts
+            if turn is not None:
+                joint = self.joints[bone]
+                shift = outer @ joint + shift
+                outer = outer @ turn
+                shift = shift - outer @ joint
+            rotations[bone], shifts[bone] = outer, shift
+
+    def _resolve_limb(self, bone: str) -> None:
+        """Solves again what hangs on `bone`, or everything after an outside change."""
+        if self._stale:
+            self.solve()
+        else:
+            self._solve(self._limbs[self._number(bone)])
+
+    def _turn_limb(self, bone: str, rotation: np.ndarray) -> None:
+        """`rotate` for a limb whose solving follows at once: the rest stays solved."""
+        self._turns[self._number(bone)] = rotation
+
+    def _solved(self, bone: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation [3, 3] and shift [3] of a bone in the present pose."""
+        if self._stale:
+            self.solve()
+        number = self._number(bone)
+        return self._rotations[number], self._shifts[number]
 
     def position(self, bone: str) -> np.ndarray:
         """Where the bone starts, [3]: e.g. position("wrist.L") is the left wrist."""
-        number = self._number(bone)
-        return self._rotations[number] @ self.joints[number] + self._shifts[number]
+        rotation, shift = self._solved(bone)
+        return rotation @ self.joints[self._number(bone)] + shift
 
     def rotation(self, bone: str) -> np.ndarray:
         """The bone's turn [3, 3] from the rest pose, in world axes."""
-        return self._rotations[self._number(bone)].copy()
+        return self._solved(bone)[0].copy()
 
     def mouth(self) -> np.ndarray:
         """Where the lips meet, [3]."""
@@ -90,11 +123,16 @@ class Figure:
 
     def forward(self) -> np.ndarray:
         """The way that the head faces, unit [3]."""
-        return self._rotations[self._number("head")] @ np.array([0.0, -1.0, 0.0])
+        return self._solved("head")[0] @ np.array([0.0, -1.0, 0.0])
 
     def floor(self) -> float:
         """Height (z) of the soles of the lower foot."""
         return min(self.position(f"foot.{side}")[2] for side in SIDES) - self._face["sole"][2]
+
+    def seat(self) -> np.ndarray:
+        """The middle of the chair's surface under a performer who sits, [3]."""
+        hips = (self.position("upperleg01.L") + self.position("upperleg01.R")) / 2
+        return hips + np.array([0.0, 0.02, -self._face["thigh"][2]])
 
     def sit(self, spread: float = 0.18) -> None:
         """Bends hips and knees for a chair; `spread` turns each thigh outwards (radians)."""
@@ -103,7 +141,6 @@ class Figure:
             thigh = outwards @ turn_about([1, 0, 0], -1.45)
             self.rotate(f"upperleg01.{side}", thigh)
             self.rotate(f"lowerleg01.{side}", turn_about([1, 0, 0], 1.45))
-        self.solve()
 
     def reach(self, side: str, target: np.ndarray, pole: np.ndarray) -> None:
         """Bends shoulder and elbow so that the wrist comes to `target` [3].
@@ -114,7 +151,7 @@ class Figure:
         upper, lower = f"upperarm01.{side}", f"lowerarm01.{side}"
         for bone in ("upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist"):
             self._turns.pop(self._number(f"{bone}.{side}"), None)
-        self.solve()
+        self._resolve_limb(upper)
         shoulder = self.position(upper)
         rest_upper = self._rest_vector(upper, lower)
         rest_lower = self._rest_vector(lower, f"wrist.{side}")
@@ -125,20 +162,20 @@ class Figure:
             float(np.linalg.norm(rest_upper)),
             float(np.linalg.norm(rest_lower)),
         )
-        outer = self._rotations[self.performers.parents[self._number(upper)]]
+        outer = self._rotations[self._parents[self._number(upper)]]
         swing = turn_between(outer @ rest_upper, elbow - shoulder) @ outer
         hinge = np.cross(rest_upper, rest_lower)
         bend = np.cross(elbow - shoulder, wrist - elbow)
         # The elbow is a hinge: the upper arm turns about itself until the hinge fits the bend.
         wring = _signed_angle(swing @ hinge, bend, elbow - shoulder)
         wring = float(np.clip(wring, -MOST_TWIST, MOST_TWIST))
-        self.rotate(upper, outer.T @ swing @ turn_about(rest_upper, 0.4 * wring))
-        self.rotate(f"upperarm02.{side}", turn_about(rest_upper, 0.6 * wring))
-        self.solve()
-        outer = self._rotations[self.performers.parents[self._number(lower)]]
+        self._turn_limb(upper, outer.T @ swing @ turn_about(rest_upper, 0.4 * wring))
+        self._turn_limb(f"upperarm02.{side}", turn_about(rest_upper, 0.6 * wring))
+        self._resolve_limb(upper)
+        outer = self._rotations[self._parents[self._number(lower)]]
         straight = turn_between(outer @ rest_lower, wrist - elbow)
-        self.rotate(lower, outer.T @ straight @ outer)
-        self.solve()
+        self._turn_limb(lower, outer.T @ straight @ outer)
+        self._resolve_limb(lower)
 
     def aim_hand(self, side: str, direction: np.ndarray, palm: np.ndarray | None = None) -> None:
         """Points the hand (wrist to middle knuckle) along `direction`.
@@ -146,23 +183,24 @@ class Figure:
         palm [3], if given, is where the palm faces (as far as `direction` allows); most of that
         twist happens in the forearm, as in life.
         """
-        wrist = self._number(f"wrist.{side}")
+        wrist, forearm = f"wrist.{side}", f"lowerarm02.{side}"
         along, facing = self._palms[side]
-        self._turns.pop(wrist, None)
-        self._turns.pop(self._number(f"lowerarm02.{side}"), None)
-        self.solve()
-        outer = self._rotations[self.performers.parents[wrist]]
+        self._turns.pop(self._number(wrist), None)
+        self._turns.pop(self._number(forearm), None)
+        self._resolve_limb(forearm)
+        parent = self._parents[self._number(wrist)]
+        outer = self._rotations[parent]
         goal = turn_between(outer @ along, np.asarray(direction, float)) @ outer
         if palm is not None:
             wring = _signed_angle(goal @ facing, np.asarray(palm, float), np.asarray(direction))
             goal = turn_about(direction, wring) @ goal
             axis = self._rest_vector(f"lowerarm01.{side}", f"wrist.{side}")
             share = 0.7 * float(np.clip(wring, -MOST_TWIST, MOST_TWIST))
-            self.rotate(f"lowerarm02.{side}", turn_about(axis, share))
-            self.solve()
-            outer = self._rotations[self.performers.parents[wrist]]
-        self.rotate(f"wrist.{side}", outer.T @ goal)
-        self.solve()
+            self._turn_limb(forearm, turn_about(axis, share))
+            self._resolve_limb(forearm)
+            outer = self._rotations[parent]
+        self._turn_limb(wrist, outer.T @ goal)
+        self._resolve_limb(wrist)
 
     def grip(
         self,
@@ -195,15 +233,17 @@ class Figure:
             axis = unit(axis) + unit(knuckles) * np.sign(knuckles @ axis)
             for joint, most in ((1, 1.15), (2, 1.45), (3, 0.95)):
                 turn = turn_about(axis, float(bend) * most)
-                self.rotate(f"finger{finger}-{joint}.{side}", turn)
+                self._turn_limb(f"finger{finger}-{joint}.{side}", turn)
         thumb_along = self._rest_vector(f"finger1-1.{side}", f"finger1-3.{side}")
         axis = np.cross(thumb_along, knuckles * -1.0 + facing * 0.05)
         for joint, most in ((1, 0.5), (2, 0.7), (3, 0.9)):
-            self.rotate(f"finger1-{joint}.{side}", turn_about(axis, thumb * most))
-        self.solve()
+            self._turn_limb(f"finger1-{joint}.{side}", turn_about(axis, thumb * most))
+        self._resolve_limb(f"wrist.{side}")
 
     def meshes(self, clothes: Clothes) -> list[Mesh]:
-        """The dressed performer in the present pose (call `solve` after any `rotate`)."""
+        """The dressed performer in the present pose."""
+        if self._stale:
+            self.solve()
         if clothes not in self._outfits:
             self._outfits[clothes] = dress(self.performers, self.index, clothes)
         outfit = self._outfits[clothes]
@@ -226,11 +266,11 @@ class Figure:
         bend = self._rest_vector(f"finger3-3.{side}", f"finger3-1.{side}")
         knuckle = self._rest_vector(f"finger3-3.{side}", f"finger3-2.{side}")
         towards_palm = bend * 0.5 - knuckle
-        return along, facing if facing @ towards_palm < 0 else -facing
+        return along, facing if facing @ towards_palm > 0 else -facing
 
     def _on_head(self, point: str) -> np.ndarray:
-        head = self._number("head")
-        return self._rotations[head] @ self._face[point] + self._shifts[head]
+        rotation, shift = self._solved("head")
+        return rotation @ self._face[point] + shift
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -277,3 +317,14 @@ def _bend(
     sideways = unit(pole - way * (pole @ way))
     elbow = shoulder + upper * (way * cosine + sideways * np.sqrt(max(0.0, 1 - cosine**2)))
     return elbow, shoulder + way * distance
+
+
+def _limbs(parents: list[int]) -> list[list[int]]:
+    """For each bone: itself and all that hangs on it, parents first."""
+    limbs: list[list[int]] = [[] for _ in parents]
+    for bone in range(len(parents)):
+        ancestor = bone
+        while ancestor >= 0:
+            limbs[ancestor].append(bone)
+            ancestor = parents[ancestor]
+    return limbs

@@ -38,6 +38,7 @@ class Looks:
     hair: Color
     hair_style: str
     beard: bool
+    man: bool
     seed: int
 
 
@@ -62,6 +63,7 @@ def looks_of(performers: Performers, index: int) -> Looks:
         hair=_hair_color(rng, traits),
         hair_style=str(style),
         beard=bool(man and rng.random() < 0.35),
+        man=bool(man),
         seed=index,
     )
 

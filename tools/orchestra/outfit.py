@@ -29,7 +29,7 @@ SOLE_CLEARANCE = 0.012
 class Clothes:
     """What a performer wears; colours are sRGB in 0..1.
 
-    top: one of TOPS. inner: what shows in a jacket's opening. sleeve: 0 bare upper arm .. 1 wrist.
+    top: one of TOPS. inner_color shows in a jacket's opening. sleeve: 0 bare upper arm .. 1 wrist.
     """
 
     top: str = "shirt"
@@ -38,6 +38,11 @@ class Clothes:
     inner_color: Color = (0.9, 0.9, 0.88)
     shoe_color: Color = (0.06, 0.05, 0.05)
     sleeve: float = 1.0
+    skirt: bool = False
+
+    def outer_bottom(self) -> Color:
+        """The colour of what is seen below the waist: a dress has one colour all over."""
+        return self.top_color if self.top == "dress" else self.bottom_color
 
     def __post_init__(self) -> None:
         if self.top not in TOPS:
@@ -131,11 +136,17 @@ class Measures:
 
 
 def face_points(performers: Performers, index: int) -> dict[str, np.ndarray]:
-    """Rest places [3] of "mouth" and "chin", and "sole": the foot joint's height above it."""
+    """Rest places [3] of "mouth" and "chin", and heights: "sole" of the foot's joint over
+    the floor, "thigh" of the hip over the chair."""
     rest = performers.vertices[index]
     foot = performers.joints[index][performers.bones.index("foot.L")]
     sole = np.array([0.0, 0.0, foot[2] - rest[:, 2].min() + SOLE_CLEARANCE])
-    return {"mouth": rest[list(LIPS_MEET)].mean(0), "chin": rest[CHIN].copy(), "sole": sole}
+    # Sitting turns the back of the thigh down: the skin behind the hips' height.
+    hip = performers.joints[index][performers.bones.index("upperleg01.L")]
+    thigh = rest[(np.abs(rest[:, 2] - hip[2] + 0.12) < 0.04) & (np.abs(rest[:, 0]) < 0.2)]
+    depth = np.array([0.0, 0.0, thigh[:, 1].max() - hip[1] + 0.01])
+    mouth = rest[list(LIPS_MEET)].mean(0)
+    return {"mouth": mouth, "chin": rest[CHIN].copy(), "sole": sole, "thigh": depth}
 
 
 def dress(performers: Performers, index: int, clothes: Clothes) -> Outfit:

@@ -26,7 +26,8 @@ const int TAPS = 12;
 
 float lit_share(vec3 n) {
     vec3 p = shadow_place;
-    if (any(lessThan(p, vec3(0.0))) || any(greaterThan(p, vec3(1.0)))) return 1.0;
+    if (any(lessThan(p.xy, vec2(0.0))) || any(greaterThan(p.xy, vec2(1.0)))) return 1.0;
+    p.z = min(p.z, 1.0);  // walls lie beyond the map, but behind all that casts
     // The spiral is turned from sub-pixel to sub-pixel: averaging them smooths it for good.
     ivec2 sub = ivec2(gl_FragCoord.xy) % supersample;
     float start = 2.0 * 3.14159265 * float(sub.x + supersample * sub.y)
