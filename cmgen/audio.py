@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import SoundConfig
-from cmgen.sound_files import decode_sound
+from cmgen.sound_files import decode_sound_file
 
 __all__ = [
-    "decode_sound",
+    "decode_sound_file",
     "frame_count",
     "lms",
     "lms_to_waveform",

@@ -1,7 +1,6 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
 import errno
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with explained_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -44,7 +43,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             if path.exists():
                 path.rmdir()
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -17,7 +17,7 @@ FloatArray = TypeVar("FloatArray")  # a numpy array or a TensorFlow tensor of fl
 
 def scale(pixels: FloatArray) -> FloatArray:
     """[0, 255] (already cast to float; array or tensor of any shape) -> [-1, 1]."""
-    return pixels / 127.5 - 1.0  # type: ignore[operator]
+    return pixels / 127.5 - 1.0  # type: ignore[operator,return-value]
 
 
 def unscale(images: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ MIN_SECONDS = 0.5  # one window
 _LENGTH_TOLERANCE_SECONDS = 0.5
 
 
-def decode_sound(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
     Args:
@@ -72,7 +72,7 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
 
 def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np.ndarray, int]:
-    """Decoded FFmpeg sound -> (float32 [n, channels], rate); cut or padded so that it begins at `start`.
+    """Decoded FFmpeg sound -> (float32 [n, channels], rate), cut or padded to begin at `start`.
 
     Args:
       frames: consecutive frames of one stream, at least one.

@@ -1,0 +1,216 @@
+"""Videos with sound: read any container and codec that FFmpeg knows; write MP4 and GIF.
+
+No TensorFlow: worker processes import this.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from cmgen import images
+from cmgen.errors import UserError
+from cmgen.files import atomic_file
+from cmgen.sound_files import (
+    SAMPLE_RATE,
+    audio_frames_to_array,
+    check_file,
+    check_length,
+    finish_sound,
+    unreadable,
+)
+
+
+@dataclass(frozen=True)
+class Video:
+    """Pictures with their instants, and the sound.
+
+    Attributes:
+      frames: uint8 pictures, [height, width, 3] each.
+      times: float64 [frames], seconds since the sound's first sample, increasing.
+      sound: float32 [n], mono at `sample_rate`.
+      sample_rate: in Hz.
+    """
+
+    frames: list[np.ndarray]
+    times: np.ndarray
+    sound: np.ndarray
+    sample_rate: int
+
+
+def read_video(
+    path: Path | str,
+    size: int | None = None,
+    max_fps: float | None = None,
+    sample_rate: int = SAMPLE_RATE,
+) -> Video:
+    """Decodes a video with sound.
+
+    Args:
+      path: of any container and codec.
+      size: side of the square that pictures are cropped and resized to; None keeps them whole.
+      max_fps: keep about this many pictures per second; None keeps all.
+      sample_rate: of the sound, in Hz.
+
+    Raises:
+      UserError: missing, empty, truncated or no video; no pictures, no sound or too little of it.
+    """
+    path = Path(path)
+    check_file(path)
+    try:
+        with av.open(str(path)) as container:
+            pictures, sounds, promised = _decode(path, container, size, max_fps)
+    except av.FFmpegError as error:
+        raise unreadable(path, error) from error
+    if not sounds:
+        raise UserError(f"{path}: its sound track is empty; give a video with sound")
+    if not pictures:
+        raise UserError(f"{path}: its video track is empty; give a video with pictures")
+    start = float(sounds[0].time or 0.0)
+    samples, rate = audio_frames_to_array(sounds, start)
+    check_length(path, len(samples) / rate, promised[0])
+    check_length(path, pictures[-1][0], promised[1])
+    sound = finish_sound(path, samples, rate, sample_rate)
+    times = np.array([time - start for time, _ in pictures])
+    # A picture before the sound begins or after it ends belongs to no window.
+    inside = np.flatnonzero((times > -0.05) & (times < len(sound) / sample_rate + 0.05))
+    return Video([pictures[i][1] for i in inside], times[inside], sound, sample_rate)
+
+
+def write_video(
+    path: Path | str,
+    frames: Iterable[np.ndarray],
+    fps: float = 10.0,
+    sound: np.ndarray | None = None,
+    sample_rate: int = SAMPLE_RATE,
+) -> None:
+    """Writes an .mp4 (H.264, with the sound as AAC) or a silent .gif that repeats, by the suffix.
+
+    Args:
+      path: the file, ending in .mp4 or .gif; written whole or not at all.
+      frames: uint8 [height, width, 3] each, all of one size, at least one.
+      fps: pictures per second.
+      sound: float32 [n], mono in [-1, 1]; None writes no sound track.
+      sample_rate: of the sound, in Hz.
+    """
+    path = Path(path)
+    stream = iter(frames)
+    first = next(stream, None)
+    if first is None:
+        raise UserError(f"{path}: no pictures to write; give at least one")
+    if path.suffix.lower() == ".gif":
+        with atomic_file(path) as temporary:
+            _write_gif(temporary, [first, *stream], fps)
+    elif path.suffix.lower() == ".mp4":
+        with atomic_file(path) as temporary:
+            _write_mp4(temporary, first, stream, fps, sound, sample_rate)
+    else:
+        raise UserError(f"{path}: can only write .mp4 and .gif; change the suffix")
+
+
+def _decode(
+    path: Path, container: av.container.InputContainer, size: int | None, max_fps: float | None
+) -> tuple[
+    list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[Fraction | None, Fraction | None]
+]:
+    """Pictures with their times, sound frames, and the lengths that the header promises."""
+    if not container.streams.video:
+        raise UserError(f"{path}: has no pictures; give a video")
+    if not container.streams.audio:
+        raise UserError(f"{path}: has no sound; give a video with a sound track, or remove it")
+    video, audio = container.streams.video[0], container.streams.audio[0]
+    # Several files are decoded at once, each by one thread.
+    video.codec_context.thread_count = 1
+    promised = [s.duration * s.time_base if s.duration else None for s in (audio, video)]
+    pictures: list[tuple[float, np.ndarray]] = []
+    sounds: list[av.AudioFrame] = []
+    last_slot = -math.inf
+    for frame in container.decode(video, audio):
+        if isinstance(frame, av.AudioFrame):
+            sounds.append(frame)
+            continue
+        time = float(frame.time or 0.0)
+        # One picture for each 1/max_fps; a quarter of it is granted for uneven times.
+        slot = math.floor(time * max_fps + 0.25) if max_fps else math.inf
+        if slot > last_slot or not max_fps:
+            last_slot = slot
+            pictures.append((time, _to_array(frame, size)))
+    return pictures, sounds, (promised[0], promised[1])
+
+
+def _to_array(frame: av.VideoFrame, size: int | None) -> np.ndarray:
+    """RGB pixels, turned upright (phones store a rotation beside the picture)."""
+    pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    return images.square(np.ascontiguousarray(pixels), size) if size else pixels
+
+
+def _write_mp4(
+    path: Path,
+    first: np.ndarray,
+    rest: Iterator[np.ndarray],
+    fps: float,
+    sound: np.ndarray | None,
+    sample_rate: int,
+) -> None:
+    height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2  # H.264 wants even sides
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.options = {"crf": "18"}
+        audio = None
+        if sound is not None:
+            audio = container.add_stream("aac", rate=sample_rate, layout="mono")
+            audio.bit_rate = 128000
+        written = 0
+        for index, pixels in enumerate(chain([first], rest)):
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(pixels[:height, :width]), format="rgb24"
+            )
+            container.mux(video.encode(frame))
+            if audio is not None and sound is not None:
+                end = min(len(sound), round((index + 1) / fps * sample_rate))
+                _mux_sound(container, audio, sound, written, end, sample_rate)
+                written = end
+        container.mux(video.encode(None))
+        if audio is not None and sound is not None:
+            _mux_sound(container, audio, sound, written, len(sound), sample_rate)
+            container.mux(audio.encode(None))
+
+
+def _mux_sound(
+    container: av.container.OutputContainer,
+    stream: av.audio.AudioStream,
+    sound: np.ndarray,
+    start: int,
+    end: int,
+    sample_rate: int,
+) -> None:
+    """Encodes samples [start, end) of the sound."""
+    if end <= start:
+        return
+    samples = np.ascontiguousarray(sound[None, start:end], np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+    container.mux(stream.encode(frame))
+
+
+def _write_gif(path: Path, frames: list[np.ndarray], fps: float) -> None:
+    """GIF counts time in hundredths of a second; each frame has its own 256 colours."""
+    pictures = [
+        Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE) for pixels in frames
+    ]
+    pictures[0].save(
+        path,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=10 * max(2, round(100 / fps)),
+        loop=0,
+        disposal=1,
+    )
