@@ -72,6 +72,7 @@ class EncoderConfig:
     batch_size: int = 64
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
+    weight_decay: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class GanConfig:
     noise_size: int = 10
     compressed_size: int = 64
     generator_channels: int = 32
+    # 3 x 3 convolutions at each resolution of the "resize" generator.
+    generator_convolutions: int = 1
     discriminator_channels: int = 32
     generator_normalization: str = "batch"
     discriminator_normalization: str = "none"
@@ -91,7 +94,6 @@ class GanConfig:
     # gamma of the zero-centred gradient penalty on real pairs (R1) and on generated ones (R2).
     r1_gamma: float = 1.0
     r2_gamma: float = 0.0
-    penalty_every: int = 1
     generator_learning_rate: float = 4e-4
     discriminator_learning_rate: float = 4e-4
     beta_1: float = 0.0
@@ -113,7 +115,8 @@ class TrainConfig:
     keep_checkpoints: int = 2
     seed: int = 1
     strategy: str = "auto"
-    mixed_precision: bool = False
+    # bfloat16 arithmetic with float32 weights; None: where the processor has matrix units for it.
+    mixed_precision: bool | None = None
     sound: SoundConfig = field(default_factory=SoundConfig)
     data: DataConfig = field(default_factory=DataConfig)
     sound_encoder: EncoderConfig = field(default_factory=EncoderConfig)

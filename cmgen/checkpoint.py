@@ -1,0 +1,229 @@
+"""The run folder: its config, the checkpoints of everything that moves, and finished weights."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cmgen import config as config_lib
+from cmgen.classifier import build_encoder
+from cmgen.config import TrainConfig
+from cmgen.errors import FAILED_WORK, UserError
+from cmgen.files import atomic_file, explained_disk_errors, write_text
+from cmgen.networks import Encoder, Generator
+
+# What may change between one start of a run and the next.
+CHANGEABLE = ("train_steps", "checkpoint_steps", "keep_checkpoints", "strategy", "workdir")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run, for inference in float32.
+
+    Attributes:
+      step: of the generator's weights.
+      generator: with the averaged weights.
+      verifier: None where the run has none.
+    """
+
+    workdir: Path
+    config: TrainConfig
+    classes: tuple[str, ...]
+    data: str
+    step: int
+    sound_encoder: Encoder
+    generator: Generator
+    verifier: Encoder | None
+
+
+def weights_path(workdir: Path, name: str) -> Path:
+    """Where the finished weights of "sound_encoder", "verifier", "generator" ... are kept."""
+    return workdir / f"{name}.npz"
+
+
+def _named(network: keras.Model) -> dict[str, Any]:
+    named = {v.path.split("/", 1)[1]: v for v in network.variables}
+    if len(named) != len(network.variables):
+        raise ValueError(f"{network.name}: two variables share a name; name the layers")
+    return named
+
+
+def save_weights(network: keras.Model, path: Path, **facts: int | float) -> None:
+    """Writes all variables by name into one .npz, with facts (e.g. the step) beside them."""
+    arrays = {name: keras.ops.convert_to_numpy(v) for name, v in _named(network).items()}
+    arrays |= {f"fact/{name}": np.asarray(value) for name, value in facts.items()}
+    with atomic_file(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
+    """Reads what `save_weights` wrote; names or shapes that differ are an error that lists both.
+
+    Returns:
+      the facts.
+    """
+    try:
+        with np.load(path) as file:
+            stored = dict(file)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; train the run first, or check --workdir") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not a weights file of cmgen ({error}); train again") from error
+    facts = {k.removeprefix("fact/"): v.item() for k, v in stored.items() if k.startswith("fact/")}
+    arrays = {k: v for k, v in stored.items() if not k.startswith("fact/")}
+    wanted = {name: tuple(v.shape) for name, v in _named(network).items()}
+    found = {name: tuple(a.shape) for name, a in arrays.items()}
+    if wanted != found:
+        missing = [f"{n} {s}" for n, s in wanted.items() if found.get(n) != s]
+        extra = [f"{n} {s}" for n, s in found.items() if wanted.get(n) != s]
+        raise UserError(
+            f"{path}: does not fit the network {network.name}\n"
+            f"  missing from the file: {', '.join(missing) or 'nothing'}\n"
+            f"  not in the network:    {', '.join(extra) or 'nothing'}\n"
+            "use the settings that the weights were trained with (config.json of their run)"
+        )
+    for name, variable in _named(network).items():
+        variable.assign(arrays[name])
+    return facts
+
+
+def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfig:
+    """Makes the run folder or takes an earlier run up again.
+
+    Args:
+      config: what the flags say.
+      resolved_precision: what `mixed_precision=None` means on this machine; an earlier run keeps
+        the arithmetic that it began with.
+
+    Returns:
+      the config to run with.
+    """
+    path = Path(config.workdir) / "config.json"
+    if not path.exists():
+        if config.mixed_precision is None:
+            config = dataclasses.replace(config, mixed_precision=resolved_precision)
+        write_text(path, config_lib.to_json(config))
+        return config
+    old = config_lib.from_json(TrainConfig, path.read_text(), str(path))
+    if config.mixed_precision is None:
+        config = dataclasses.replace(config, mixed_precision=old.mixed_precision)
+    differences = _differences(dataclasses.asdict(old), dataclasses.asdict(config))
+    # Tasks share a folder: an encoder may be trained before the GAN that uses it.
+    differences = [d for d in differences if not d.startswith("task ")]
+    if differences:
+        raise UserError(
+            f"--workdir={config.workdir}: holds a run with other settings ({'; '.join(differences)});"
+            " give the same flags to go on with it, or another --workdir"
+        )
+    write_text(path, config_lib.to_json(config))
+    return config
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name, value in new.items():
+        if isinstance(value, dict):
+            found += _differences(old[name], value, f"{prefix}{name}.")
+        elif value != old[name] and (prefix or name not in CHANGEABLE):
+            found.append(f"{prefix}{name} was {old[name]}, now {value}")
+    return found
+
+
+class Checkpoints:
+    """Saves and restores everything that moves, so that the same command goes on exactly.
+
+    Args:
+      folder: where.
+      keep: how many of the newest.
+      parts: trackable objects by name (networks, optimizers, iterators).
+    """
+
+    def __init__(self, folder: Path, keep: int, **parts: Any):
+        self.folder = folder
+        self.checkpoint = tf.train.Checkpoint(**parts)
+        self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
+
+    def save(self, step: int) -> None:
+        """Writes checkpoint number `step`; older ones stay until it is complete."""
+        try:
+            with explained_disk_errors(self.folder):
+                self.manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"{self.folder}: the checkpoint could not be written ({error.message}); free some "
+                "space and run the same command again",
+                FAILED_WORK,
+            ) from error
+
+    def restore(self) -> int:
+        """Restores the newest checkpoint; returns its step, 0 if there is none."""
+        path = self.manager.latest_checkpoint
+        if path is None:
+            return 0
+        try:
+            self.checkpoint.restore(path).assert_existing_objects_matched()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"{path}: does not fit this run's networks ({first}); delete "
+                f"{self.folder} to start afresh, or use the version and flags that wrote it"
+            ) from error
+        return int(path.rsplit("-", 1)[1])
+
+
+def write_facts(workdir: Path, classes: tuple[str, ...], data: str) -> None:
+    """Remembers the classes and the data of a run beside its config."""
+    write_text(
+        workdir / "data.json", json.dumps({"classes": classes, "data": data}, indent=2) + "\n"
+    )
+
+
+def load_run(workdir: Path | str) -> Run:
+    """Loads a finished (or well begun) s2i run for inference.
+
+    Args:
+      workdir: a run folder of `python -m cmgen.train`.
+    """
+    workdir = Path(workdir)
+    path = workdir / "config.json"
+    if not path.exists():
+        raise UserError(f"--workdir={workdir}: no config.json there; give a folder of cmgen.train")
+    config = config_lib.from_json(TrainConfig, path.read_text(), str(path))
+    facts_path = workdir / "data.json"
+    if not facts_path.exists():
+        raise UserError(f"--workdir={workdir}: no data.json there; the run has not begun training")
+    facts = json.loads(facts_path.read_text())
+    classes = tuple(facts["classes"])
+    sound_encoder = load_encoder(workdir, "sound_encoder", classes, config)
+    generator = Generator(config.gan, config.data.image_size, name="average")
+    generator(
+        (tf.zeros([1, config.sound_encoder.encoding_size]), tf.zeros([1, config.gan.noise_size]))
+    )
+    step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
+    has_verifier = weights_path(workdir, "verifier").exists()
+    verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
+    return Run(workdir, config, classes, facts["data"], step, sound_encoder, generator, verifier)
+
+
+def load_encoder(
+    workdir: Path, name: str, classes: tuple[str, ...], config: TrainConfig
+) -> Encoder:
+    """A trained "sound_encoder", "image_encoder" or "verifier" of a run, in float32."""
+    encoder = make_encoder(name, len(classes), config, "float32")
+    load_weights(encoder, weights_path(workdir, name))
+    return encoder
+
+
+def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
+    """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
+    if name == "sound_encoder":
+        shape: tuple[int, ...] = (config.sound.n_mels, config.sound.frames)
+    else:
+        shape = (config.data.image_size, config.data.image_size, 3)
+    key = "lms" if name == "sound_encoder" else "image"
+    return build_encoder(key, num_classes, getattr(config, name), shape, policy)

@@ -1,0 +1,246 @@
+"""The paper's networks: sound and image encoders, generator, discriminator.
+
+Chen et al., "Deep Cross-Modal Audio-Visual Generation" (2017), Figs. 2, 4 and 5. What the paper
+leaves open (strides, depths of the generator) is a setting; `presets/s2i_paper.flags` says what
+was assumed.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from cmgen.config import EncoderConfig, GanConfig
+from cmgen.layers import (
+    DeconvolutionBlock,
+    Modulation,
+    StatelessDropout,
+    UpBlock,
+    leaky_relu,
+    normalization,
+)
+
+Policy = str
+SEED_SIZE = 4  # height of the generator's first and of the discriminator's last feature map
+
+
+class Encoder(keras.Model):
+    """A CNN classifier whose last hidden layer (128-d) is the encoding.
+
+    Args:
+      num_classes: how many instruments.
+      config: widths, normalisation, dropout.
+      policy: Keras dtype policy, e.g. "mixed_bfloat16".
+    """
+
+    def __init__(
+        self, num_classes: int, config: EncoderConfig, policy: Policy = "float32", **kw: Any
+    ):
+        super().__init__(**kw)
+        self.config = config
+        self.trunk = self._convolutions(config, policy)
+        dense = {"dtype": policy, "kernel_regularizer": _l2(config.l2)}
+        self.hidden = keras.layers.Dense(config.hidden, activation="relu", name="hidden", **dense)
+        self.encoding = keras.layers.Dense(
+            config.encoding_size, activation="relu", name="encoding", **dense
+        )
+        self.classify = keras.layers.Dense(
+            num_classes, dtype="float32", kernel_regularizer=_l2(config.l2), name="classify"
+        )
+        self.dropout = StatelessDropout(config.dropout, dtype=policy, name="dropout")
+
+    def _convolutions(self, config: EncoderConfig, policy: Policy) -> list[keras.layers.Layer]:
+        return _strided_trunk(config, policy)
+
+    def _as_maps(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs
+
+    def _hidden(self, inputs: tf.Tensor, training: bool, seed: tf.Tensor | None) -> tf.Tensor:
+        x = self._as_maps(inputs)
+        for layer in self.trunk:
+            x = layer(x, training=training)
+        x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
+        return self.encoding(self.dropout(self.hidden(x), seed=seed))
+
+    def encode(self, inputs: tf.Tensor) -> tf.Tensor:
+        """inputs as for `call` -> float32 [batch, encoding_size], not negative."""
+        return tf.cast(self._hidden(inputs, training=False, seed=None), tf.float32)
+
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """LMS [batch, 128, 44] or image [batch, s, s, 3], in [-1, 1] -> logits [batch, classes].
+
+        `seed` int32 [2] keys the dropout; without it nothing is dropped.
+        """
+        encoding = self._hidden(inputs, training, seed)
+        next_seed = None if seed is None else seed + [0, 1]
+        return self.classify(self.dropout(encoding, seed=next_seed))
+
+
+class SoundEncoder(Encoder):
+    """LMS -> encoding and class logits (paper, Fig. 4)."""
+
+    def _as_maps(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs[..., None]
+
+
+class ImageEncoder(Encoder):
+    """Picture -> encoding and class logits (paper, Fig. 5); the verifier has the same layers."""
+
+    def _convolutions(self, config: EncoderConfig, policy: Policy) -> list[keras.layers.Layer]:
+        if config.architecture == "paper":
+            return _paper_image_trunk(policy)
+        return _strided_trunk(config, policy)
+
+
+def _l2(weight: float) -> keras.regularizers.Regularizer | None:
+    return keras.regularizers.L2(weight) if weight else None
+
+
+def _convolution(
+    index: int, channels: int, stride: int, policy: Policy, **kwargs: Any
+) -> keras.layers.Layer:
+    kwargs = {"padding": "same", "kernel_initializer": "he_normal", "dtype": policy} | kwargs
+    return keras.layers.Conv2D(channels, 3, stride, name=f"convolution_{index}", **kwargs)
+
+
+def _strided_trunk(config: EncoderConfig, policy: Policy) -> list[keras.layers.Layer]:
+    """3 x 3 convolutions of stride 2; the paper draws no pooling for sound and no strides."""
+    trunk: list[keras.layers.Layer] = []
+    for i, width in enumerate(config.widths):
+        normalize = normalization(config.normalization, dtype=policy, name=f"normalize_{i}")
+        trunk.append(_convolution(i, width, 2, policy, use_bias=normalize is None))
+        trunk += [normalize] if normalize is not None else []
+        trunk.append(keras.layers.ReLU(dtype=policy))
+    return trunk
+
+
+def _paper_image_trunk(policy: Policy) -> list[keras.layers.Layer]:
+    """Fig. 5: 16, 16, pool, 32, 32, 64, 64, pool."""
+    trunk: list[keras.layers.Layer] = []
+    for group in (((0, 16), (1, 16)), ((2, 32), (3, 32), (4, 64), (5, 64))):
+        trunk += [_convolution(i, width, 1, policy, activation="relu") for i, width in group]
+        trunk.append(keras.layers.MaxPooling2D(dtype=policy))
+    return trunk
+
+
+class Generator(keras.Model):
+    """Encoding and noise -> picture (paper, Fig. 2).
+
+    The encoding (128-d) is compressed to 64 by a dense layer and leaky ReLU, phi(A), joined with
+    the noise z (10-d), and grown from 4 x 4 by factors of two.
+
+    Args:
+      config: sizes, channels, normalisation, how it upsamples.
+      image_size: height and width of the picture, a power of two.
+      policy: Keras dtype policy.
+    """
+
+    def __init__(
+        self, config: GanConfig, image_size: int = 64, policy: Policy = "float32", **kw: Any
+    ):
+        super().__init__(**kw)
+        self.config = config
+        stages = (image_size // SEED_SIZE).bit_length() - 1
+        widths = [config.generator_channels * min(8, 2**i) for i in reversed(range(stages))]
+        self.seed_channels = widths[0]
+        make = {"dtype": policy}
+        self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
+        self.grow = keras.layers.Dense(SEED_SIZE**2 * self.seed_channels, name="grow", **make)
+        if config.upsampling == "resize":
+            self.mix = Modulation(name="mix", **make)
+            self.blocks = [
+                UpBlock(w, config.generator_convolutions, name=f"block_{i}", **make)
+                for i, w in enumerate(widths)
+            ]
+            self.to_image = keras.layers.Conv2D(3, 3, padding="same", name="to_image", **make)
+        else:
+            self.mix = None
+            self.normalize = normalization(config.generator_normalization, name="normalize", **make)
+            self.blocks = [
+                DeconvolutionBlock(w, config.generator_normalization, name=f"block_{i}", **make)
+                for i, w in enumerate(widths[1:])
+            ]
+            self.to_image = keras.layers.Conv2DTranspose(3, 4, 2, "same", name="to_image", **make)
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, s, s, 3] in [-1, 1]."""
+        encoding, noise = inputs
+        compressed = leaky_relu(self.compress(encoding))
+        condition = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
+        x = tf.reshape(self.grow(condition), [-1, SEED_SIZE, SEED_SIZE, self.seed_channels])
+        if self.mix is not None:
+            x = leaky_relu(self.mix(x, condition))
+            for block in self.blocks:
+                x = block(x, condition)
+        else:
+            x = self.normalize(x, training=training) if self.normalize is not None else x
+            x = tf.nn.relu(x)
+            for block in self.blocks:
+                x = block(x, condition, training=training)
+        return tf.tanh(tf.cast(self.to_image(x), tf.float32))
+
+
+class Discriminator(keras.Model):
+    """Scores a pair of picture and sound encoding (paper, Fig. 2).
+
+    `features` is the picture's trunk down to 4 x 4; `score` joins it with the compressed encoding,
+    so that one trunk pass serves the matching and the mismatched pair of the same picture. Joined
+    either as in the paper, by tiling ("concat"), or by projection: psi(f) + <V phi, f>, Miyato and
+    Koyama, "cGANs with Projection Discriminator" (2018), eq. 3.
+    """
+
+    def __init__(
+        self, config: GanConfig, image_size: int = 64, policy: Policy = "float32", **kw: Any
+    ):
+        super().__init__(**kw)
+        self.config = config
+        stages = (image_size // SEED_SIZE).bit_length() - 1
+        widths = [config.discriminator_channels * min(8, 2**i) for i in range(stages)]
+        make = {"dtype": policy}
+        self.convolutions = [
+            keras.layers.Conv2D(w, 4, 2, "same", name=f"convolution_{i}", **make)
+            for i, w in enumerate(widths)
+        ]
+        kind = config.discriminator_normalization
+        # The first convolution sees the picture itself and is never normalised (DCGAN).
+        self.normalizations = [None] + [
+            normalization(kind, name=f"normalize_{i}", **make) for i in range(1, stages)
+        ]
+        self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
+        if config.conditioning == "concat":
+            self.join = keras.layers.Conv2D(widths[-1], 1, name="join", **make)
+            self.to_score = keras.layers.Conv2D(1, SEED_SIZE, name="to_score", dtype="float32")
+        else:
+            self.flat = keras.layers.Dense(widths[-1], name="flat", **make)
+            self.project = keras.layers.Dense(widths[-1], name="project", **make)
+            self.to_score = keras.layers.Dense(1, name="to_score", dtype="float32")
+
+    def features(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """image [batch, s, s, 3] in [-1, 1] -> [batch, 4, 4, c] ("concat") or [batch, c]."""
+        x = image
+        for convolution, normalize in zip(self.convolutions, self.normalizations, strict=True):
+            x = convolution(x)
+            x = x if normalize is None else normalize(x, training=training)
+            x = leaky_relu(x)
+        if self.config.conditioning == "concat":
+            return x
+        return leaky_relu(self.flat(tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])))
+
+    def score(self, features: tf.Tensor, encoding: tf.Tensor) -> tf.Tensor:
+        """features of `features`, encoding [batch, 128] -> float32 logits [batch]."""
+        compressed = leaky_relu(self.compress(encoding))
+        if self.config.conditioning == "concat":
+            tiled = tf.tile(compressed[:, None, None, :], [1, SEED_SIZE, SEED_SIZE, 1])
+            joined = leaky_relu(self.join(tf.concat([features, tiled], axis=-1)))
+            return self.to_score(joined)[:, 0, 0, 0]
+        projected = tf.cast(self.project(compressed), tf.float32)
+        features = tf.cast(features, tf.float32)
+        agreement = tf.reduce_sum(projected * features, axis=-1) * features.shape[-1] ** -0.5
+        return self.to_score(features)[:, 0] + agreement
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """(image, encoding) -> logits [batch]."""
+        image, encoding = inputs
+        return self.score(self.features(image, training=training), encoding)

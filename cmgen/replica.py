@@ -1,0 +1,42 @@
+"""What differs when a step runs on several replicas: the strategy, and how losses are scaled."""
+
+import keras
+import tensorflow as tf
+
+
+def get_strategy(name: str) -> tf.distribute.Strategy:
+    """The strategy for --strategy: 'auto' mirrors over all GPUs (or logical CPU devices) if several.
+
+    Args:
+      name: auto, default (one device) or mirrored.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if name == "default" or (name == "auto" and len(devices) == 1):
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def scale_each(per_example: tf.Tensor) -> tf.Tensor:
+    """Each example's share of the mean over the whole batch: [batch] / (batch * replicas)."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return per_example / tf.cast(tf.shape(per_example)[0] * replicas, per_example.dtype)
+
+
+def scale_loss(per_example: tf.Tensor) -> tf.Tensor:
+    """The mean over the whole batch, split so that the replicas' gradients add up to its gradient.
+
+    Keras optimizers sum gradients over replicas. per_example: [batch of this replica] -> scalar.
+    """
+    return tf.reduce_sum(scale_each(per_example))
+
+
+def update_average(average: keras.Model, model: keras.Model, decay: tf.Tensor) -> None:
+    """average <- decay * average + (1 - decay) * model, over weights and statistics alike.
+
+    Args:
+      average: a network built like `model`.
+      model: the network in training.
+      decay: scalar in [0, 1].
+    """
+    for a, v in zip(average.variables, model.variables, strict=True):
+        a.assign(a.value + tf.cast(1 - decay, a.dtype) * (v.value - a.value))

@@ -1,0 +1,318 @@
+"""The whole job of one training command: data, encoders, GAN, measuring, what to do next."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cmgen import audio, callbacks, checkpoint
+from cmgen.classifier import Classifier
+from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.data import catalog, pipeline
+from cmgen.evaluation import Evaluator
+from cmgen.files import write_text
+from cmgen.gan import SoundToImageGan, build_gan, count_parameters
+from cmgen.networks import Encoder
+from cmgen.replica import get_strategy
+from cmgen.samples import SampleSheet
+
+# Checkpoints whose validation accuracy is this close to the best are told apart by how near their
+# pictures' features lie to those of real ones.
+ACCURACY_TIE = 0.01
+VALIDATION_STRIDE = 4
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
+
+
+def run(config: TrainConfig) -> None:
+    """Trains what `config.task` asks for; called again, it goes on where it stopped.
+
+    Args:
+      config: settings; `config.workdir` receives everything.
+    """
+    workdir = Path(config.workdir)
+    config = checkpoint.open_run_folder(config, has_fast_bfloat16())
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    began = time.monotonic()
+    folder = catalog.resolve(config.data)
+    train = pipeline.load_split(folder, "train", config.data)
+    validation = _load_if_there(folder, "validation", config)
+    checkpoint.write_facts(workdir, tuple(train.classes), config.data.data)
+    print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
+    if config.task in ("sound_encoder", "image_encoder"):
+        train_encoder(config.task, config, train, validation)
+        return
+    for name in ("sound_encoder", "verifier"):
+        if not checkpoint.weights_path(workdir, name).exists():
+            train_encoder(name, config, train, validation)
+    train_gan(config, train, validation)
+    print(_what_next(config), flush=True)
+
+
+def dry_run(config: TrainConfig) -> None:
+    """Prints the parameter counts and the cost of a run without starting it."""
+    policy = _policy(config, has_fast_bfloat16())
+    classes = 13
+    encoders = {
+        name: checkpoint.make_encoder(name, classes, config, policy)
+        for name in ("sound_encoder", "image_encoder", "verifier")
+    }
+    gan = build_gan(encoders["sound_encoder"], config.gan, config.data.image_size, policy)
+    gan.compile()
+    networks = encoders | {"generator": gan.generator, "discriminator": gan.discriminator}
+    print(f"parameters (for {classes} classes):")
+    for name, network in networks.items():
+        print(f"  {name:14s} {count_parameters(network):>12,}")
+    seconds = _seconds_per_step(gan, config)
+    examples = config.train_steps * config.batch_size
+    print(
+        f"arithmetic: {policy}\n"
+        f"one GAN step of {config.batch_size} examples: {seconds:.2f} s on this machine, now\n"
+        f"{config.train_steps} steps, {examples:,} examples: {seconds * config.train_steps / 60:.0f}"
+        " min, and the encoders and the evaluation besides"
+    )
+
+
+def _seconds_per_step(gan: SoundToImageGan, config: TrainConfig) -> float:
+    size, count = config.data.image_size, config.batch_size
+    batch = {
+        "lms": tf.zeros([count, config.sound.n_mels, config.sound.frames]),
+        "image": tf.zeros([count, size, size, 3]),
+        "noise": tf.zeros([count, config.gan.noise_size]),
+        "uniforms": tf.zeros([count, pipeline.UNIFORMS]),
+    }
+    step = tf.function(gan.train_step)
+    step(batch)
+    began = time.monotonic()
+    for _ in range(3):
+        float(step(batch)["loss/generator"])
+    return (time.monotonic() - began) / 3
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the processor or GPU multiplies bfloat16 matrices in hardware."""
+    if tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(
+            tf.config.list_physical_devices("GPU")[0]
+        )
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and any(unit in cpu.read_text() for unit in BFLOAT16_UNITS)
+
+
+def _policy(config: TrainConfig, default: bool) -> str:
+    mixed = default if config.mixed_precision is None else config.mixed_precision
+    return "mixed_bfloat16" if mixed else "float32"
+
+
+def _load_if_there(folder: Path, split: str, config: TrainConfig) -> pipeline.Recordings | None:
+    return (
+        pipeline.load_split(folder, split, config.data) if split in catalog.splits(folder) else None
+    )
+
+
+def _batches(
+    recordings: pipeline.Recordings, config: TrainConfig, batch_size: int, seed: int, start: int
+) -> tf.data.Dataset:
+    batches = pipeline.training_dataset(
+        recordings,
+        pipeline.BatchConfig(batch_size=batch_size, seed=seed, noise_dim=config.gan.noise_size),
+        config,
+        start_step=start,
+    )
+
+    def with_lms(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rest = {name: values for name, values in batch.items() if name != "waveform"}
+        return rest | {"lms": audio.lms(batch["waveform"], config.sound)}
+
+    return batches.map(with_lms, num_parallel_calls=1).prefetch(2)
+
+
+def _fit(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    steps: int,
+    watchers: list[callbacks.StepCallback],
+) -> None:
+    """Runs `steps` training steps with the callbacks in their order; signals and bars are mended."""
+    try:
+        model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, callbacks=watchers)
+    finally:
+        for watcher in watchers:
+            if isinstance(watcher, callbacks.Progress):
+                watcher.close()
+            elif isinstance(watcher, callbacks.StopOnInterrupt):
+                watcher.restore_handlers()
+
+
+def train_encoder(
+    name: str,
+    config: TrainConfig,
+    train: pipeline.Recordings,
+    validation: pipeline.Recordings | None,
+) -> None:
+    """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
+
+    Its finished weights go to `workdir/{name}.npz`.
+    """
+    workdir = Path(config.workdir)
+    folder = workdir / name
+    settings: EncoderConfig = getattr(config, name)
+    key = "lms" if name == "sound_encoder" else "image"
+    with get_strategy(config.strategy).scope():
+        policy = _policy(config, False)
+        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
+        model = Classifier(encoder, key, settings, settings.train_steps)
+        model.compile()
+        saved = checkpoint.Checkpoints(
+            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer
+        )
+        start = saved.restore()
+    total = settings.train_steps
+    if start < total:
+        # Each network sees its own stream of batches.
+        seed = config.seed + 1000 * (1 + ("sound_encoder", "image_encoder", "verifier").index(name))
+        watchers: list[callbacks.StepCallback] = [
+            callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
+            callbacks.MetricsLog(start, folder, total),
+            callbacks.Progress(
+                name, start, total, settings.batch_size, ("loss/classification", "accuracy")
+            ),
+            callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
+            callbacks.StopOnInterrupt(start, saved.save),
+        ]
+        batches = _batches(train, config, settings.batch_size, seed, start)
+        _fit(model, batches, total - start, watchers)
+    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
+    if validation is not None:
+        score = validation_accuracy(encoder, key, validation, config)
+        print(f"{name}: {score:.3f} right on validation recordings", flush=True)
+
+
+def validation_accuracy(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> float:
+    """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
+    name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
+    right: list[np.ndarray] = []
+    for batch in pipeline.evaluation_windows(recordings, 1, config):
+        if key == "image" and "image" not in batch:
+            return math.nan
+        inputs = batch["image"] if key == "image" else audio.lms(batch["waveform"], config.sound)
+        found = name(inputs).numpy() == batch["label"].numpy()
+        right.append(found if key == "image" else found[batch["sounding"].numpy()])
+    return float(np.concatenate(right).mean())
+
+
+def train_gan(
+    config: TrainConfig, train: pipeline.Recordings, validation: pipeline.Recordings | None
+) -> None:
+    """Trains the S2I GAN; the averaged generator that is best on validation goes to generator.npz."""
+    workdir = Path(config.workdir)
+    classes = tuple(train.classes)
+    policy = _policy(config, False)
+    with get_strategy(config.strategy).scope():
+        encoder = checkpoint.make_encoder("sound_encoder", len(classes), config, policy)
+        checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, "sound_encoder"))
+        gan = build_gan(encoder, config.gan, config.data.image_size, policy)
+        gan.compile()
+        saved = checkpoint.Checkpoints(
+            workdir / "checkpoints",
+            config.keep_checkpoints,
+            generator=gan.generator,
+            discriminator=gan.discriminator,
+            average=gan.average,
+            generator_optimizer=gan.generator_optimizer,
+            discriminator_optimizer=gan.discriminator_optimizer,
+        )
+        start = saved.restore()
+    total = config.train_steps
+    if start >= total:
+        print(f"already at step {start} of {total}", flush=True)
+        return
+    log = callbacks.MetricsLog(start, workdir, total)
+    sheet = SampleSheet(workdir, validation or train, config, log.writer)
+    choose = _Chooser(gan, classes, config, validation, log, start)
+
+    def at_checkpoint(step: int) -> None:
+        sheet.write(gan, step)
+        choose(step)
+        saved.save(step)
+
+    watchers: list[callbacks.StepCallback] = [
+        callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints"),
+        log,
+        callbacks.Progress(
+            "s2i", start, total, config.batch_size, ("loss/generator", "loss/discriminator")
+        ),
+        callbacks.EverySteps(start, config.checkpoint_steps, total, at_checkpoint),
+        callbacks.StopOnInterrupt(start, saved.save),
+    ]
+    batches = _batches(train, config, config.batch_size, config.seed, start)
+    _fit(gan, batches, total - start, watchers)
+
+
+class _Chooser:
+    """Keeps the averaged generator that is best on validation; the newest, without validation."""
+
+    def __init__(
+        self,
+        gan: SoundToImageGan,
+        classes: tuple[str, ...],
+        config: TrainConfig,
+        validation: pipeline.Recordings | None,
+        log: callbacks.MetricsLog,
+        start: int,
+    ):
+        self.gan, self.validation, self.log = gan, validation, log
+        self.path = checkpoint.weights_path(Path(config.workdir), "generator")
+        self.record_path = Path(config.workdir) / "validation.json"
+        self.record: list[dict[str, float]] = []
+        if self.record_path.exists():
+            # Scores of steps that will be run again are dropped.
+            stored = json.loads(self.record_path.read_text())
+            self.record = [row for row in stored if row["step"] <= start]
+        if validation is not None:
+            verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)
+            self.evaluator = Evaluator(gan.encoder, gan.average, verifier, classes, config)
+
+    def __call__(self, step: int) -> None:
+        if self.validation is None:
+            checkpoint.save_weights(self.gan.average, self.path, step=step)
+            return
+        scores = self.evaluator.split(self.validation, VALIDATION_STRIDE)
+        row = {"step": step, "accuracy": scores.accuracy}
+        if scores.feature_distance is not None:
+            row["feature_distance"] = scores.feature_distance
+        self.record.append(row)
+        self.log.write({f"validation/{k}": v for k, v in row.items() if k != "step"})
+        write_text(self.record_path, json.dumps(self.record, indent=1) + "\n")
+        if best_step(self.record) == step:
+            checkpoint.save_weights(self.gan.average, self.path, step=step)
+
+
+def best_step(record: list[dict[str, float]]) -> int:
+    """The step to keep: among those within `ACCURACY_TIE` of the best accuracy, the nearest to real.
+
+    Args:
+      record: rows of step, accuracy and (where the data have pictures) feature_distance.
+    """
+    bar = max(row["accuracy"] for row in record) - ACCURACY_TIE
+    close = [row for row in record if row["accuracy"] >= bar]
+    chosen = min(close, key=lambda row: (row.get("feature_distance", 0.0), -row["accuracy"]))
+    return int(chosen["step"])
+
+
+def _what_next(config: TrainConfig) -> str:
+    folder = config.workdir
+    return (
+        f"\nDone. Pictures while it learned: {folder}/samples. What next:\n"
+        f"  python -m cmgen.evaluate --workdir={folder} --output={folder}/evaluation.json\n"
+        f"  python -m cmgen.generate --model={folder} --input=YOUR.wav --output=picture.png\n"
+        f"  python tools/export.py --workdir={folder} --output=exports/s2i\n"
+        f"  tensorboard --logdir={folder}"
+    )

@@ -1,0 +1,152 @@
+"""The training step against a textbook one, on every setting, on two replicas, in bfloat16."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen import losses
+from cmgen.config import EncoderConfig, GanConfig
+from cmgen.gan import build_gan, swap_neighbours
+from cmgen.networks import SoundEncoder
+
+TINY = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8, augment=False)
+ENCODER = EncoderConfig(widths=(4, 4, 4, 4), hidden=8, encoding_size=16)
+SIZE = 32
+
+
+def make_gan(config=TINY, policy="float32", seed=3):
+    keras.utils.set_random_seed(seed)
+    encoder = SoundEncoder(3, ENCODER, policy)
+    encoder(tf.zeros([1, 128, 44]))
+    gan = build_gan(encoder, config, SIZE, policy)
+    gan.compile()
+    return gan
+
+
+def make_batch(size=8, seed=0):
+    draw = np.random.default_rng(seed)
+    return {
+        "lms": tf.constant(draw.uniform(-1, 1, [size, 128, 44]), tf.float32),
+        "image": tf.constant(draw.uniform(-1, 1, [size, SIZE, SIZE, 3]), tf.float32),
+        "noise": tf.constant(draw.normal(size=[size, 10]), tf.float32),
+        "uniforms": tf.constant(draw.uniform(size=[size, 16]), tf.float32),
+        "label": tf.constant(np.arange(size) % 3, tf.int32),
+    }
+
+
+def test_swap_neighbours():
+    rows = tf.reshape(tf.range(8), [4, 2])
+    np.testing.assert_array_equal(swap_neighbours(rows), [[2, 3], [0, 1], [6, 7], [4, 5]])
+
+
+def textbook_gradients(gan, batch):
+    """Three separate passes of D, G run twice, each network's loss differentiated on its own."""
+    config = gan.config
+    encoding = gan.encoder.encode(batch["lms"])
+    real = batch["image"]
+    with tf.GradientTape() as tape:
+        fake = gan.generator((encoding, batch["noise"]), training=True)
+        generator_loss = tf.reduce_mean(
+            losses.generator_loss(gan.discriminator((fake, encoding), training=True))
+        )
+    by_generator = tape.gradient(generator_loss, gan.generator.trainable_variables)
+    fake = gan.generator((encoding, batch["noise"]), training=True)
+    with tf.GradientTape() as tape:
+        penalties = []
+        logits = []
+        for image, gamma in ((real, config.r1_gamma), (fake, config.r2_gamma)):
+            with tf.GradientTape() as inner:
+                inner.watch(image)
+                logits.append(gan.discriminator((image, encoding), training=True))
+            if gamma:
+                gradient = inner.gradient(logits[-1], image)
+                penalties.append(gamma * losses.gradient_penalty(gradient))
+        wrong = gan.discriminator((real, swap_neighbours(encoding)), training=True)
+        loss = losses.matching_discriminator_loss(
+            logits[0], wrong, logits[1], config.mismatch_weight
+        )
+        loss = tf.reduce_mean(tf.add_n([loss, *penalties]))
+    return by_generator, tape.gradient(loss, gan.discriminator.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"r1_gamma": 0.0},
+        {"r2_gamma": 0.7},
+        {"mismatch_weight": 0.0},
+        {"conditioning": "concat", "discriminator_normalization": "batch"},
+        {"upsampling": "deconvolution", "conditioning": "concat"},
+    ],
+    ids=str,
+)
+def test_one_step_has_the_gradients_of_the_textbook_step(changes, monkeypatch):
+    gan = make_gan(dataclasses.replace(TINY, **changes))
+    batch = make_batch()
+    wanted = textbook_gradients(gan, batch)
+    found = {}
+    monkeypatch.setattr(
+        gan, "_apply", lambda optimizer, network, gradients: found.update({network.name: gradients})
+    )
+    gan.train_step(batch)
+    for name, gradients in zip(("generator", "discriminator"), wanted, strict=True):
+        scale = max(float(tf.reduce_max(tf.abs(g))) for g in gradients)
+        for ours, theirs in zip(found[name], gradients, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=2e-4 * scale)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("upsampling", ["resize", "deconvolution"])
+def test_a_step_moves_what_it_should_and_nothing_else(policy, upsampling):
+    gan = make_gan(dataclasses.replace(TINY, upsampling=upsampling, augment=True), policy)
+    before = {n: getattr(gan, n).get_weights() for n in ("encoder", "generator", "discriminator")}
+    metrics = tf.function(gan.train_step)(make_batch())
+    assert all(np.isfinite(float(value)) for value in metrics.values())
+    for name, weights in before.items():
+        moved = [
+            not np.array_equal(a, b)
+            for a, b in zip(weights, getattr(gan, name).get_weights(), strict=True)
+        ]
+        assert any(moved) == (name != "encoder"), name
+    # At the first step the average is a copy.
+    for a, b in zip(gan.average.get_weights(), gan.generator.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_average_follows_its_formula():
+    gan = make_gan(dataclasses.replace(TINY, average_half_life=16))
+    step = tf.function(gan.train_step)
+    for i in range(60):
+        step(make_batch(seed=i))
+    old = gan.average.get_weights()
+    step(make_batch(seed=99))
+    decay = 0.5 ** (8 / 16)
+    for a, before, now in zip(
+        gan.average.get_weights(), old, gan.generator.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(a, decay * before + (1 - decay) * now, atol=1e-5)
+
+
+def test_two_replicas_train_to_the_weights_of_one():
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    assert len(devices) >= 2, "conftest splits the processor into two logical devices"
+    config = dataclasses.replace(TINY, r2_gamma=0.1, augment=True)
+    results = []
+    for strategy in (
+        tf.distribute.OneDeviceStrategy(devices[0]),
+        tf.distribute.MirroredStrategy(devices[:2]),
+    ):
+        with strategy.scope():
+            gan = make_gan(config)
+        batches = [make_batch(seed=i) for i in range(3)]
+        data = tf.data.Dataset.from_tensor_slices(
+            {k: tf.concat([b[k] for b in batches], 0) for k in batches[0]}
+        ).batch(8, drop_remainder=True)
+        gan.fit(data, epochs=1, verbose=0)
+        results.append(gan.get_weights())
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-4)

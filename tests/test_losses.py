@@ -1,0 +1,53 @@
+"""Losses against hand-computed numbers and automatic differentiation."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen import losses
+
+LOGITS = tf.constant([-1.0, 0.0, 2.0])
+
+
+def test_discriminator_loss_by_hand():
+    # softplus(-r) + (softplus(w) + softplus(f)) / 2 at r = 0, w = 0, f = 0 is 2 log 2.
+    zero = tf.zeros([1])
+    found = losses.matching_discriminator_loss(zero, zero, zero)
+    np.testing.assert_allclose(found, [2 * math.log(2)], rtol=1e-6)
+    found = losses.matching_discriminator_loss(LOGITS, LOGITS, LOGITS)
+    wanted = [math.log1p(math.exp(-x)) + math.log1p(math.exp(x)) for x in (-1, 0, 2)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_without_mismatch_the_fake_score_has_its_whole_weight():
+    far = tf.constant([50.0])
+    found = losses.matching_discriminator_loss(far, far, tf.zeros([1]), mismatch_weight=0.0)
+    np.testing.assert_allclose(found, [math.log(2)], rtol=1e-6)
+
+
+def test_generator_loss_by_hand():
+    wanted = [math.log1p(math.e), math.log(2), math.log1p(math.exp(-2))]
+    np.testing.assert_allclose(losses.generator_loss(LOGITS), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_logit_weights_are_the_derivatives(weight):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(LOGITS)
+        discriminator = losses.matching_discriminator_loss(
+            tf.zeros([3]), tf.zeros([3]), LOGITS, weight
+        )
+        generator = losses.generator_loss(LOGITS)
+    np.testing.assert_allclose(
+        losses.fake_logit_weight(LOGITS, weight), tape.gradient(discriminator, LOGITS), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        losses.generator_logit_weight(LOGITS), tape.gradient(generator, LOGITS), rtol=1e-5
+    )
+
+
+def test_gradient_penalty_is_half_the_squared_norm_of_each_example():
+    gradients = tf.reshape(tf.constant([3.0, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]), [2, 2, 2, 1])
+    np.testing.assert_allclose(losses.gradient_penalty(gradients), [12.5, 2.0])
