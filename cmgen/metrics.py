@@ -116,6 +116,33 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
+    """Distance of two clouds of feature vectors, each taken as a Gaussian.
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)): Heusel et al., "GANs Trained by a Two Time-Scale
+    Update Rule" (2017), eq. 6. Values depend on the features and on how many vectors there are, so
+    they compare models on the same windows and nothing else.
+
+    Args:
+      first: float [n, features], n at least 2.
+      second: float [m, features], m at least 2.
+
+    Returns:
+      A number that is not negative; 0 for the same cloud twice.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"features {first.shape} and {second.shape}: need 2 vectors of one length")
+    covariances = np.cov(first.T), np.cov(second.T)
+    # tr((C1 C2)^(1/2)) through the symmetric C1^(1/2) C2 C1^(1/2), which has the same eigenvalues.
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariances[1] @ root), 0.0)).sum()
+    means = np.sum((first.mean(axis=0) - second.mean(axis=0)) ** 2)
+    distance = means + np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * shared
+    return float(max(distance, 0.0))
+
+
 def _checked_pair(
     labels: ArrayLike, predictions: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -68,6 +68,18 @@ def test_interval_covers_the_true_accuracy():
     assert covered >= 180
 
 
+def test_frechet_distance_of_gaussians_with_known_moments():
+    rng = np.random.default_rng(2)
+    whitened = rng.standard_normal((500, 3))
+    whitened -= whitened.mean(axis=0)
+    whitened = whitened @ np.linalg.inv(np.linalg.cholesky(np.cov(whitened.T)).T)
+    scales = np.array([1.0, 2.0, 3.0])
+    # Diagonal covariances: |m|^2 + sum (s1 - s2)^2.
+    found = metrics.frechet_distance(whitened, whitened * scales + [0, 0, 2])
+    assert found == pytest.approx(4 + 0 + 1 + 4)
+    assert metrics.frechet_distance(whitened, whitened) == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -76,6 +88,7 @@ def test_interval_covers_the_true_accuracy():
         lambda: metrics.confusion_matrix([0, 3], [0, 1], 3),
         lambda: metrics.majority_rate([]),
         lambda: metrics.bootstrap_interval([True], [0, 1]),
+        lambda: metrics.frechet_distance(np.ones((5, 3)), np.ones((5, 4))),
     ],
 )
 def test_bad_input_is_refused(call):

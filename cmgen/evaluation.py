@@ -1,0 +1,234 @@
+"""The paper's classifier-based evaluation: is the instrument of the sound seen in its picture?
+
+A verifier, trained on real training pictures alone, names the instrument in each generated
+picture (Chen et al. 2017, section 5.2 and Table 5). Windows in which nothing sounds are counted
+apart, since nobody can hear an instrument in them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cmgen import audio, metrics
+from cmgen.checkpoint import Run
+from cmgen.config import TrainConfig
+from cmgen.data import pipeline
+from cmgen.errors import UserError
+from cmgen.networks import Encoder, Generator
+
+# Of the noise and of the bootstrap, so that evaluating twice gives the same numbers.
+SEED = 2017
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """Predictions for every window of a split, and what follows from them.
+
+    Attributes:
+      classes: names of the classes.
+      groups: the recording that each window belongs to, [windows].
+      labels: true class of each window, int [windows].
+      sounding: whether anything is to be heard in the window, bool [windows].
+      generated: class of the generated picture as the verifier names it, int [windows].
+      heard: class of the sound as the sound encoder names it, int [windows].
+      real: class of the real picture as the verifier names it, int [windows], or None where the
+        data have no pictures.
+      feature_distance: Frechet distance of the verifier's encodings of generated and real pictures
+        of the sounding windows: falls as pictures get cleaner; None where there are no pictures.
+    """
+
+    classes: tuple[str, ...]
+    groups: NDArray[Any]
+    labels: NDArray[np.int64]
+    sounding: NDArray[np.bool_]
+    generated: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    real: NDArray[np.int64] | None
+    feature_distance: float | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of generated pictures that show the instrument that sounds."""
+        return metrics.accuracy(self.labels[self.sounding], self.generated[self.sounding])
+
+    @property
+    def sound_accuracy(self) -> float:
+        """Share of sounding windows whose instrument the sound encoder names."""
+        return metrics.accuracy(self.labels[self.sounding], self.heard[self.sounding])
+
+    @property
+    def real_accuracy(self) -> float | None:
+        """Share of all real pictures whose instrument the verifier names; None without any."""
+        return None if self.real is None else metrics.accuracy(self.labels, self.real)
+
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of `accuracy` over recordings."""
+        correct = (self.labels == self.generated)[self.sounding]
+        return metrics.bootstrap_interval(correct, self.groups[self.sounding], seed=SEED)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Sounding windows by true class (rows) and class of the generated picture (columns)."""
+        return metrics.confusion_matrix(
+            self.labels[self.sounding], self.generated[self.sounding], len(self.classes)
+        )
+
+    def report(self) -> dict[str, Any]:
+        """All scores of the split, of JSON types."""
+        confusion = self.confusion()
+        silent = ~self.sounding
+        silent_accuracy = (
+            metrics.accuracy(self.labels[silent], self.generated[silent]) if silent.any() else None
+        )
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_ci95": list(self.interval()),
+            "balanced_accuracy": metrics.balanced_accuracy(confusion),
+            "majority_rate": metrics.majority_rate(self.labels[self.sounding]),
+            "sound_encoder_accuracy": self.sound_accuracy,
+            "verifier_accuracy_real": self.real_accuracy,
+            "feature_distance": self.feature_distance,
+            "accuracy_silent_windows": silent_accuracy,
+            "windows": int(self.sounding.sum()),
+            "silent_windows": int(silent.sum()),
+            "recordings": len(np.unique(self.groups)),
+            "per_class_accuracy": self._by_class(confusion),
+            "per_recording_accuracy": self._by_recording(),
+            "confusion": confusion.tolist(),
+        }
+
+    def _by_class(self, confusion: NDArray[np.int64]) -> dict[str, float | None]:
+        shares = metrics.per_class_accuracy(confusion)
+        return {
+            name: None if np.isnan(share) else float(share)
+            for name, share in zip(self.classes, shares, strict=True)
+        }
+
+    def _by_recording(self) -> dict[str, float]:
+        """Worst first: failures come by whole recordings."""
+        correct, groups = (self.labels == self.generated)[self.sounding], self.groups[self.sounding]
+        names, member = np.unique(groups, return_inverse=True)
+        shares = np.bincount(member, weights=correct) / np.bincount(member)
+        order = np.argsort(shares, kind="stable")
+        return {str(names[i]): float(shares[i]) for i in order}
+
+
+class Evaluator:
+    """Scores a generator on recordings; its graphs are traced once and see later weights.
+
+    Args:
+      sound_encoder: names the instrument of a sound and encodes it.
+      generator: `(encoding, noise)` -> image.
+      verifier: names the instrument in a picture.
+      classes: names that the networks' outputs stand for.
+      config: the run's.
+    """
+
+    def __init__(
+        self,
+        sound_encoder: Encoder,
+        generator: Generator,
+        verifier: Encoder,
+        classes: Sequence[str],
+        config: TrainConfig,
+    ):
+        self._sound_encoder, self._generator, self._verifier = sound_encoder, generator, verifier
+        self._classes, self._config = tuple(classes), config
+        size = config.data.image_size
+        waveform = tf.TensorSpec([None, config.sound.window_samples], tf.float32)
+        noise = tf.TensorSpec([None, config.gan.noise_size], tf.float32)
+        image = tf.TensorSpec([None, size, size, 3], tf.float32)
+        self._hear = tf.function(self._hear_eagerly, input_signature=[waveform, noise])
+        self._look = tf.function(self._look_eagerly, input_signature=[image])
+
+    @classmethod
+    def of(cls, run: Run) -> "Evaluator":
+        """For a run that `checkpoint.load_run` gave; one that lacks a network is refused."""
+        if run.verifier is None:
+            raise UserError(
+                f"--workdir={run.workdir}: the run has no verifier yet; finish "
+                "`python -m cmgen.train --task=s2i` on it first"
+            )
+        return cls(run.sound_encoder, run.generator, run.verifier, run.classes, run.config)
+
+    def split(self, recordings: pipeline.Recordings, stride: int = 1) -> SplitScores:
+        """Scores the windows around every `stride`-th frame of each recording.
+
+        The noise of a window depends on its place in the split alone, not on the batch size.
+
+        Args:
+          recordings: one split, of this evaluator's classes or of some of them.
+          stride: 1 takes every window; more takes a fixed subset.
+        """
+        noise_source = np.random.default_rng(SEED)
+        columns: dict[str, list[NDArray[Any]]] = {}
+        for batch in pipeline.evaluation_windows(recordings, stride, self._config):
+            noise = noise_source.standard_normal((len(batch["label"]), self._config.gan.noise_size))
+            found = {name: batch[name] for name in ("label", "recording", "sounding")}
+            found |= self._hear(batch["waveform"], tf.cast(noise, tf.float32))
+            if "image" in batch:
+                found["real"], found["real_encoding"] = self._look(batch["image"])
+            for name, values in found.items():
+                columns.setdefault(name, []).append(values.numpy())
+        if not columns:
+            raise UserError("there is no recording with at least half a second of sound to score")
+        return self._scores(recordings, {k: np.concatenate(v) for k, v in columns.items()})
+
+    def _scores(
+        self, recordings: pipeline.Recordings, columns: Mapping[str, NDArray[Any]]
+    ) -> SplitScores:
+        if not columns["sounding"].any():
+            raise UserError(
+                "nothing sounds in any window; check the sound, or lower --silence_dbfs"
+            )
+        distance = None
+        if "real" in columns:
+            clouds = (columns[f"{kind}_encoding"] for kind in ("generated", "real"))
+            distance = metrics.frechet_distance(*(cloud[columns["sounding"]] for cloud in clouds))
+        index_of = class_indices(recordings.classes, self._classes)
+        return SplitScores(
+            classes=self._classes,
+            groups=np.asarray(recordings.groups)[columns["recording"]],
+            labels=index_of[columns["label"]],
+            sounding=columns["sounding"],
+            generated=columns["generated"],
+            heard=columns["heard"],
+            real=columns.get("real"),
+            feature_distance=distance,
+        )
+
+    def _hear_eagerly(self, waveform: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the sound encoder hears, and what the verifier sees in the generated picture."""
+        encoding = self._sound_encoder.encode(audio.lms(waveform, self._config.sound))
+        heard = tf.argmax(self._sound_encoder.classify(encoding), axis=-1)
+        image = self._generator((encoding, noise), training=False)
+        generated, generated_encoding = self._look_eagerly(image)
+        return {
+            "heard": heard,
+            "generated": generated,
+            "generated_encoding": generated_encoding,
+        }
+
+    def _look_eagerly(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The verifier's class int64 [batch] and encoding float32 [batch, 128] of pictures."""
+        encoding = self._verifier.encode(image)
+        return tf.argmax(self._verifier.classify(encoding), axis=-1), encoding
+
+
+def class_indices(found: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
+    """Index in `known` of each class of `found`; a class that isn't known is an error."""
+    unknown = sorted(set(found) - set(known))
+    if unknown:
+        raise UserError(
+            f"the data have classes that the run was not trained on: {', '.join(unknown)}; "
+            f"it knows {', '.join(known)}; rename the folders or leave them out"
+        )
+    return np.array([list(known).index(name) for name in found], np.int64)
+
+
+def evaluate_split(run: Run, recordings: pipeline.Recordings, stride: int = 1) -> SplitScores:
+    """Scores one split of recordings with a run's networks; see `Evaluator.split`."""
+    return Evaluator.of(run).split(recordings, stride)

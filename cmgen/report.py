@@ -1,0 +1,142 @@
+"""The evaluation of a whole run as a JSON file with the confusion matrices as pictures beside it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from cmgen import charts, files, images
+from cmgen.checkpoint import Run
+from cmgen.data import catalog, pipeline
+from cmgen.errors import UserError
+from cmgen.evaluation import SEED, Evaluator, SplitScores
+from cmgen.versions import installed
+
+# Of a split that is only a control (train), a fixed subset of about so many windows is scored.
+TRAIN_WINDOWS = 4000
+
+HEADLINES = {
+    "accuracy_{}": "accuracy",
+    "accuracy_{}_ci95": "accuracy_ci95",
+    "majority_rate_{}": "majority_rate",
+    "sound_encoder_accuracy_{}": "sound_encoder_accuracy",
+    "verifier_accuracy_real_{}": "verifier_accuracy_real",
+    "feature_distance_{}": "feature_distance",
+}
+
+
+def evaluate_run(run: Run, data: str, output: Path) -> dict[str, Any]:
+    """Scores every split of some data and writes OUTPUT and OUTPUT's confusion pictures.
+
+    Args:
+      run: a run with a verifier.
+      data: "demo", a prepared folder or a raw one, of the run's classes or some of them.
+      output: the JSON file; the pictures are <stem>_confusion_<split>.png beside it.
+
+    Returns:
+      what the JSON file holds.
+    """
+    folder = catalog.resolve(dataclasses.replace(run.config.data, data=data))
+    description = json.loads((folder / "dataset.json").read_text())
+    evaluator = Evaluator.of(run)
+    scores = {
+        split: _score(evaluator, folder, split, description, run)
+        for split in _in_order(description["splits"])
+    }
+    if not scores:
+        raise UserError(f"--data={data}: has no recordings; prepare it again")
+    report = compose(run, scores, description)
+    for split, split_scores in scores.items():
+        picture = output.with_name(f"{output.stem}_confusion_{split}.png")
+        images.write_png(picture, confusion_picture(split, split_scores))
+    files.write_text(output, json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def compose(
+    run: Run, scores: Mapping[str, SplitScores], description: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report: headline numbers first, then what they come from, then every split in full.
+
+    A headline that can't be given is left out, and `notes` says why.
+    """
+    splits = {name: split.report() for name, split in scores.items()}
+    headlines = {
+        key.format(name): values[source]
+        for name, values in splits.items()
+        for key, source in HEADLINES.items()
+        if values[source] is not None
+    }
+    return {
+        **headlines,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "workdir": run.workdir.name,
+        "step": run.step,
+        "seed": run.config.seed,
+        "evaluation_seed": SEED,
+        "data": description["source"],
+        "versions": installed(),
+        "notes": _notes(scores),
+        "splits": splits,
+    }
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """The report's main numbers as a table for the terminal."""
+    columns = "{:<12}{:>11}{:>18}{:>10}{:>9}{:>14}{:>9}{:>12}"
+    lines = [
+        columns.format(
+            "split", "generated", "95 % interval", "majority", "sound", "real pictures",
+            "windows", "recordings",
+        )
+    ]  # fmt: skip
+    for name, values in report["splits"].items():
+        low, high = values["accuracy_ci95"]
+        real = values["verifier_accuracy_real"]
+        lines.append(
+            columns.format(
+                name,
+                f"{values['accuracy']:.4f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{values['majority_rate']:.4f}",
+                f"{values['sound_encoder_accuracy']:.4f}",
+                "none" if real is None else f"{real:.4f}",
+                values["windows"],
+                values["recordings"],
+            )
+        )
+    return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"])])
+
+
+def confusion_picture(split: str, scores: SplitScores) -> Any:
+    """uint8 [height, width, 3]; see `charts.draw_confusion`."""
+    low, high = scores.interval()
+    title = f"{split}: accuracy {scores.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    return charts.draw_confusion(scores.confusion(), scores.classes, title)
+
+
+def _score(
+    evaluator: Evaluator, folder: Path, split: str, description: Mapping[str, Any], run: Run
+) -> SplitScores:
+    recordings = pipeline.load_split(folder, split, run.config.data)
+    frames = description["splits"][split]["frames"]
+    stride = max(1, round(frames / TRAIN_WINDOWS)) if split == "train" else 1
+    return evaluator.split(recordings, stride)
+
+
+def _in_order(splits: Mapping[str, Any]) -> list[str]:
+    """Train, validation, test, then the others by name."""
+    usual = ["train", "validation", "test"]
+    return [s for s in usual if s in splits] + sorted(set(splits) - set(usual))
+
+
+def _notes(scores: Mapping[str, SplitScores]) -> list[str]:
+    notes = []
+    if "test" not in scores:
+        notes.append("the data have no test split, so there is no accuracy_test")
+    for name, split in scores.items():
+        if split.real is None:
+            notes.append(f"{name} has no pictures, so there is no verifier_accuracy_real_{name}")
+    return notes

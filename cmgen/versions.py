@@ -1,0 +1,19 @@
+"""Versions of the packages that a result depends on."""
+
+import platform
+from importlib import metadata
+
+PACKAGES = (
+    "cmgen", "tensorflow", "keras", "tensorflow-io", "numpy", "av", "tf2onnx", "onnx", "onnxruntime",
+)  # fmt: skip
+
+
+def installed() -> dict[str, str]:
+    """Name -> version of Python and of each package; one that isn't installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,61 @@
+"""A run's folder with small, untrained networks: what cmgen.train would leave, in a second."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cmgen import checkpoint, config
+from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
+from cmgen.files import write_text
+from cmgen.networks import Generator
+
+STEP = 7
+ENCODER = EncoderConfig(widths=(4, 8), hidden=16)
+
+
+def make_config(data: str, upsampling: str = "resize") -> TrainConfig:
+    """Settings of networks that take milliseconds."""
+    return TrainConfig(
+        data=DataConfig(data=data, image_size=32),
+        sound_encoder=ENCODER,
+        verifier=ENCODER,
+        gan=GanConfig(generator_channels=4, upsampling=upsampling),
+    )
+
+
+def write_run(
+    folder: Path, classes: tuple[str, ...], data: str = "nowhere", upsampling: str = "resize"
+) -> Path:
+    """Writes config, facts and random weights; returns `folder`."""
+    keras.utils.set_random_seed(3)
+    settings = make_config(data, upsampling)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.json", config.to_json(settings))
+    checkpoint.write_facts(folder, classes, data)
+    for name in ("sound_encoder", "verifier"):
+        encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
+        checkpoint.save_weights(encoder, checkpoint.weights_path(folder, name), step=STEP)
+    generator = Generator(settings.gan, settings.data.image_size, name="average")
+    generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
+    checkpoint.save_weights(generator, checkpoint.weights_path(folder, "generator"), step=STEP)
+    return folder
+
+
+def sounds(count: int, seed: int = 0) -> np.ndarray:
+    """Decaying tones from loud to nearly silent; float32 [count, 22050]."""
+    random = np.random.default_rng(seed)
+    time = np.arange(SoundConfig().window_samples) / SoundConfig().sample_rate
+    pitch, decay = random.uniform(60, 3000, (count, 1)), random.uniform(0, 12, (count, 1))
+    level = np.geomspace(0.8, 0.003, count)[:, None]
+    return (level * np.exp(-decay * time) * np.sin(2 * np.pi * pitch * time)).astype(np.float32)
+
+
+def write_scores(folder: Path, step: int = STEP) -> Path:
+    """What matters to a card of the file that cmgen.evaluate writes."""
+    path = folder / "evaluation.json"
+    scores = {"accuracy_test": 0.875, "accuracy_test_ci95": [0.75, 0.95], "step": step}
+    write_text(path, json.dumps(scores | {"date": "2026-01-01", "splits": {}}))
+    return path
