@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tools.orchestra.bodies import Performers
+from tools.orchestra.garments import Clothes
 from tools.orchestra.looks import looks_of
+from tools.orchestra.measures import Measures
 from tools.orchestra.mesh import Mesh
-from tools.orchestra.outfit import Clothes, Outfit, dress, face_points
+from tools.orchestra.outfit import Outfit, dress
 
 SIDES = ("L", "R")
 LONGEST_REACH = 0.995  # of the straight arm: a fully stretched elbow has no bend direction
@@ -38,7 +40,7 @@ class Figure:
         self._shifts = np.empty((len(self.joints), 3))
         self._bone = {name: number for number, name in enumerate(performers.bones)}
         self._palms = {side: self._rest_palm(side) for side in SIDES}
-        self._face = face_points(performers, index)
+        self._measures = Measures(performers, index)
         self.looks = looks_of(performers, index)
         self._outfits: dict[Clothes, Outfit] = {}
         self.reset()
@@ -115,11 +117,11 @@ class Figure:
 
     def mouth(self) -> np.ndarray:
         """Where the lips meet, [3]."""
-        return self._on_head("mouth")
+        return self._on_head(self._measures.mouth)
 
     def chin(self) -> np.ndarray:
         """The lowest front point of the chin, [3]."""
-        return self._on_head("chin")
+        return self._on_head(self._measures.chin)
 
     def forward(self) -> np.ndarray:
         """The way that the head faces, unit [3]."""
@@ -127,12 +129,12 @@ class Figure:
 
     def floor(self) -> float:
         """Height (z) of the soles of the lower foot."""
-        return min(self.position(f"foot.{side}")[2] for side in SIDES) - self._face["sole"][2]
+        return min(self.position(f"foot.{side}")[2] for side in SIDES) - self._measures.sole()
 
     def seat(self) -> np.ndarray:
         """The middle of the chair's surface under a performer who sits, [3]."""
         hips = (self.position("upperleg01.L") + self.position("upperleg01.R")) / 2
-        return hips + np.array([0.0, 0.02, -self._face["thigh"][2]])
+        return hips + np.array([0.0, 0.02, -self._measures.thigh()])
 
     def sit(self, spread: float = 0.18) -> None:
         """Bends hips and knees for a chair; `spread` turns each thigh outwards (radians)."""
@@ -245,7 +247,7 @@ class Figure:
         if self._stale:
             self.solve()
         if clothes not in self._outfits:
-            self._outfits[clothes] = dress(self.performers, self.index, clothes)
+            self._outfits[clothes] = dress(self._measures, self.looks, clothes)
         outfit = self._outfits[clothes]
         return outfit.posed(self._rotations, self._shifts)
 
@@ -268,9 +270,9 @@ class Figure:
         towards_palm = bend * 0.5 - knuckle
         return along, facing if facing @ towards_palm > 0 else -facing
 
-    def _on_head(self, point: str) -> np.ndarray:
+    def _on_head(self, point: np.ndarray) -> np.ndarray:
         rotation, shift = self._solved("head")
-        return rotation @ self._face[point] + shift
+        return rotation @ point + shift
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Hair as closed shells around the skull: a cap, with curtains, a bun or a ponytail."""
+"""Hair as shells around the skull: a cap down to the hairline, with curtains, bun or ponytail.
+
+Angles are seen from the skull's middle: azimuth 0 in front, pi behind; polar 0 at the crown.
+"""
 
 from __future__ import annotations
 
@@ -6,64 +9,154 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tools.orchestra.face import Piece
 from tools.orchestra.looks import Looks
-from tools.orchestra.mesh import Mesh
+from tools.orchestra.measures import Measures
 from tools.orchestra.surface import Surface
 
-AROUND, DOWN = 64, 20
+AROUND, DOWN = 72, 18
+GLOSS = 0.35
 
 
 @dataclass(frozen=True)
-class Head:
-    """A head at rest. skull [n, 3]: skin at and above the eyes; eyes, mouth [3]: midpoints."""
+class Cut:
+    """Shape of a shell. Metres, degrees.
 
-    eyes: np.ndarray
-    mouth: np.ndarray
-    skull: np.ndarray
-    bone: int
-    bones: int
+    top, sides: thickness. hairline: polar angles of the edge at azimuths HAIRLINE_AT.
+    drop: how far a curtain falls below the skull's widest ring. bumps: curls' height.
+    """
+
+    top: float
+    sides: float
+    hairline: tuple[float, ...]
+    drop: float = 0.0
+    bumps: float = 0.0
 
 
-def grow_hair(head: Head, looks: Looks) -> list[Surface]:
+HAIRLINE_AT = (0, 35, 58, 78, 92, 110, 180)
+CUTS = {
+    "short": Cut(0.017, 0.008, (50, 53, 62, 92, 88, 112, 122)),
+    "curly": Cut(0.035, 0.024, (50, 53, 64, 94, 96, 114, 124), bumps=0.006),
+    "bob": Cut(0.017, 0.017, (52, 56, 72, 90, 90, 90, 90), drop=0.115),
+    "long": Cut(0.016, 0.015, (50, 54, 70, 90, 90, 90, 90), drop=0.27),
+    "bun": Cut(0.012, 0.008, (50, 53, 62, 90, 92, 114, 124)),
+    "ponytail": Cut(0.012, 0.008, (50, 53, 62, 90, 92, 114, 124)),
+}
+
+
+@dataclass(frozen=True)
+class Skull:
+    """The ellipsoid that a skull fills: centre [3] and half axes [3]."""
+
+    centre: np.ndarray
+    axes: np.ndarray
+
+
+def grow_hair(body: Measures, looks: Looks) -> list[Piece]:
     """The pieces of the performer's hair style; none for a bald head."""
     if looks.hair_style == "bald":
         return []
-    return [_rigid(head, *_shell(head, looks))]
+    rng = np.random.default_rng([4401, looks.seed])
+    skull = _measure_skull(body)
+    shapes = [_shell(skull, CUTS[looks.hair_style], rng, fringe=looks.fringe)]
+    if looks.hair_style == "bun":
+        middle = skull.centre + skull.axes * [0, 0.85, 0.75] + [0, 0.02, 0.015]
+        shapes.append(_ball(middle, np.array([0.042, 0.036, 0.036])))
+    if looks.hair_style == "ponytail":
+        shapes.append(_tail(skull))
+    return [
+        (_hang(body, vertices, faces), _strands(rng, looks, faces), GLOSS)
+        for vertices, faces in shapes
+    ]
 
 
-def _shell(head: Head, looks: Looks) -> tuple[np.ndarray, np.ndarray]:
-    centre, axes = _skull_ellipsoid(head)
+def _shell(
+    skull: Skull, style: Cut, rng: np.random.Generator, fringe: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cap and its curtain as a grid of rings, from the crown to the edge."""
     azimuth = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)
-    front = np.abs(np.angle(np.exp(1j * azimuth)))  # 0 in front, pi behind
-    thick = 0.012
-    polar_end = np.interp(front, np.radians([0, 40, 62, 80, 100, 180]), np.radians([52, 55, 66, 92, 112, 118]))
-    drop = np.zeros(AROUND)
-    share = np.linspace(0, 1, DOWN)[:, None]
-    polar = share * polar_end
-    grown = thick * np.clip((1 - share) * 6, -0.4, 1)
+    front = np.degrees(np.abs(np.angle(np.exp(1j * azimuth))))
+    edge = np.interp(front, HAIRLINE_AT, style.hairline)
+    # A parting: the fringe hangs lower on one side of the forehead.
+    lower = np.clip(1 - front / 60, 0, 1) * (0.6 + 0.4 * np.sin(azimuth * 1.5 + _parting(rng)))
+    edge = np.radians(edge + 16 * fringe * lower)
+    falls = np.clip((front - 66) / 10, 0, 1) * style.drop
+    radius = float(skull.axes.mean())
+    length = radius * edge + falls
+    share = np.linspace(0, 1, DOWN)[:, None] ** 0.9
+    way = share * length
+    polar = np.minimum(way / radius, np.where(falls > 0, np.minimum(edge, np.pi / 2), edge))
+    down = np.where(falls > 0, np.maximum(way - radius * polar, 0), 0)
+    thick = style.sides + (style.top - style.sides) * np.cos(np.minimum(polar, np.pi / 2))
+    ragged = 0.0022 * np.sin(azimuth * 23 + rng.uniform(0, 6)) + 0.0018 * np.sin(azimuth * 37)
+    thick = thick + ragged * np.sin(polar)
+    if style.bumps:
+        wave = np.sin(azimuth * 17 + 3 * np.sin(way * 90)) * np.sin(way * 160 + azimuth * 4)
+        thick = thick + style.bumps * wave
+    # The edge dives under the skin, so that no gap shows there; a curtain's end stays outside.
+    dive = np.clip((1 - share) * 7, 0, 1)
+    thick = np.where(falls > 0, thick, thick * dive - 0.004 * (1 - dive))
+    inwards = 1 - 0.22 * np.clip(down / 0.2, 0, 1)
     ring = np.stack(
         [
-            np.sin(polar) * np.sin(azimuth) * (axes[0] + grown),
-            -np.sin(polar) * np.cos(azimuth) * (axes[1] + grown),
-            np.cos(polar) * (axes[2] + grown) + drop * share,
+            np.sin(polar) * np.sin(azimuth) * (skull.axes[0] + thick) * inwards,
+            -np.sin(polar) * np.cos(azimuth) * (skull.axes[1] + thick) * inwards,
+            np.cos(polar) * (skull.axes[2] + thick) - down,
         ],
         axis=-1,
     )
-    return (centre + ring).reshape(-1, 3), _grid_faces(DOWN, AROUND)
+    return (skull.centre + ring).reshape(-1, 3), _grid(DOWN, AROUND)
 
 
-def _skull_ellipsoid(head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and half axes of the ellipsoid that the skull fills."""
-    top = head.skull[:, 2].max()
-    upper = head.skull[head.skull[:, 2] > head.eyes[2] + 0.04]
-    front, back = upper[:, 1].min(), head.skull[:, 1].max()
-    wide = np.abs(upper[:, 0]).max()
-    centre = np.array([0.0, (front + back) / 2, head.eyes[2] + 0.015])
-    return centre, np.array([wide, (back - front) / 2, top - centre[2]])
+def _parting(rng: np.random.Generator) -> float:
+    """A parting to the left or to the right."""
+    return float(rng.choice([0.0, np.pi]))
 
 
-def _grid_faces(rows: int, columns: int) -> np.ndarray:
-    """Triangles of a grid whose columns close into a ring."""
+def _measure_skull(body: Measures) -> Skull:
+    skin = body.part("skin").rest
+    head = skin[skin[:, 2] > body.eyes[2] - 0.01]
+    above_ears = head[head[:, 2] > body.eyes[2] + 0.045]
+    front, back = above_ears[:, 1].min(), head[:, 1].max()
+    centre = np.array([0.0, (front + back) / 2, body.eyes[2] + 0.018])
+    wide = np.abs(above_ears[:, 0]).max()
+    return Skull(centre, np.array([wide, (back - front) / 2, head[:, 2].max() - centre[2]]))
+
+
+def _ball(middle: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    polar, azimuth = np.meshgrid(
+        np.linspace(0, np.pi, 12), np.linspace(0, 2 * np.pi, 18, endpoint=False), indexing="ij"
+    )
+    unit = np.stack(
+        [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], -1
+    )
+    return (middle + axes * unit).reshape(-1, 3), _grid(12, 18)
+
+
+def _tail(skull: Skull) -> tuple[np.ndarray, np.ndarray]:
+    """A ponytail: rings along a curve that leaves the back of the head and falls."""
+    share = np.linspace(0, 1, 14)
+    start = skull.centre + skull.axes * [0, 0.9, 0.5]
+    along = start + np.stack(
+        [0 * share, 0.075 * np.sin(np.minimum(share * 2.2, 1.6)), 0.02 * share - 0.3 * share**1.6],
+        axis=1,
+    )
+    thick = np.interp(share, [0, 0.1, 0.4, 0.9, 1], [0.014, 0.02, 0.033, 0.018, 0.002])
+    azimuth = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+    ring = np.stack([np.sin(azimuth), 0.7 * np.cos(azimuth), 0 * azimuth], -1)
+    return (along[:, None] + thick[:, None, None] * ring).reshape(-1, 3), _grid(14, 14)
+
+
+def _strands(rng: np.random.Generator, looks: Looks, faces: np.ndarray) -> np.ndarray:
+    """Colours [m, 3] that vary from strand to strand; both triangles of a quad are alike."""
+    half = len(faces) // 2
+    columns = AROUND if half % AROUND == 0 else 14 if half % 14 == 0 else 18
+    shade = np.tile(rng.uniform(0.82, 1.12, columns), half // columns)
+    return np.clip(np.tile(shade, 2)[:, None] * np.array(looks.hair), 0, 1)
+
+
+def _grid(rows: int, columns: int) -> np.ndarray:
+    """Triangles of a grid whose columns close into a ring; a quad's halves are m/2 apart."""
     row, column = np.mgrid[0 : rows - 1, 0:columns]
     a = (row * columns + column).ravel()
     b = (row * columns + (column + 1) % columns).ravel()
@@ -72,7 +165,11 @@ def _grid_faces(rows: int, columns: int) -> np.ndarray:
     ).astype(np.int32)
 
 
-def _rigid(head: Head, vertices: np.ndarray, faces: np.ndarray) -> Surface:
-    weights = np.zeros((len(vertices), head.bones), np.float32)
-    weights[:, head.bone] = 1
+def _hang(body: Measures, vertices: np.ndarray, faces: np.ndarray) -> Surface:
+    """Fixed to the head; what hangs below the neck's start goes with the back instead."""
+    neck = body.joint["neck01"][2]
+    with_head = np.clip((vertices[:, 2] - neck + 0.08) / 0.1, 0, 1)
+    weights = np.zeros((len(vertices), len(body.bones)), np.float32)
+    weights[:, body.bones.index("head")] = with_head
+    weights[:, body.bones.index("spine01")] = 1 - with_head
     return Surface(vertices.astype(np.float32), weights, faces)

@@ -30,13 +30,15 @@ EYES = ((0.16, 0.09, 0.05), (0.20, 0.30, 0.40), (0.22, 0.30, 0.18))
 
 @dataclass(frozen=True)
 class Looks:
-    """Colours are sRGB in 0..1; hair_style is one of HAIR_STYLES."""
+    """Colours are sRGB in 0..1; hair_style is one of HAIR_STYLES; fringe 0..1."""
 
     skin: Color
     lips: Color
     eyes: Color
     hair: Color
+    brows: Color
     hair_style: str
+    fringe: float
     beard: bool
     man: bool
     seed: int
@@ -56,12 +58,15 @@ def looks_of(performers: Performers, index: int) -> Looks:
         style = rng.choice(["bald", "short", "short", "curly", "bob"], p=[0.15, 0.3, 0.25, 0.2, 0.1])
     else:
         style = rng.choice(["short", "curly", "bob", "long", "bun", "ponytail"])
+    hair = _hair_color(rng, traits)
     return Looks(
         skin=_color(skin),
         lips=_color(skin * np.array([0.88, 0.62, 0.62]) + np.array([0.04, 0.0, 0.01])),
         eyes=EYES[rng.choice(3, p=[0.2, 0.5, 0.3]) if traits["caucasian"] > 0.6 else 0],
-        hair=_hair_color(rng, traits),
+        hair=hair,
+        brows=_color(np.array(hair) * 0.6 + skin * 0.12),
         hair_style=str(style),
+        fringe=float(rng.uniform(0, 0.9)),
         beard=bool(man and rng.random() < 0.35),
         man=bool(man),
         seed=index,

@@ -12,7 +12,7 @@ class Mesh:
     """Triangles in metres (z up); both sides are visible.
 
     vertices [n, 3] float32; faces [m, 3] int32.
-    color: sRGB in 0..1, one (3,) for all or [m, 3] per face (per-face colour implies flat faces).
+    color: sRGB in 0..1, one (3,) for all or [m, 3] per face (which costs shared vertices).
     gloss: 0 matt .. 1 mirror-like. metal: tints its reflection with `color` (brass, silver).
     smooth: shade across edges (round things); False shows every face (boxes).
     normals [n, 3]: unit normals if already known; otherwise the renderer derives them.
@@ -46,7 +46,12 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normals = np.empty((len(vertices), 3), np.float32)
     for axis in range(3):
         normals[:, axis] = np.bincount(corners, np.repeat(face[:, axis], 3), len(vertices))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return unit_rows(normals)
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Each row [n, 3] at length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

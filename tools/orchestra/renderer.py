@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.orchestra.mesh import Mesh, face_normals, vertex_normals
+from tools.orchestra.mesh import Mesh, face_normals, unit_rows, vertex_normals
 from tools.orchestra.room import Light, Room
 
 SHADERS = Path(__file__).parent / "shaders"
@@ -228,13 +228,11 @@ def pack(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     color = np.asarray(mesh.color, np.float32)
     vertices, faces, normals = mesh.vertices, mesh.faces, mesh.normals
     if color.ndim == 2 or not mesh.smooth:
-        flat = face_normals(vertices, faces)
-        flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
         if mesh.smooth:
             shaded = vertex_normals(vertices, faces) if normals is None else normals
             normals = shaded[faces].reshape(-1, 3)
         else:
-            normals = np.repeat(flat, 3, axis=0)
+            normals = np.repeat(unit_rows(face_normals(vertices, faces)), 3, axis=0)
         vertices = vertices[faces].reshape(-1, 3)
         if color.ndim == 2:
             color = np.repeat(color, 3, axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tools.orchestra.looks import Looks
 from tools.orchestra.mesh import Mesh, box
-from tools.orchestra.outfit import Clothes, Color
+from tools.orchestra.garments import Clothes, Color
 from tools.orchestra.walls import WALLS, Wall, build_wall
 
 CEILING = 3.0  # metres above the floor
@@ -132,8 +132,10 @@ def _draw_clothes(rng: np.random.Generator, looks: Looks) -> Clothes:
         top_color=top_color,
         bottom_color=top_color if dark else bottom,
         inner_color=_hsv(rng.random(), rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95)),
+        tie_color=_hsv(rng.random(), 0.6, 0.5) if looks.man and rng.random() < 0.5 else None,
+        leg_color=looks.skin if rng.random() < 0.4 else _hsv(0.7, 0.1, rng.uniform(0.08, 0.25)),
         shoe_color=_hsv(rng.uniform(0, 0.1), rng.uniform(0, 0.5), rng.uniform(0.06, 0.3)),
-        sleeve=0.42 if top == "tee" else float(rng.choice([0.35, 1.0])) if top == "dress" else 1.0,
+        sleeve=0.36 if top == "tee" else float(rng.choice([0.35, 1.0])) if top == "dress" else 1.0,
         skirt=top == "dress" or (not looks.man and rng.random() < 0.3),
     )
 

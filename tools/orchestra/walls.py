@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.orchestra.mesh import Mesh, box
-from tools.orchestra.outfit import Color
+from tools.orchestra.garments import Color
 
 WALLS = ("plain", "two_tone", "curtain", "panels", "brick", "window", "picture")
 WHITE = np.array([0.9, 0.89, 0.87])

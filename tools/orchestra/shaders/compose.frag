@@ -13,7 +13,7 @@ uniform int supersample;
 
 out vec4 shown;
 
-const int TAPS = 8;
+const int TAPS = 6;
 
 vec3 seen_at(ivec2 at) {
     ivec2 size = textureSize(depth, 0);

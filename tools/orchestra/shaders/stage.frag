@@ -22,7 +22,7 @@ uniform sampler2DShadow shadow_map;
 layout(location = 0) out vec4 direct;
 layout(location = 1) out vec4 ambient;
 
-const int TAPS = 12;
+const int TAPS = 6;
 
 float lit_share(vec3 n) {
     vec3 p = shadow_place;
