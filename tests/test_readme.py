@@ -73,6 +73,7 @@ def test_flag_in_the_text_exists(name: str) -> None:
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_linked_files_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
     local = [link for link in links if not re.match(r"\w+:", link)]
     assert [link for link in local if not (ROOT / link).exists()] == []
