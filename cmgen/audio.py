@@ -20,7 +20,6 @@ __all__ = [
     "log_mel_db",
     "mel_matrix",
     "scale_db",
-    "to_int16",
     "unscale_db",
 ]
 
@@ -124,12 +123,6 @@ def lms_to_waveform(
         angles = moved / tf.complex(size, tf.zeros_like(size))
         previous = rebuilt
     return _inverse_stft(magnitude * angles, samples, config)
-
-
-def to_int16(waveform: np.ndarray) -> np.ndarray:
-    """float [-1, 1] of any shape -> int16 samples, rounded and clipped."""
-    scaled = np.rint(np.asarray(waveform, np.float32) * 32768.0)
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
 
 
 def _hann(config: SoundConfig) -> np.ndarray:

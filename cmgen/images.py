@@ -59,13 +59,23 @@ def write_png(path: Path, image: np.ndarray) -> None:
     write_bytes(path, encode_png(image))
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Any picture file that Pillow reads -> uint8 [H, W, 3], turned upright."""
-    path = Path(path)
+def read_image(path: Path, at_least: int | None = None) -> np.ndarray:
+    """Any picture file that Pillow reads -> uint8 [H, W, 3], turned upright.
+
+    Args:
+      path: the file.
+      at_least: the shorter side that is needed; large JPEG files are then decoded at a fraction
+        of their size, which is much faster. None decodes the whole picture.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a picture")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
     try:
         with Image.open(path) as picture:
+            if at_least:
+                # Twice the size, so that the final averaging still does the shrinking.
+                picture.draft("RGB", (2 * at_least, 2 * at_least))
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(

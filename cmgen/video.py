@@ -116,9 +116,7 @@ def write_video(
 
 def _decode(
     path: Path, container: av.container.InputContainer, size: int | None, max_fps: float | None
-) -> tuple[
-    list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[Fraction | None, Fraction | None]
-]:
+) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, float | None]]:
     """Pictures with their times, sound frames, and the lengths that the header promises."""
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
@@ -127,13 +125,14 @@ def _decode(
     video, audio = container.streams.video[0], container.streams.audio[0]
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
-    promised = [s.duration * s.time_base if s.duration else None for s in (audio, video)]
+    promised = _stream_seconds(audio), _stream_seconds(video)
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
     last_slot = -math.inf
     for frame in container.decode(video, audio):
         if isinstance(frame, av.AudioFrame):
             sounds.append(frame)
+        if not isinstance(frame, av.VideoFrame):
             continue
         time = float(frame.time or 0.0)
         # One picture for each 1/max_fps; a quarter of it is granted for uneven times.
@@ -141,7 +140,14 @@ def _decode(
         if slot > last_slot or not max_fps:
             last_slot = slot
             pictures.append((time, _to_array(frame, size)))
-    return pictures, sounds, (promised[0], promised[1])
+    return pictures, sounds, promised
+
+
+def _stream_seconds(stream: av.stream.Stream) -> float | None:
+    """Length that the header promises, if it does."""
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
 
 
 def _to_array(frame: av.VideoFrame, size: int | None) -> np.ndarray:

@@ -128,8 +128,3 @@ def test_griffin_lim_is_reproducible():
     scaled = tf.random.stateless_uniform([1, 128, 44], [1, 2], -1.0, 0.0)
     first, second = (audio.lms_to_waveform(scaled, CONFIG, 4, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-
-
-def test_to_int16_rounds_and_clips():
-    samples = audio.to_int16(np.array([-2.0, -1.0, 0.0, 0.25 / 32768, 0.75 / 32768, 1.0]))
-    assert samples.tolist() == [-32768, -32768, 0, 0, 1, 32767]

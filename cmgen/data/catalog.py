@@ -1,0 +1,98 @@
+"""What --data names -> a prepared folder: the demo, a prepared folder, or a raw one."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+from cmgen.config import DataConfig
+from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
+from cmgen.errors import UserError
+
+DEMO = "demo"
+
+
+def resolve(config: DataConfig) -> Path:
+    """The prepared folder for `config.data`; raw data are prepared once, into the cache.
+
+    Args:
+      config: `data` is "demo", a prepared folder or a raw one; `image_size` holds for raw ones.
+    """
+    if config.data == DEMO:
+        folder = demo_folder()
+    else:
+        folder = Path(config.data).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"--data={config.data}: no such folder; name a folder, or {DEMO!r}")
+        if (folder / INFO_FILE).is_file():
+            _check_size(folder, config)
+            return folder
+    settings = PrepareConfig(image_size=config.image_size)
+    prepared = cache_folder() / f"{folder.name}-{fingerprint(folder, settings)}"
+    if not (prepared / INFO_FILE).is_file():
+        print(f"preparing {folder} once, into {prepared}", flush=True)
+        try:
+            prepare(folder, prepared, settings)
+        except OSError:
+            # Another run may have prepared the same data in the meantime.
+            if not (prepared / INFO_FILE).is_file():
+                raise
+    return prepared
+
+
+def splits(folder: Path) -> list[str]:
+    """Names of the splits of a prepared folder."""
+    return list(read_info(folder).splits)
+
+
+def demo_folder() -> Path:
+    """The videos that cmgen ships."""
+    folder = _demo_path()
+    if not folder.is_dir():
+        raise UserError(f"--data={DEMO}: {folder} is missing; install cmgen again")
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where raw data are kept prepared: $CMGEN_CACHE, or ~/.cache/cmgen."""
+    base = os.environ.get("CMGEN_CACHE")
+    if base:
+        return Path(base).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "cmgen"
+
+
+def fingerprint(folder: Path, settings: PrepareConfig) -> str:
+    """16 hex digits that change with the files, the settings that shape the result and the format.
+
+    Files count by name, size and time of change. Installing a package sets that time anew, so the
+    demo's files count by their content.
+    """
+    by_content = folder == _demo_path()
+    files = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        status = path.stat()
+        mark = _digest(path.read_bytes()) if by_content else str(status.st_mtime_ns)
+        files.append([path.relative_to(folder).as_posix(), status.st_size, mark])
+    shaping = dataclasses.asdict(settings)
+    del shaping["workers"], shaping["skip_bad_files"]
+    return _digest(json.dumps([FORMAT_VERSION, shaping, files], sort_keys=True).encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _demo_path() -> Path:
+    return Path(str(resources.files("cmgen") / DEMO))
+
+
+def _check_size(folder: Path, config: DataConfig) -> None:
+    size = read_info(folder).image_size
+    if size != config.image_size:
+        raise UserError(
+            f"--data={folder}: was prepared with pictures of {size} pixels, the run wants "
+            f"{config.image_size}; give --image_size={size} or prepare it again"
+        )

@@ -1,0 +1,55 @@
+"""What passes from the sources to the shards. No TensorFlow: worker processes import this."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import soundfile
+from numpy.typing import ArrayLike
+
+from cmgen import images
+from cmgen.sound_files import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording as it is stored, its sound or its pictures possibly missing.
+
+    Attributes:
+      id: unique within the data.
+      group: the recording or song that splits and bootstraps go by; several recordings share one
+        where a song was cut into pieces.
+      class_name: what plays.
+      frames: JPEG files, square.
+      times: float64 [frames], increasing: seconds since the sound's first sample of the instant
+        that is the middle of each picture's window of sound.
+      sound: FLAC file, 16 bit, mono, 44.1 kHz; empty if there is no sound.
+      samples: length of the sound.
+    """
+
+    id: str
+    group: str
+    class_name: str
+    frames: list[bytes] = field(default_factory=list)
+    times: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sound: bytes = b""
+    samples: int = 0
+
+
+def encode_frames(frames: Iterable[np.ndarray]) -> list[bytes]:
+    """uint8 [size, size, 3] each -> JPEG files."""
+    return [images.encode_jpeg(frame) for frame in frames]
+
+
+def encode_flac(samples: np.ndarray) -> bytes:
+    """int16 [n] at 44.1 kHz -> a FLAC file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def to_int16(waveform: ArrayLike) -> np.ndarray:
+    """float [-1, 1] of any shape -> int16 samples, rounded and clipped."""
+    scaled = np.rint(np.asarray(waveform, np.float32) * 32768.0)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)

@@ -1,0 +1,166 @@
+"""A split of a prepared folder in memory, or what is known of it without decoding."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cmgen.config import DataConfig
+from cmgen.data.shards import DatasetInfo, flac_decoder, parse, parse_sizes, read_info
+from cmgen.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """One split of a prepared folder.
+
+    Attributes:
+      folder, split: where it comes from.
+      info: the folder's dataset.json.
+      ids, groups: names of the recordings and of what they are parts of, str [R].
+      labels: int64 [R], indices into `classes`.
+      sound_offsets: int64 [R + 1], where each recording's samples begin.
+      frame_offsets: int64 [R + 1], where each recording's frames begin.
+      frame_times: int64 [F], the sample in the middle of each frame's window, counted from its
+        recording's first.
+      sound: int16 [samples], one recording after the other; None if the data are streamed.
+      frames: uint8 [F, size, size, 3]; None if the data are streamed.
+    """
+
+    folder: Path
+    split: str
+    info: DatasetInfo
+    ids: np.ndarray
+    groups: np.ndarray
+    labels: np.ndarray
+    sound_offsets: np.ndarray
+    frame_offsets: np.ndarray
+    frame_times: np.ndarray
+    sound: tf.Tensor | None
+    frames: tf.Tensor | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.info.classes
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Length of each recording's sound; int64 [R]."""
+        return np.diff(self.sound_offsets)
+
+    @property
+    def has_frames(self) -> np.ndarray:
+        """Whether a recording has pictures; bool [R]."""
+        return np.diff(self.frame_offsets) > 0
+
+    @cached_property
+    def paired(self) -> bool:
+        """Whether pictures go with their own recording's sound, rather than with their class's."""
+        both = self.has_frames & (self.samples > 0)
+        return bool(np.isin(self.labels, self.labels[both]).all())
+
+    def start_range(self, window: int) -> tuple[np.ndarray, np.ndarray]:
+        """First and last sample at which a window may begin, int64 [R] each.
+
+        The window lies inside the sound and its middle at most half a frame's time outside the
+        recording's pictures; recordings without sound have nonsense here.
+        """
+        last = np.maximum(self.samples - window, 0)
+        low, high = np.zeros_like(last), last.copy()
+        if self.paired:
+            for index in np.flatnonzero(self.has_frames):
+                times = self.frame_times[self.frame_offsets[index] : self.frame_offsets[index + 1]]
+                slack = int(np.median(np.diff(times))) // 2 if len(times) > 1 else 0
+                bounds = np.array([times[0] - slack, times[-1] + slack]) - window // 2
+                low[index], high[index] = np.clip(bounds, 0, last[index])
+        return low, high
+
+
+def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
+    """Reads a split of a prepared folder; decoded into memory if that takes at most cache_gib.
+
+    Raises:
+      UserError: no such split, or damaged files.
+    """
+    info = read_info(data_dir)
+    if split not in info.splits:
+        raise UserError(
+            f"{data_dir}: has no split {split!r}, only {', '.join(info.splits)}; add recordings"
+        )
+    size = info.splits[split]
+    decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
+    records = tf.data.TFRecordDataset([str(data_dir / shard.name) for shard in size.shards])
+    try:
+        if decoded_bytes <= config.cache_gib * 2**30:
+            return _read_decoded(data_dir, split, info, records)
+        return _read_sizes(data_dir, split, info, records)
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{data_dir}: a file of split {split!r} is missing or damaged ({error.message}); "
+            "prepare the data again"
+        ) from error
+
+
+def _read_decoded(
+    data_dir: Path, split: str, info: DatasetInfo, records: tf.data.Dataset
+) -> Recordings:
+    size, decode = info.splits[split], flac_decoder()
+    sound = np.empty(size.samples, np.int16)
+    frames = np.empty((size.frames, info.image_size, info.image_size, 3), np.uint8)
+    parsed = records.map(
+        lambda record: parse(record, info.image_size, decode),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    at_sound = at_frame = 0
+    small: list[dict[str, Any]] = []
+    for example in parsed.prefetch(2).as_numpy_iterator():
+        count, shown = len(example["sound"]), len(example["frames"])
+        sound[at_sound : at_sound + count] = example.pop("sound")
+        frames[at_frame : at_frame + shown] = example.pop("frames")
+        at_sound, at_frame = at_sound + count, at_frame + shown
+        small.append({**example, "num_samples": np.int64(count)})
+    if (at_sound, at_frame) != (size.samples, size.frames):
+        raise UserError(f"{data_dir}: does not hold what its dataset.json says; prepare it again")
+    # On the processor, since tf.data reads from there.
+    with tf.device("CPU:0"):
+        return _assemble(data_dir, split, info, small, tf.constant(sound), tf.constant(frames))
+
+
+def _read_sizes(
+    data_dir: Path, split: str, info: DatasetInfo, records: tf.data.Dataset
+) -> Recordings:
+    small = list(records.map(parse_sizes).prefetch(2).as_numpy_iterator())
+    return _assemble(data_dir, split, info, small, None, None)
+
+
+def _assemble(
+    data_dir: Path,
+    split: str,
+    info: DatasetInfo,
+    small: list[dict[str, Any]],
+    sound: tf.Tensor | None,
+    frames: tf.Tensor | None,
+) -> Recordings:
+    times = [np.asarray(example["times"], np.float64) for example in small]
+    return Recordings(
+        folder=data_dir,
+        split=split,
+        info=info,
+        ids=np.array([example["id"].decode() for example in small]),
+        groups=np.array([example["group"].decode() for example in small]),
+        labels=np.array([example["label"] for example in small], np.int64),
+        sound_offsets=_offsets(int(example["num_samples"]) for example in small),
+        frame_offsets=_offsets(len(some) for some in times),
+        frame_times=np.rint(np.concatenate(times) * info.sample_rate).astype(np.int64),
+        sound=sound,
+        frames=frames,
+    )
+
+
+def _offsets(lengths: Iterable[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(list(lengths))]).astype(np.int64)

@@ -1,0 +1,208 @@
+"""Batches and windows straight from the shards, for data that don't fit in memory.
+
+Every decoded recording gives many windows; buffers mix windows of several recordings. The
+datasets are deterministic, and their iterators can be saved by tf.train.Checkpoint.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from cmgen.data import sampling
+from cmgen.data.recordings import Recordings
+from cmgen.data.shards import flac_decoder, parse, parse_sizes
+
+WINDOWS_PER_RECORDING = 16
+_RECORD_BUFFER = 32  # undecoded recordings of a class
+_WINDOW_BUFFER = 4 * WINDOWS_PER_RECORDING  # windows of a class; these go into checkpoints
+_OPEN_SHARDS = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Places of windows: indices of recordings, first samples, indices of frames or -1; int64 [n]."""
+
+    recording: np.ndarray
+    start: np.ndarray
+    frame: np.ndarray
+
+
+def class_tables(
+    recordings: Recordings, window: int
+) -> tuple[sampling.ClassTable, sampling.ClassTable]:
+    """Where the sounds and where the pictures of each class are; the same where they are paired."""
+    heard, shown = recordings.samples >= window, recordings.has_frames
+    if recordings.paired:
+        heard = shown = heard & shown
+    labels, count = recordings.labels, len(recordings.classes)
+    return (
+        sampling.ClassTable.of(labels, heard, count),
+        sampling.ClassTable.of(labels, shown, count),
+    )
+
+
+def training_examples(
+    recordings: Recordings, batch_size: int, seed: int, window: int
+) -> tf.data.Dataset:
+    """Endless batches of "waveform" int16, "image" uint8 and "label" int64, all [batch, ...].
+
+    Classes come in the order of `sampling.class_stream`.
+    """
+    classes = range(len(recordings.classes))
+
+    def labels(step: tf.Tensor) -> tf.Tensor:
+        positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+        return sampling.class_stream(positions, len(classes), seed)[0]
+
+    order = tf.data.Dataset.counter(dtype=tf.int64).map(labels).unbatch()
+
+    def in_class_order(parts: list[tf.data.Dataset]) -> tf.data.Dataset:
+        return tf.data.Dataset.choose_from_datasets(parts, order)
+
+    def windows(need: str) -> tf.data.Dataset:
+        return in_class_order([_class_windows(recordings, c, need, seed, window) for c in classes])
+
+    if recordings.paired:
+        both = windows("both")
+    else:
+        both = tf.data.Dataset.zip(windows("sound"), windows("frames")).map(
+            lambda sound, picture: sound | picture
+        )
+    return both.batch(batch_size, drop_remainder=True)
+
+
+def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.Dataset:
+    """Single windows {"waveform", "image", "label", "recording", "frame"} in the order of `rows`."""
+    bounds = np.searchsorted(rows.recording, np.arange(len(recordings.labels) + 1))
+    first_frame, paired = recordings.frame_offsets[:-1], recordings.paired
+
+    def cut(index: tf.Tensor, example: dict[str, tf.Tensor]) -> tf.data.Dataset:
+        places = tf.range(tf.gather(bounds, index), tf.gather(bounds, index + 1))
+        start, frame = tf.gather(rows.start, places), tf.gather(rows.frame, places)
+        count = tf.size(places)
+        columns = {
+            "waveform": tf.gather(
+                example["sound"], start[:, None] + tf.range(window, dtype=tf.int64)
+            ),
+            "label": tf.repeat(example["label"], count),
+            "recording": tf.repeat(index, count),
+            "frame": frame,
+        }
+        if paired:
+            columns["image"] = tf.gather(example["frames"], frame - tf.gather(first_frame, index))
+        return tf.data.Dataset.from_tensor_slices(columns)
+
+    windows = _records(recordings).map(_parser(recordings)).enumerate().flat_map(cut)
+    if paired or not recordings.has_frames.any():
+        return windows
+    order = tf.data.Dataset.from_tensor_slices(recordings.labels[rows.recording])
+    pictures = [_pictures(recordings, label) for label in range(len(recordings.classes))]
+    shown = tf.data.Dataset.choose_from_datasets(pictures, order)
+    return tf.data.Dataset.zip(windows, shown).map(lambda row, image: row | {"image": image})
+
+
+def _records(recordings: Recordings, label: int | None = None) -> tf.data.Dataset:
+    """Serialized examples in stored order, of one class or of all."""
+    return tf.data.TFRecordDataset(_files(recordings, label))
+
+
+def _files(recordings: Recordings, label: int | None = None) -> list[str]:
+    wanted = recordings.classes if label is None else (recordings.classes[label],)
+    shards = recordings.info.splits[recordings.split].shards
+    return [str(recordings.folder / s.name) for s in shards if s.class_name in wanted]
+
+
+def _parser(recordings: Recordings) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    size, decode = recordings.info.image_size, flac_decoder()
+    return lambda record: parse(record, size, decode)
+
+
+def _pictures(recordings: Recordings, label: int) -> tf.data.Dataset:
+    """A class's pictures in stored order, round and round."""
+    parsed = _records(recordings, label).map(_parser(recordings))
+    return parsed.flat_map(
+        lambda example: tf.data.Dataset.from_tensor_slices(example["frames"])
+    ).repeat()
+
+
+def _class_windows(
+    recordings: Recordings, label: int, need: str, seed: int, window: int
+) -> tf.data.Dataset:
+    """Endless windows of one class, mixed; `need` is what they hold: "sound", "frames" or "both"."""
+    files, rate = _files(recordings, label), recordings.info.sample_rate
+    mixer = seed * 1000 + label
+
+    def useful(record: tf.Tensor) -> tf.Tensor:
+        sizes = parse_sizes(record)
+        has_sound, has_frames = sizes["num_samples"] >= window, tf.size(sizes["times"]) > 0
+        return {"sound": has_sound, "frames": has_frames, "both": has_sound & has_frames}[need]
+
+    def windows(visit: tf.Tensor, example: dict[str, tf.Tensor]) -> tf.data.Dataset:
+        if need == "frames":
+            cut = _draw_frames(visit, example, mixer)
+        else:
+            cut = _draw_windows(visit, example, mixer, window, rate, need == "both")
+        return tf.data.Dataset.from_tensor_slices(cut)
+
+    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        # Seeded by the pass, so that every iterator of this dataset gives the same.
+        shuffled = tf.data.Dataset.from_tensor_slices(files).shuffle(
+            len(files), mixer + 7919 * number, reshuffle_each_iteration=False
+        )
+        records = shuffled.interleave(
+            tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(files))
+        )
+        return records.filter(useful).shuffle(
+            _RECORD_BUFFER, mixer + 7919 * number + 1, reshuffle_each_iteration=False
+        )
+
+    return (
+        tf.data.Dataset.counter(dtype=tf.int64)
+        .flat_map(one_pass)
+        .map(_parser(recordings))
+        .enumerate()
+        .flat_map(windows)
+        .shuffle(_WINDOW_BUFFER, mixer + 2, reshuffle_each_iteration=False)
+    )
+
+
+def _draw_frames(
+    visit: tf.Tensor, example: dict[str, tf.Tensor], seed: int
+) -> dict[str, tf.Tensor]:
+    """Up to WINDOWS_PER_RECORDING pictures of one recording, drawn by (seed, visit)."""
+    frames = tf.size(example["times"], out_type=tf.int64)
+    low = tf.zeros([tf.minimum(frames, WINDOWS_PER_RECORDING)], tf.int64)
+    chosen = sampling.pick_starts(visit, low, low + frames - 1, seed)
+    return {"image": tf.gather(example["frames"], chosen)}
+
+
+def _draw_windows(
+    visit: tf.Tensor,
+    example: dict[str, tf.Tensor],
+    seed: int,
+    window: int,
+    sample_rate: int,
+    with_frames: bool,
+) -> dict[str, tf.Tensor]:
+    """Up to WINDOWS_PER_RECORDING windows of one recording, drawn by (seed, visit)."""
+    times = tf.cast(tf.round(example["times"] * float(sample_rate)), tf.int64)
+    last = tf.size(example["sound"], out_type=tf.int64) - window
+    low, high = tf.zeros_like(last), last
+    if with_frames:
+        slack = (times[-1] - times[0]) // tf.maximum(tf.size(times, tf.int64) - 1, 1) // 2
+        low = tf.clip_by_value(times[0] - slack - window // 2, 0, last)
+        high = tf.clip_by_value(times[-1] + slack - window // 2, 0, last)
+    # A short recording gives fewer, since they would be nearly the same.
+    count = tf.minimum(1 + 4 * (high - low) // window, WINDOWS_PER_RECORDING)
+    start = sampling.pick_starts(visit, tf.repeat(low, count), tf.repeat(high, count), seed)
+    places = start[:, None] + tf.range(window, dtype=tf.int64)
+    cut = {
+        "waveform": tf.ensure_shape(tf.gather(example["sound"], places), [None, window]),
+        "label": tf.repeat(example["label"], count),
+    }
+    if with_frames:
+        distance = tf.abs(times[None, :] - (start + window // 2)[:, None])
+        cut["image"] = tf.gather(example["frames"], tf.argmin(distance, axis=1))
+    return cut

@@ -1,0 +1,175 @@
+"""The released Sub-URMP layout: songs stitched back together from their overlapping chunks.
+
+    img/{train,validation}/{instrument}/{instrument}{SS}_{MS}.jpg
+    chunk/{train,validation}/{instrument}/{instrument}{SS}_{MS}.wav
+
+SS numbers the songs of an instrument, MS = 500, 600, ... counts milliseconds; a chunk is 0.5 s at
+44.1 kHz, so neighbours overlap by 80 %. We take a chunk to begin at MS - 500, and its picture to
+belong to the whole chunk, hence to its middle.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from cmgen import images
+from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
+from cmgen.data.sources import ReadOptions
+from cmgen.errors import UserError
+from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
+
+_CHUNK_SAMPLES = int(MIN_SECONDS * SAMPLE_RATE)
+_FIRST_MS = 500
+_NAME = re.compile(r"(?P<instrument>.+?)(?P<song>\d{2})_(?P<ms>\d+)")
+# The release calls the recordings that papers report on "validation".
+_SPLITS = {"train": "train", "validation": "test", "test": "test"}
+
+
+def is_sub_urmp(folder: Path) -> bool:
+    return (folder / "img").is_dir() and (folder / "chunk").is_dir()
+
+
+@dataclass(frozen=True)
+class SongItem:
+    """All chunks of one song.
+
+    Attributes:
+      id: split folder, instrument and song number.
+      class_name: the instrument.
+      split: ours, not the folder's.
+      pictures: milliseconds -> picture file.
+      chunks: milliseconds -> sound file.
+    """
+
+    id: str
+    class_name: str
+    split: str
+    pictures: dict[int, Path]
+    chunks: dict[int, Path]
+
+    def read(self, options: ReadOptions) -> tuple[list[Recording], list[str]]:
+        """Recordings whose chunks agree sample by sample where they overlap."""
+        notes = []
+        unheard = sorted(set(self.pictures) - set(self.chunks))
+        if unheard:
+            first = self.pictures[unheard[0]]
+            notes.append(f"{first}: left out, and {len(unheard) - 1} like it: no such chunk's .wav")
+        sounds = {ms: _read_chunk(path) for ms, path in sorted(self.chunks.items())}
+        runs = agreeing_runs(sounds)
+        if len(runs) > 1:
+            notes.append(
+                f"{self.id}: its chunks do not overlap exactly; kept as {len(runs)} pieces"
+            )
+        recordings = [self._recording(run, sounds, options, alone=len(runs) == 1) for run in runs]
+        return [recording for recording in recordings if recording.frames], notes
+
+    def _recording(
+        self, run: Sequence[int], sounds: dict[int, np.ndarray], options: ReadOptions, alone: bool
+    ) -> Recording:
+        sound = stitch(run, sounds)
+        shown = [ms for ms in run if ms in self.pictures]
+        frames = encode_frames(
+            images.square(
+                images.read_image(self.pictures[ms], at_least=options.image_size),
+                options.image_size,
+            )
+            for ms in shown
+        )
+        times = (np.array(shown, np.float64) - run[0]) / 1000.0 + MIN_SECONDS / 2
+        base = Recording(self.id if alone else f"{self.id}_{run[0]}", self.id, self.class_name)
+        return dataclasses.replace(
+            base, frames=frames, times=times, sound=encode_flac(sound), samples=len(sound)
+        )
+
+
+def find_songs(folder: Path) -> list[SongItem]:
+    """Every song of a Sub-URMP folder, in order; a chunk without a picture only adds sound."""
+    pictures = _by_song(folder / "img", ".jpg")
+    chunks = _by_song(folder / "chunk", ".wav")
+    items = []
+    for key in sorted(set(pictures) | set(chunks)):
+        split, instrument, song = key
+        if key not in chunks or not set(pictures.get(key, {})) & set(chunks[key]):
+            where = folder / ("img" if key in pictures else "chunk") / split / instrument
+            raise UserError(
+                f"{where}: song {song} has {len(pictures.get(key, {}))} pictures and "
+                f"{len(chunks.get(key, {}))} sounds, none of which belong together; "
+                "complete or remove it"
+            )
+        name = f"{split}/{instrument}{song}"
+        items.append(
+            SongItem(name, instrument, _SPLITS.get(split, split), pictures[key], chunks[key])
+        )
+    if not items:
+        raise UserError(f"{folder}: img/ and chunk/ hold no songs; unpack Sub-URMP there")
+    return items
+
+
+def agreeing_runs(sounds: dict[int, np.ndarray]) -> list[list[int]]:
+    """Splits chunks into runs of neighbours that overlap and there hold the same samples.
+
+    Args:
+      sounds: milliseconds -> int16 [22050].
+
+    Returns:
+      Lists of milliseconds; each is one piece of unbroken sound.
+    """
+    runs: list[list[int]] = []
+    for ms in sorted(sounds):
+        if runs and _agree(sounds[runs[-1][-1]], sounds[ms], ms - runs[-1][-1]):
+            runs[-1].append(ms)
+        else:
+            runs.append([ms])
+    return runs
+
+
+def stitch(run: Sequence[int], sounds: dict[int, np.ndarray]) -> np.ndarray:
+    """The unbroken sound of a run of agreeing chunks; int16 [n]."""
+    parts = [sounds[run[0]]]
+    for before, ms in pairwise(run):
+        # Both ends are rounded from the run's start, so that no rounding adds up.
+        new = _sample(ms - run[0]) - _sample(before - run[0])
+        parts.append(sounds[ms][_CHUNK_SAMPLES - new :])
+    return np.concatenate(parts)
+
+
+def _agree(first: np.ndarray, second: np.ndarray, step_ms: int) -> bool:
+    shift = _sample(step_ms)
+    return shift < _CHUNK_SAMPLES and np.array_equal(first[shift:], second[: len(second) - shift])
+
+
+def _sample(ms: int) -> int:
+    return ms * SAMPLE_RATE // 1000
+
+
+def _read_chunk(path: Path) -> np.ndarray:
+    """int16 [22050]; identical stereo channels give exactly themselves."""
+    check_file(path)
+    try:
+        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UserError(
+            f"{path}: not a readable WAV file ({error.error_string}); copy it again or remove it"
+        ) from error
+    return to_int16(finish_sound(path, samples, rate, SAMPLE_RATE)[:_CHUNK_SAMPLES])
+
+
+def _by_song(root: Path, suffix: str) -> dict[tuple[str, str, str], dict[int, Path]]:
+    """(split folder, instrument, song) -> milliseconds -> file."""
+    songs: dict[tuple[str, str, str], dict[int, Path]] = {}
+    for path in sorted(root.glob(f"*/*/*{suffix}")):
+        name = _NAME.fullmatch(path.stem)
+        if name is None or name["instrument"] != path.parent.name or int(name["ms"]) < _FIRST_MS:
+            raise UserError(
+                f"{path}: expected {path.parent.name}SS_MS{suffix} with MS >= {_FIRST_MS}; "
+                "rename or remove it"
+            )
+        key = (path.parent.parent.name, name["instrument"], name["song"])
+        songs.setdefault(key, {})[int(name["ms"])] = path
+    return songs
