@@ -14,6 +14,37 @@ STRATEGIES = ("auto", "default", "mirrored")
 CONDITIONINGS = ("concat", "projection")
 UPSAMPLINGS = ("deconvolution", "resize")
 NORMALIZATIONS = ("none", "batch")
+ARCHITECTURES = ("strided", "paper")
+
+# The sections of TrainConfig whose settings are flags, and what each flag begins with.
+FLAG_PREFIXES = {
+    "data": "",
+    "gan": "",
+    "sound_encoder": "sound_encoder_",
+    "image_encoder": "image_encoder_",
+    "verifier": "verifier_",
+}
+# What `validate` knows of the settings, by the fields' names; other whole numbers are at least 1.
+CHOICES = {
+    "task": TASKS,
+    "strategy": STRATEGIES,
+    "architecture": ARCHITECTURES,
+    "normalization": NORMALIZATIONS,
+    "generator_normalization": NORMALIZATIONS,
+    "discriminator_normalization": NORMALIZATIONS,
+    "conditioning": CONDITIONINGS,
+    "upsampling": UPSAMPLINGS,
+}
+SHARES = ("dropout", "label_smoothing", "beta_1", "beta_2")
+NOT_NEGATIVE = (
+    "cache_gib",
+    "l2",
+    "weight_decay",
+    "mismatch_weight",
+    "r1_gamma",
+    "r2_gamma",
+    "average_half_life",
+)
 
 T = TypeVar("T")
 
@@ -169,32 +200,40 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 def validate(config: TrainConfig) -> None:
     """Raises a UserError that names the flag, the value and the mend for values that can't work."""
-    positive = ("train_steps", "batch_size", "checkpoint_steps", "keep_checkpoints")
-    for name in positive:
-        _require(getattr(config, name) >= 1, name, getattr(config, name), "must be at least 1")
-    choices = {
-        "task": (config.task, TASKS),
-        "strategy": (config.strategy, STRATEGIES),
-        "conditioning": (config.gan.conditioning, CONDITIONINGS),
-        "upsampling": (config.gan.upsampling, UPSAMPLINGS),
-        "generator_normalization": (config.gan.generator_normalization, NORMALIZATIONS),
-        "discriminator_normalization": (config.gan.discriminator_normalization, NORMALIZATIONS),
-    }
-    for name, (value, allowed) in choices.items():
-        _require(value in allowed, name, value, f"must be one of {', '.join(allowed)}")
+    for section, prefix in {"": "", **FLAG_PREFIXES}.items():
+        part = getattr(config, section) if section else config
+        for item in dataclasses.fields(part):
+            _check_value(prefix + item.name, item.name, getattr(part, item.name))
     _require(
         config.batch_size % 2 == 0,
         "batch_size",
         config.batch_size,
         "must be even: neighbours in a batch are each other's mismatched pair",
     )
+    size = config.data.image_size
     _require(
-        config.data.image_size >= 32 and config.data.image_size & (config.data.image_size - 1) == 0,
+        size >= 32 and size & (size - 1) == 0,
         "image_size",
-        config.data.image_size,
+        size,
         "must be a power of two, at least 32",
     )
-    _require(config.data.cache_gib >= 0, "cache_gib", config.data.cache_gib, "must not be negative")
+
+
+def _check_value(flag: str, name: str, value: Any) -> None:
+    """Checks one setting by its field's name."""
+    if name in CHOICES:
+        allowed = CHOICES[name]
+        _require(value in allowed, flag, value, f"must be one of {', '.join(allowed)}")
+    elif name in SHARES:
+        _require(0 <= value < 1, flag, value, "must be at least 0 and below 1")
+    elif name.endswith("learning_rate"):
+        _require(value > 0, flag, value, "must be above 0")
+    elif name in NOT_NEGATIVE:
+        _require(value >= 0, flag, value, "must not be negative")
+    elif name == "widths":
+        _require(bool(value) and min(value) >= 1, flag, value, "needs numbers of at least 1")
+    elif type(value) is int and name != "seed":
+        _require(value >= 1, flag, value, "must be at least 1")
 
 
 def _require(good: bool, name: str, value: object, mend: str) -> None:

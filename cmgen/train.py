@@ -17,6 +17,7 @@ from absl import flags
 from cmgen import cli
 from cmgen.config import (
     CONDITIONINGS,
+    FLAG_PREFIXES,
     NORMALIZATIONS,
     STRATEGIES,
     TASKS,
@@ -29,14 +30,6 @@ from cmgen.config import (
 FLAGS = flags.FlagValues()
 
 # Flags are made from the fields of TrainConfig, so names and default values stand there alone.
-# Sections are the fields that are dataclasses themselves; their flags have this prefix.
-PREFIXES = {
-    "data": "",
-    "gan": "",
-    "sound_encoder": "sound_encoder_",
-    "image_encoder": "image_encoder_",
-    "verifier": "verifier_",
-}
 # The networks are built for this shape of spectrogram, so it is no flag.
 NOT_FLAGS = ("sound",)
 
@@ -157,12 +150,12 @@ class Setting(typing.NamedTuple):
 def settings() -> Iterator[Setting]:
     """Every setting that has a flag."""
     config = TrainConfig()
-    for section, part in [("", config)] + [(name, getattr(config, name)) for name in PREFIXES]:
+    for section, part in [("", config)] + [(name, getattr(config, name)) for name in FLAG_PREFIXES]:
         hints = typing.get_type_hints(type(part))
         helps = SECTION_HELP[section]
         for field in dataclasses.fields(part):
-            if section or field.name not in (*PREFIXES, *NOT_FLAGS):
-                flag = PREFIXES.get(section, "") + field.name
+            if section or field.name not in (*FLAG_PREFIXES, *NOT_FLAGS):
+                flag = FLAG_PREFIXES.get(section, "") + field.name
                 default = getattr(part, field.name)
                 text = helps.get(field.name, "")
                 yield Setting(flag, section, field.name, _kind(hints[field.name]), default, text)

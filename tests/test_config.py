@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_the_window_is_the_papers() -> None:
 def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
         validate(dataclasses.replace(TrainConfig(), **change))
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "said"),
+    [
+        ("gan", {"conditioning": "film"}, "--conditioning=film: must be one of concat"),
+        ("gan", {"beta_1": 1.0}, "--beta_1=1.0: must be at least 0 and below 1"),
+        ("gan", {"r1_gamma": -1.0}, "--r1_gamma=-1.0: must not be negative"),
+        ("gan", {"generator_channels": 0}, "--generator_channels=0: must be at least 1"),
+        ("data", {"cache_gib": -0.5}, "--cache_gib=-0.5: must not be negative"),
+        ("verifier", {"learning_rate": 0.0}, "--verifier_learning_rate=0.0: must be above 0"),
+        ("sound_encoder", {"widths": ()}, "--sound_encoder_widths="),
+        ("image_encoder", {"architecture": "vgg"}, "--image_encoder_architecture=vgg: must be"),
+    ],
+)
+def test_validate_looks_into_the_sections(section: str, change: dict, said: str) -> None:
+    part = dataclasses.replace(getattr(TrainConfig(), section), **change)
+    with pytest.raises(UserError, match=re.escape(said)):
+        validate(dataclasses.replace(TrainConfig(), **{section: part}))
 
 
 @pytest.mark.parametrize("size", [16, 48, 65])
