@@ -141,8 +141,10 @@ class Evaluator:
         waveform = tf.TensorSpec([None, config.sound.window_samples], tf.float32)
         noise = tf.TensorSpec([None, config.gan.noise_size], tf.float32)
         image = tf.TensorSpec([None, size, size, 3], tf.float32)
-        self._hear = tf.function(self._hear_eagerly, input_signature=[waveform, noise])
-        self._look = tf.function(self._look_eagerly, input_signature=[image])
+        self._hear = tf.function(
+            self._hear_eagerly, input_signature=[waveform, noise], autograph=False
+        )
+        self._look = tf.function(self._look_eagerly, input_signature=[image], autograph=False)
 
     @classmethod
     def of(cls, run: Run) -> "Evaluator":

@@ -1,6 +1,7 @@
 """The evaluation of a whole run as a JSON file with the confusion matrices as pictures beside it."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -10,6 +11,7 @@ from typing import Any
 from cmgen import charts, files, images
 from cmgen.checkpoint import Run
 from cmgen.data import catalog, pipeline
+from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED, Evaluator, SplitScores
 from cmgen.versions import installed
@@ -39,15 +41,14 @@ def evaluate_run(run: Run, data: str, output: Path) -> dict[str, Any]:
       what the JSON file holds.
     """
     folder = catalog.resolve(dataclasses.replace(run.config.data, data=data))
-    description = json.loads((folder / "dataset.json").read_text())
+    info = read_info(folder)
     evaluator = Evaluator.of(run)
     scores = {
-        split: _score(evaluator, folder, split, description, run)
-        for split in _in_order(description["splits"])
+        split: _score(evaluator, folder, split, info, run) for split in _in_order(info.splits)
     }
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
-    report = compose(run, scores, description)
+    report = compose(run, scores, info, fingerprint(folder))
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
         images.write_png(picture, confusion_picture(split, split_scores))
@@ -56,7 +57,7 @@ def evaluate_run(run: Run, data: str, output: Path) -> dict[str, Any]:
 
 
 def compose(
-    run: Run, scores: Mapping[str, SplitScores], description: Mapping[str, Any]
+    run: Run, scores: Mapping[str, SplitScores], info: DatasetInfo, data_fingerprint: str
 ) -> dict[str, Any]:
     """The report: headline numbers first, then what they come from, then every split in full.
 
@@ -76,7 +77,7 @@ def compose(
         "step": run.step,
         "seed": run.config.seed,
         "evaluation_seed": SEED,
-        "data": description["source"],
+        "data": {**info.source, "fingerprint": data_fingerprint},
         "versions": installed(),
         "notes": _notes(scores),
         "splits": splits,
@@ -110,6 +111,14 @@ def summary(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"])])
 
 
+def fingerprint(folder: Path) -> str:
+    """Changes with the prepared recordings, wherever they lie; 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.tfrecord")):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
 def confusion_picture(split: str, scores: SplitScores) -> Any:
     """uint8 [height, width, 3]; see `charts.draw_confusion`."""
     low, high = scores.interval()
@@ -118,11 +127,10 @@ def confusion_picture(split: str, scores: SplitScores) -> Any:
 
 
 def _score(
-    evaluator: Evaluator, folder: Path, split: str, description: Mapping[str, Any], run: Run
+    evaluator: Evaluator, folder: Path, split: str, info: DatasetInfo, run: Run
 ) -> SplitScores:
     recordings = pipeline.load_split(folder, split, run.config.data)
-    frames = description["splits"][split]["frames"]
-    stride = max(1, round(frames / TRAIN_WINDOWS)) if split == "train" else 1
+    stride = max(1, round(info.splits[split].frames / TRAIN_WINDOWS)) if split == "train" else 1
     return evaluator.split(recordings, stride)
 
 

@@ -23,7 +23,8 @@ def model(module):
 
 
 def inputs(module, count):
-    return dict(zip(("waveform", "noise"), serving.example_inputs(module, sounds(count))))
+    given = serving.example_inputs(module, sounds(count))
+    return dict(zip(("waveform", "noise"), given, strict=True))
 
 
 def test_pictures_equal_tensorflow_from_loud_to_nearly_silent(module, model):

@@ -87,9 +87,7 @@ np.savez(
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120)
     found = np.load(tmp_path / "out.npz")
     assert list(found["names"]) == ["encode", "generate_png", "serving_default"]
-    np.testing.assert_allclose(
-        found["image"], module.generate(waveform, noise)["image"], atol=1e-6
-    )
+    np.testing.assert_allclose(found["image"], module.generate(waveform, noise)["image"], atol=1e-6)
     np.testing.assert_allclose(found["encoding"], module.encode(waveform)["encoding"], atol=1e-5)
 
 

@@ -1,0 +1,183 @@
+"""Scores of a split, and the whole evaluation of a run on real files."""
+
+import json
+
+import numpy as np
+import pytest
+from fixtures import CLASSES as COLOURS
+from fixtures import tone, write_corpus
+from PIL import Image
+from tiny_run import STEP, write_run
+
+from cmgen import checkpoint, config, report
+from cmgen.data import pipeline
+from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.errors import UserError
+from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
+
+CLASSES = tuple(sorted(COLOURS))
+
+
+def split_scores(**changes):
+    """Two recordings of class 0 and one of class 1; the last window of each is silent."""
+    values = {
+        "classes": ("bell", "drum", "flute"),
+        "groups": np.array(["a", "a", "a", "b", "b", "c", "c"]),
+        "labels": np.array([0, 0, 0, 0, 0, 1, 1]),
+        "sounding": np.array([1, 1, 0, 1, 0, 1, 0], bool),
+        "generated": np.array([0, 1, 2, 0, 2, 1, 2]),
+        "heard": np.array([0, 0, 2, 2, 2, 2, 2]),
+        "real": np.array([0, 0, 0, 0, 0, 1, 2]),
+        "feature_distance": 1.5,
+    }
+    return SplitScores(**(values | changes))
+
+
+def test_silent_windows_are_counted_apart():
+    scores = split_scores()
+    assert scores.accuracy == pytest.approx(3 / 4)
+    assert scores.sound_accuracy == pytest.approx(2 / 4)
+    assert scores.report()["accuracy_silent_windows"] == 0.0
+    assert (scores.report()["windows"], scores.report()["silent_windows"]) == (4, 3)
+
+
+def test_real_pictures_count_whether_or_not_anything_sounds():
+    assert split_scores().real_accuracy == pytest.approx(6 / 7)
+    assert split_scores(real=None).real_accuracy is None
+
+
+def test_the_report_lists_classes_and_recordings_worst_first():
+    found = split_scores().report()
+    assert found["per_class_accuracy"] == {"bell": pytest.approx(2 / 3), "drum": 1.0, "flute": None}
+    assert list(found["per_recording_accuracy"].items()) == [("a", 0.5), ("b", 1.0), ("c", 1.0)]
+    assert found["confusion"] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert found["recordings"] == 3
+    assert found["majority_rate"] == pytest.approx(3 / 4)
+    low, high = found["accuracy_ci95"]
+    assert 0.5 <= low < 0.75 < high <= 1.0
+    json.dumps(found)
+
+
+def test_classes_are_matched_by_name():
+    np.testing.assert_array_equal(class_indices(["flute", "bell"], CLASSES), [2, 0])
+    with pytest.raises(UserError, match="organ"):
+        class_indices(["bell", "organ"], CLASSES)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    raw = write_corpus(tmp_path_factory.mktemp("raw"))
+    folder = tmp_path_factory.mktemp("data") / "prepared"
+    prepare(raw, folder, PrepareConfig(image_size=32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(prepared, tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("runs") / "tiny", CLASSES, str(prepared))
+
+
+@pytest.fixture(scope="module")
+def run(run_folder):
+    return checkpoint.load_run(run_folder)
+
+
+@pytest.fixture(scope="module")
+def recordings(prepared):
+    return pipeline.load_split(prepared, "test", config.DataConfig(image_size=32))
+
+
+def test_every_window_is_scored_once_and_the_same_again(run, recordings):
+    scores, again = evaluate_split(run, recordings), evaluate_split(run, recordings)
+    counts = dict(zip(*np.unique(scores.groups, return_counts=True), strict=True))
+    assert len(counts) == 3 and all(9 <= count <= 11 for count in counts.values())
+    assert scores.sounding.all()
+    assert scores.report() == again.report()
+    assert scores.feature_distance > 0
+
+
+def test_a_stride_takes_a_subset(run, recordings):
+    evaluator = Evaluator.of(run)
+    whole, third = evaluator.split(recordings), evaluator.split(recordings, stride=3)
+    assert len(whole.labels) / 3 == pytest.approx(len(third.labels), abs=3)
+
+
+def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
+    run = checkpoint.load_run(run_folder)
+    evaluator = Evaluator.of(run)
+    before = evaluator.split(recordings)
+    classify = run.verifier.classify
+    classify.kernel.assign(classify.kernel * 0)
+    classify.bias.assign([0.0, 5.0, 0.0])
+    after = evaluator.split(recordings)
+    assert (after.generated == 1).all() and (after.real == 1).all()
+    np.testing.assert_array_equal(before.heard, after.heard)
+
+
+def test_a_run_without_verifier_is_refused(run_folder, tmp_path):
+    folder = write_run(tmp_path / "half", CLASSES)
+    checkpoint.weights_path(folder, "verifier").unlink()
+    with pytest.raises(UserError, match="no verifier"):
+        Evaluator.of(checkpoint.load_run(folder))
+
+
+def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main, tmp_path):
+    done = run_main("cmgen.evaluate", f"--workdir={run_folder}", "--output=out/scores.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out/scores.json").read_text())
+    assert list(found["splits"]) == ["train", "validation", "test"]
+    for key in (
+        "verifier_accuracy_real_test",
+        "accuracy_train",
+        "accuracy_test",
+        "majority_rate_test",
+        "sound_encoder_accuracy_test",
+    ):
+        assert 0 <= found[key] <= 1
+    low, high = found["accuracy_test_ci95"]
+    assert low <= found["accuracy_test"] <= high
+    assert (found["step"], found["seed"], found["notes"]) == (STEP, 1, [])
+    assert len(found["data"]["fingerprint"]) == 16
+    assert found["versions"]["tensorflow"].startswith("2.")
+    for split in found["splits"]:
+        with Image.open(tmp_path / f"out/scores_confusion_{split}.png") as picture:
+            assert picture.format == "PNG"
+    assert "accuracy" not in done.stderr and "test" in done.stdout
+
+
+def test_other_data_without_pictures_and_with_fewer_classes(run, tmp_path, monkeypatch):
+    import soundfile
+
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    for name in ("flute", "drum"):
+        folder = tmp_path / "mine" / "test" / name
+        folder.mkdir(parents=True)
+        soundfile.write(folder / f"{name}.wav", tone(COLOURS[name][1], 1.0), 44100)
+    found = report.evaluate_run(run, str(tmp_path / "mine"), tmp_path / "mine.json")
+    assert found["majority_rate_test"] == pytest.approx(0.5)
+    assert "verifier_accuracy_real_test" not in found and "feature_distance_test" not in found
+    assert found["splits"]["test"]["per_class_accuracy"]["bell"] is None
+    assert "no pictures" in found["notes"][0]
+
+
+def test_other_data_of_unknown_classes_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    raw = write_corpus(tmp_path / "raw", {"test": 1}, ("bell",))
+    (raw / "test" / "bell").rename(raw / "test" / "organ")
+    with pytest.raises(UserError, match="organ"):
+        report.evaluate_run(run, str(raw), tmp_path / "scores.json")
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_only_validation_is_enough(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    raw = write_corpus(tmp_path / "raw", {"validation": 1})
+    found = report.evaluate_run(run, str(raw), tmp_path / "scores.json")
+    assert "accuracy_validation" in found and "accuracy_test" not in found
+    assert "no test split" in found["notes"][0]
+
+
+def test_a_workdir_that_is_no_run_is_named(run_main, tmp_path):
+    done = run_main("cmgen.evaluate", f"--workdir={tmp_path}", "--output=scores.json")
+    assert done.returncode == 2
+    assert str(tmp_path) in done.stderr and "Traceback" not in done.stderr
