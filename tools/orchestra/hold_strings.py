@@ -11,7 +11,7 @@ from tools.orchestra.pose import Performance, Pose
 from tools.orchestra.posture import size_of
 
 # Where the left hand stops, from the lowest to the highest note, in parts of the body's length.
-LOWEST_STOP, HIGHEST_STOP = 1.30, 0.70
+LOWEST_STOP, HIGHEST_STOP = 1.27, 0.70
 
 
 def hold_violin(figure: Figure, instrument: Instrument, pose: Pose) -> Performance:
@@ -66,7 +66,7 @@ def hold_bass(figure: Figure, instrument: Instrument, pose: Pose) -> Performance
     """Double bass on the floor, the player standing behind; higher notes lean it to the left."""
     hips = 0.5 * (figure.position("upperleg01.L") + figure.position("upperleg01.R"))
     lean = 0.0 + 0.46 * pose.pitch + 0.08 * pose.rest + pose.sway
-    pin = size_of(figure) * np.array([0.16 - 0.85 * np.tan(lean), -0.47, 0.0])
+    pin = size_of(figure) * np.array([0.16 - 0.85 * np.tan(lean), -0.44, 0.0])
     pin += np.array([0.0, hips[1], figure.floor()])
     neck = turn_about([0, 1, 0], lean) @ unit(np.array([0.0, 0.20, 1.0]))
     placed = _on_floor(instrument, pin, along(neck, [-0.45, -1.0, 0.2]))
@@ -91,8 +91,10 @@ def _stand_and_bow(figure: Figure, placed: Placed, pose: Pose) -> Performance:
         placed.way([0.0, 0.15, -1.0]),
         np.array([1.0, 0.25, -0.25]),
     )
-    figure.curl("L", [0.5, 0.5, 0.5, 0.5], thumb=0.4)
-    bow = _bow(placed, pose, placed.way([-0.12, 1.0, 0.0]), roll=0.35 * (pose.pitch - 0.5))
+    figure.curl("L", 0.5, thumb=0.4)
+    figure.rotate("clavicle.R", turn_about(UPRIGHT, 0.3) @ turn_about([0, 1, 0], -0.15))
+    # Slanted a little: strictly across, the hand at the tip would be lower than arms are long.
+    bow = _bow(placed, pose, placed.way([0.16, 1.0, 0.0]), roll=0.35 * (pose.pitch - 0.5))
     figure.grip(
         "R",
         bow.at([0.0, 0.0, 0.02]),
@@ -100,7 +102,7 @@ def _stand_and_bow(figure: Figure, placed: Placed, pose: Pose) -> Performance:
         bow.way([-0.3, 0.0, -1.0]),
         np.array([-1.0, 0.3, 0.15]),
     )
-    figure.curl("R", [0.5, 0.5, 0.5, 0.5], thumb=0.5)
+    figure.curl("R", 0.5, thumb=0.5)
     return _performance(figure, placed, bow)
 
 
@@ -112,7 +114,7 @@ def _bow(placed: Placed, pose: Pose, frog_way: np.ndarray, roll: float) -> Place
     neck, top = placed.way([1, 0, 0]), placed.way([0, 0, 1])
     out = turn_about(neck, roll) @ frog_way
     points = placed.instrument.points
-    string = placed.at(points["bridge"] + np.array([0.055 * points["neck"][0], 0.0, 0.004]))
+    string = placed.at(points["bridge"] + np.array([0.075 * points["neck"][0], 0.0, 0.0]))
     string = string + pose.rest * (0.07 * top - 0.10 * UPRIGHT)
     drawn = (0.04 + 0.84 * pose.bow) * points["bow_tip"][0]
     stick = top - out * (top @ out)

@@ -105,8 +105,8 @@ def hold_sax(figure: Figure, instrument: Instrument, pose: Pose) -> Performance:
     high = pose.pitch - 0.5
     turn = (
         turn_about(UPRIGHT, pose.sway)
-        @ turn_about([0, 1, 0], 0.16 - 0.50 * high)
-        @ turn_about([1, 0, 0], -0.15 - 0.95 * high + 0.2 * pose.rest)
+        @ turn_about([0, 1, 0], 0.20 - 0.80 * high)
+        @ turn_about([1, 0, 0], -0.02 - 0.70 * high + 0.2 * pose.rest)
     )
     placed = Placed(instrument, turn, lower(figure, pose.rest, 0.12, 0.06))
     figure.grip(
@@ -215,7 +215,7 @@ def hold_horn(figure: Figure, instrument: Instrument, pose: Pose) -> Performance
 def hold_tuba(figure: Figure, instrument: Instrument, pose: Pose) -> Performance:
     """Tuba on the lap; higher notes tip its bell from the left over to the right."""
     high = pose.pitch - 0.5
-    turn = turn_about([0, 1, 0], 0.10 - 0.85 * high + pose.sway) @ turn_about(
+    turn = turn_about([0, 1, 0], 0.05 - 1.10 * high + pose.sway) @ turn_about(
         [1, 0, 0], -0.10 * high + 0.10 * pose.rest
     )
     placed = Placed(instrument, turn, lower(figure, pose.rest, 0.08, 0.08))

@@ -27,7 +27,7 @@ class Placed:
         own = self.instrument.points[point] if isinstance(point, str) else np.asarray(point, float)
         return self.rotation @ own + self.origin
 
-    def way(self, direction: Sequence[float]) -> np.ndarray:
+    def way(self, direction: Sequence[float] | np.ndarray) -> np.ndarray:
         """World direction [3] of a direction in the instrument's frame."""
         return self.rotation @ np.asarray(direction, float)
 

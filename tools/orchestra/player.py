@@ -21,74 +21,61 @@ __all__ = ["INSTRUMENTS", "Performance", "Pose", "framing", "pose_player"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """One instrument's way: stance, hold, and how the camera sees it.
+class View:
+    """How the camera sees a player of 1.8 m.
 
-    turn: radians that the player turns for the camera. width: metres in view for a player of
-    1.8 m. right, up: metres from the player's axis, and above the floor, to the picture's middle.
+    turn: radians by which the player turns for it. width: metres in view. right, up: metres from
+    the player's axis, and above the floor, to the middle of the picture.
     """
 
-    stance: Stance
-    hold: Callable[[Figure, Instrument, Pose], Performance]
     turn: float
     width: float
     right: float
     up: float
 
 
+@dataclass(frozen=True)
+class Part:
+    """One instrument's stance, hold and view."""
+
+    stance: Stance
+    hold: Callable[[Figure, Instrument, Pose], Performance]
+    view: View
+
+
+UNDER_CHIN = Stance(twist=0.32, turn=0.15, tilt=0.15, nod=0.12, lift=0.25)
+AT_CELLO = Stance(
+    seated=True,
+    spread=0.5,
+    forward=0.12,
+    swing=0.18,
+    bow_down=0.30,
+    unfold=0.22,
+    lift=-0.3,
+    turn=-0.1,
+)
+AT_BASS = Stance(
+    forward=0.34, swing=0.22, bow_down=0.25, unfold=0.14, lift=-0.2, twist=0.2, turn=-0.4
+)
+SEATED = Stance(seated=True)
 PARTS = {
-    "violin": Part(
-        Stance(twist=0.32, turn=0.15, tilt=0.15, nod=0.12, lift=0.25),
-        hold_strings.hold_violin,
-        0.0,
-        1.15,
-        0.13,
-        1.40,
-    ),
-    "viola": Part(
-        Stance(twist=0.32, turn=0.15, tilt=0.15, nod=0.12, lift=0.25),
-        hold_strings.hold_violin,
-        0.0,
-        1.25,
-        0.18,
-        1.40,
-    ),
-    "cello": Part(
-        Stance(
-            seated=True,
-            spread=0.5,
-            forward=0.12,
-            swing=0.18,
-            bow_down=0.30,
-            unfold=0.18,
-            lift=-0.3,
-            turn=-0.1,
-        ),
-        hold_strings.hold_cello,
-        -0.1,
-        1.5,
-        0.05,
-        0.80,
-    ),
-    "double_bass": Part(
-        Stance(forward=0.28, swing=0.22, bow_down=0.25, unfold=0.10, lift=-0.2, turn=-0.2),
-        hold_strings.hold_bass,
-        -0.1,
-        1.95,
-        0.08,
-        1.10,
-    ),
+    "violin": Part(UNDER_CHIN, hold_strings.hold_violin, View(0.0, 1.2, 0.13, 1.46)),
+    "viola": Part(UNDER_CHIN, hold_strings.hold_violin, View(0.0, 1.28, 0.15, 1.46)),
+    "cello": Part(AT_CELLO, hold_strings.hold_cello, View(-0.1, 1.5, 0.1, 0.8)),
+    "double_bass": Part(AT_BASS, hold_strings.hold_bass, View(-0.1, 1.95, 0.1, 1.14)),
     "flute": Part(
-        Stance(turn=0.30, tilt=-0.05, lift=0.3), hold_winds.hold_flute, -0.1, 1.25, -0.13, 1.42
+        Stance(turn=0.3, tilt=-0.05), hold_winds.hold_flute, View(-0.1, 1.12, -0.2, 1.42)
     ),
-    "oboe": Part(Stance(), hold_winds.hold_straight, -0.60, 1.12, -0.10, 1.38),
-    "clarinet": Part(Stance(), hold_winds.hold_straight, 0.65, 1.15, 0.12, 1.37),
-    "bassoon": Part(Stance(seated=True), hold_winds.hold_bassoon, 0.0, 1.6, 0.02, 0.96),
-    "sax": Part(Stance(), hold_winds.hold_sax, 0.35, 1.25, 0.03, 1.30),
-    "horn": Part(Stance(seated=True), hold_winds.hold_horn, -0.1, 1.3, -0.08, 0.92),
-    "trumpet": Part(Stance(), hold_winds.hold_trumpet, -0.70, 1.3, -0.15, 1.42),
-    "trombone": Part(Stance(twist=0.25), hold_winds.hold_trombone, 0.85, 1.85, 0.35, 1.30),
-    "tuba": Part(Stance(seated=True, swing=-0.3), hold_winds.hold_tuba, 0.0, 1.6, 0.03, 0.98),
+    "oboe": Part(Stance(), hold_winds.hold_straight, View(-0.6, 1.15, -0.17, 1.31)),
+    "clarinet": Part(Stance(), hold_winds.hold_straight, View(0.65, 1.18, 0.2, 1.29)),
+    "bassoon": Part(SEATED, hold_winds.hold_bassoon, View(0.0, 1.65, -0.14, 0.92)),
+    "sax": Part(Stance(lift=0.4), hold_winds.hold_sax, View(0.35, 1.22, 0.06, 1.28)),
+    "horn": Part(SEATED, hold_winds.hold_horn, View(-0.1, 1.25, -0.08, 0.9)),
+    "trumpet": Part(Stance(), hold_winds.hold_trumpet, View(-0.7, 1.25, -0.22, 1.44)),
+    "trombone": Part(Stance(twist=0.25), hold_winds.hold_trombone, View(0.85, 1.72, 0.64, 1.3)),
+    "tuba": Part(
+        Stance(seated=True, swing=-0.3), hold_winds.hold_tuba, View(0.0, 1.65, 0.08, 1.02)
+    ),
 }
 INSTRUMENTS = tuple(sorted(PARTS))
 ANKLE_HEIGHT = 0.09
@@ -118,12 +105,12 @@ def pose_player(figure: Figure, instrument: str, pose: Pose, look_seed: int) -> 
 
 def framing(instrument: str, figure: Figure) -> Camera:
     """The camera in which player and instrument fill the picture, for a whole recording."""
-    part = _part(instrument)
+    view = _part(instrument).view
     size = size_of(figure)
     foot = figure.joints[figure.performers.bones.index("foot.L")][2]
     floor = float(foot) - ANKLE_HEIGHT * size
     return Camera(
-        target=(part.right * size, 0.0, floor + part.up * size),
-        width=part.width * size,
-        turn=part.turn,
+        target=(view.right * size, 0.0, floor + view.up * size),
+        width=view.width * size,
+        turn=view.turn,
     )

@@ -40,7 +40,7 @@ class Stance:
     forward: float = 0.04
     swing: float = 0.0
     bow_down: float = 0.0
-    unfold: float = 0.34
+    unfold: float = 0.44
     twist: float = 0.0
     turn: float = 0.0
     tilt: float = 0.0
@@ -49,7 +49,7 @@ class Stance:
 
 
 # Metres that the hips rise from the softest to the loudest.
-STANDING_RISE, SEATED_RISE = 0.15, 0.10
+STANDING_RISE, SEATED_RISE = 0.20, 0.12
 
 
 def size_of(figure: Figure) -> float:
@@ -71,7 +71,7 @@ def take_posture(figure: Figure, stance: Stance, pose: Pose) -> None:
 def _legs(figure: Figure, stance: Stance, pose: Pose) -> None:
     """Bends hip, knee and ankle for the wanted height of the hips."""
     hip, knee, ankle = (figure.position(f"{b}.L") for b in ("upperleg01", "lowerleg01", "foot"))
-    thigh, shank = np.linalg.norm(knee - hip), np.linalg.norm(ankle - knee)
+    thigh, shank = float(np.linalg.norm(knee - hip)), float(np.linalg.norm(ankle - knee))
     if stance.seated:
         rise = SEATED_RISE * (pose.loudness - 0.5)
         down, ahead = shank * 0.98 + rise, thigh * 0.88

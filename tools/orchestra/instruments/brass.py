@@ -83,7 +83,7 @@ def trumpet(look_seed: int) -> Instrument:
     )
 
 
-SLIDE_TRAVEL = 0.52
+SLIDE_TRAVEL = 0.50
 
 
 def trombone(look_seed: int) -> Instrument:
@@ -168,9 +168,10 @@ def horn(look_seed: int) -> Instrument:
     outer = ring(0.150, (2.6, -1.55), 0.0, 26)
     shop.add(brass, sweep(outer, np.linspace(0.0100, 0.0210, 26), 10))
     bell_axis = unit([-0.80, 0.50, -0.28])
+    tail = np.column_stack([outer[-2:], [0.0205, 0.0212]])
     throat = np.array([*at(0.10, -0.158, -0.01), 0.028])
     neck = np.array([*at(0.185, -0.165, -0.035), 0.038])
-    shop.add(brass, cone([[*outer[-2], 0.0205], [*outer[-1], 0.0212], throat, neck], 14, 14))
+    shop.add(brass, cone(np.stack([*tail, throat, neck]), 14, 14))
     shop.add(
         brass,
         flare(neck[:3] - bell_axis * 0.01, bell_axis, 0.17, (0.037, 0.165), power=2.3, sides=28),

@@ -5,27 +5,26 @@ Every function returns `(vertices [n, 3] metres, faces [m, 3])` with faces wound
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 Solid = tuple[np.ndarray, np.ndarray]
 
 
-def unit(vector: Sequence[float] | np.ndarray) -> np.ndarray:
+def unit(vector: ArrayLike) -> np.ndarray:
     """The vector at length one."""
     array = np.asarray(vector, dtype=np.float64)
     return array / max(float(np.linalg.norm(array)), 1e-12)
 
 
-def rotation(axis: Sequence[float], angle: float) -> np.ndarray:
+def rotation(axis: ArrayLike, angle: float) -> np.ndarray:
     """[3, 3] right-handed turn about an axis by an angle in radians (Rodrigues)."""
     x, y, z = unit(axis)
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
 
 
-def smooth(points: Sequence[Sequence[float]], count: int) -> np.ndarray:
+def smooth(points: ArrayLike, count: int) -> np.ndarray:
     """[count, k] Catmull-Rom curve through the points (their columns may include a radius)."""
     knots = np.asarray(points, dtype=np.float64)
     padded = np.vstack([2 * knots[0] - knots[1], knots, 2 * knots[-1] - knots[-2]])
@@ -39,9 +38,9 @@ def smooth(points: Sequence[Sequence[float]], count: int) -> np.ndarray:
 
 
 def arc(
-    center: Sequence[float],
-    first: Sequence[float],
-    second: Sequence[float],
+    center: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
     radius: float,
     angles: tuple[float, float],
     count: int = 12,
@@ -84,7 +83,7 @@ def _frames(path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, np.cross(tangents, first)
 
 
-def sweep(path: np.ndarray, radius: float | Sequence[float] | np.ndarray, sides: int = 8) -> Solid:
+def sweep(path: np.ndarray, radius: ArrayLike, sides: int = 8) -> Solid:
     """A round tube along a path [n, 3] with one radius or one per point, closed at both ends."""
     path = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(path))
@@ -101,21 +100,21 @@ def sweep(path: np.ndarray, radius: float | Sequence[float] | np.ndarray, sides:
     return np.vstack([body, path[:1], path[-1:]]), np.concatenate(faces)
 
 
-def tube(points: Sequence[Sequence[float]], radius: float, count: int = 0, sides: int = 8) -> Solid:
+def tube(points: ArrayLike, radius: float, count: int = 0, sides: int = 8) -> Solid:
     """A tube through a few points: straight pieces, or a smooth curve of `count` points."""
     path = np.asarray(points, dtype=np.float64)
     return sweep(smooth(points, count) if count else path, radius, sides)
 
 
-def cone(points: Sequence[Sequence[float]], count: int = 24, sides: int = 14) -> Solid:
+def cone(points: ArrayLike, count: int = 24, sides: int = 14) -> Solid:
     """A smooth tube through (x, y, z, radius) knots."""
     curve = smooth(points, count)
     return sweep(curve[:, :3], np.maximum(curve[:, 3], 1e-3), sides)
 
 
 def flare(
-    start: Sequence[float],
-    axis: Sequence[float],
+    start: ArrayLike,
+    axis: ArrayLike,
     length: float,
     radii: tuple[float, float],
     power: float = 4.0,
@@ -134,10 +133,10 @@ def flare(
 
 
 def turned(
-    start: Sequence[float],
-    axis: Sequence[float],
-    place: Sequence[float] | np.ndarray,
-    radius: Sequence[float] | np.ndarray,
+    start: ArrayLike,
+    axis: ArrayLike,
+    place: ArrayLike,
+    radius: ArrayLike,
     sides: int = 12,
 ) -> Solid:
     """A solid turned on a lathe: radius at each place along the axis (which may run back)."""
@@ -157,12 +156,12 @@ def turned(
     return np.vstack([body, centers[:1], centers[-1:]]), np.concatenate(faces)
 
 
-def rod(start: Sequence[float], end: Sequence[float], radius: float, sides: int = 8) -> Solid:
+def rod(start: ArrayLike, end: ArrayLike, radius: float, sides: int = 8) -> Solid:
     """A straight cylinder."""
     return sweep(np.array([start, end], dtype=np.float64), radius, sides)
 
 
-def box(center: Sequence[float], size: Sequence[float]) -> Solid:
+def box(center: ArrayLike, size: ArrayLike) -> Solid:
     """A block along the axes."""
     corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
     quads = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
@@ -195,7 +194,7 @@ def plate(
     return ring.reshape(-1, 3), faces[:, ::-1]
 
 
-def loft(rows: Sequence[Sequence[float]]) -> Solid:
+def loft(rows: ArrayLike) -> Solid:
     """A beam along x: each row is (x, half width, bottom z, top z) of a rectangular section."""
     sections = np.asarray(rows, dtype=np.float64)
     x, width, bottom, top = sections.T
@@ -211,4 +210,4 @@ def loft(rows: Sequence[Sequence[float]]) -> Solid:
     last = len(sections) - 1
     ends = np.array([[0, 1, 2], [0, 2, 3], [0, 2, 1], [0, 3, 2]])
     ends[:2] += 4 * last
-    return ring, np.concatenate([_grid_faces(len(sections), 4)[:, ::-1], ends[:, ::-1]])
+    return ring, np.concatenate([_grid_faces(len(sections), 4), ends])

@@ -50,10 +50,10 @@ class Kind:
 
 KINDS = {
     "violin": Kind(0.345, 0.036, Material((0.80, 0.36, 0.10), 0.6), bow=0.62),
-    "viola": Kind(0.440, 0.046, Material((0.33, 0.13, 0.055), 0.6), bow=0.64, width=1.02),
+    "viola": Kind(0.430, 0.046, Material((0.33, 0.13, 0.055), 0.6), bow=0.64, width=1.02),
     "cello": Kind(0.75, 0.12, Material((0.62, 0.22, 0.07), 0.6), bow=0.66, endpin=0.33),
     "double_bass": Kind(
-        1.04, 0.19, Material((0.46, 0.24, 0.10), 0.55), bow=0.66, endpin=0.30, sloping=True
+        1.04, 0.19, Material((0.46, 0.24, 0.10), 0.55), bow=0.66, endpin=0.35, sloping=True
     ),
 }
 
@@ -61,7 +61,7 @@ KINDS = {
 def _top(kind: Kind, x: float, y: float) -> float:
     """Height of the arched top above the rim's middle at (x, y), in parts of the body's length."""
     width = np.interp(x, OUTLINE[:, 0], OUTLINE[:, 1])
-    arch = 0.045 * max(0.0, 1 - (y / width) ** 2) ** 0.8 * np.sin(np.pi * x) ** 0.5
+    arch = 0.045 * max(0.0, 1 - float(y / width) ** 2) ** 0.8 * np.sin(np.pi * x) ** 0.5
     return kind.ribs / kind.body / 2 + arch
 
 
@@ -183,9 +183,9 @@ def _bow(shop: Workshop, kind: Kind) -> None:
         [[-0.03, 0, 0.024], [0.3 * length, 0, 0.017], [0.7 * length, 0, 0.016], [length, 0, 0.026]],
         10,
     )
-    thickness = np.linspace(0.0090, 0.0065, len(curve))
+    thickness = np.linspace(0.0100, 0.0080, len(curve))
     shop.add(STICK, sweep(curve, thickness, 6), part="bow")
-    shop.add(HAIR, loft([[0.0, 0.009, -0.003, 0.003], [length, 0.008, -0.003, 0.003]]), part="bow")
+    shop.add(HAIR, loft([[0.0, 0.011, -0.004, 0.004], [length, 0.010, -0.004, 0.004]]), part="bow")
     shop.add(EBONY, box((0.0, 0, 0.010), (0.055, 0.018, 0.026)), part="bow")
     shop.add(EBONY, rod((-0.05, 0, 0.024), (-0.025, 0, 0.024), 0.010, 6), part="bow")
     head = [[length - 0.012, 0.007, -0.003, 0.030], [length + 0.014, 0.006, 0.008, 0.030]]

@@ -153,7 +153,7 @@ def bassoon(look_seed: int) -> Instrument:
     wood = RED_MAPLE.tinted(look_seed)
     along = rotation((0, 1, 0), 0.5) @ np.array([0.0, 0.0, 1.0])
     across = np.cross(along, (0.0, 1.0, 0.0))
-    socket = np.array([0.02, -0.19, -0.06])
+    socket = np.array([0.02, -0.19, -0.085])
 
     def at(place: float, side: float = 0.0, front: float = 0.0) -> np.ndarray:
         return socket + along * (place - 0.82) - across * side + np.array([0, -front, 0])
@@ -187,10 +187,10 @@ def bassoon(look_seed: int) -> Instrument:
         shop.add(NICKEL, rod(at(0.46, side, 0.028), at(1.2, 0.042, 0.030), 0.004, 5))
     crook = [
         at(0.81),
-        at(0.90, 0.0, 0.01),
-        [0.03, -0.15, 0.075],
-        [0.01, -0.08, 0.055],
-        [0, -0.035, 0.005],
+        at(0.885, 0.0, 0.01),
+        [0.02, -0.15, 0.018],
+        [0.008, -0.09, 0.018],
+        [0, -0.035, 0.002],
     ]
     shop.add(NICKEL, tube(np.array(crook).tolist(), 0.0075, count=14, sides=6))
     shop.add(CANE, rod((0, -0.045, 0.01), (0, 0.003, 0), 0.007, 6))
@@ -207,8 +207,9 @@ def bassoon(look_seed: int) -> Instrument:
 
 # Body of the alto saxophone in its own plane: forward, up (metres), radius.
 SAX_BODY = (
-    (0.168, -0.045, 0.0130), (0.172, -0.12, 0.0175), (0.180, -0.30, 0.0265), (0.188, -0.46, 0.0345),
-    (0.196, -0.52, 0.0385), (0.222, -0.565, 0.0415), (0.262, -0.570, 0.0435), (0.292, -0.530, 0.0455),
+    (0.168, -0.045, 0.0130), (0.172, -0.12, 0.0175), (0.180, -0.30, 0.0265),
+    (0.188, -0.46, 0.0345), (0.196, -0.52, 0.0385), (0.222, -0.565, 0.0415),
+    (0.262, -0.570, 0.0435), (0.292, -0.530, 0.0455),
     (0.304, -0.46, 0.0480), (0.312, -0.38, 0.0520), (0.320, -0.32, 0.0580),
 )  # fmt: skip
 
@@ -247,7 +248,7 @@ def sax(look_seed: int) -> Instrument:
     axis = at(0.348, -0.20) - mouth
     shop.add(brass, flare(mouth, axis, 0.13, (0.056, 0.088), power=2.2, sides=20))
     for index, z in enumerate(np.linspace(-0.12, -0.47, 10)):
-        width = np.interp(-z, [0.1, 0.5], [0.017, 0.036])
+        width = float(np.interp(-z, [0.1, 0.5], [0.017, 0.036]))
         face = at(0.175 + width, float(z), -0.4 * width)
         cup = 0.012 + 0.0008 * index
         shop.add(
