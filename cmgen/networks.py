@@ -13,7 +13,6 @@ import tensorflow as tf
 from cmgen.config import EncoderConfig, GanConfig
 from cmgen.layers import (
     DeconvolutionBlock,
-    Modulation,
     StatelessDropout,
     UpBlock,
     leaky_relu,
@@ -149,14 +148,12 @@ class Generator(keras.Model):
         self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
         self.grow = keras.layers.Dense(SEED_SIZE**2 * self.seed_channels, name="grow", **make)
         if config.upsampling == "resize":
-            self.mix = Modulation(name="mix", **make)
             self.blocks = [
-                UpBlock(w, config.generator_convolutions, name=f"block_{i}", **make)
-                for i, w in enumerate(widths)
+                UpBlock(before, w, config.generator_convolutions, name=f"block_{i}", **make)
+                for i, (before, w) in enumerate(zip([widths[0], *widths], widths, strict=False))
             ]
             self.to_image = keras.layers.Conv2D(3, 3, padding="same", name="to_image", **make)
         else:
-            self.mix = None
             self.normalize = normalization(config.generator_normalization, name="normalize", **make)
             self.blocks = [
                 DeconvolutionBlock(w, config.generator_normalization, name=f"block_{i}", **make)
@@ -170,12 +167,11 @@ class Generator(keras.Model):
         compressed = leaky_relu(self.compress(encoding))
         condition = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
         x = tf.reshape(self.grow(condition), [-1, SEED_SIZE, SEED_SIZE, self.seed_channels])
-        if self.mix is not None:
-            x = leaky_relu(self.mix(x, condition))
+        if self.config.upsampling == "resize":
             for block in self.blocks:
                 x = block(x, condition)
         else:
-            x = self.normalize(x, training=training) if self.normalize is not None else x
+            x = x if self.normalize is None else self.normalize(x, training=training)
             x = tf.nn.relu(x)
             for block in self.blocks:
                 x = block(x, condition, training=training)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, callbacks, checkpoint
+from cmgen import audio, callbacks, checkpoint, report
 from cmgen.classifier import Classifier
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.data import catalog, pipeline
@@ -50,6 +50,9 @@ def run(config: TrainConfig) -> None:
         if not checkpoint.weights_path(workdir, name).exists():
             train_encoder(name, config, train, validation)
     train_gan(config, train, validation)
+    output = workdir / "evaluation.json"
+    scores = report.evaluate_run(checkpoint.load_run(workdir), config.data.data, output)
+    print(report.summary(scores), flush=True)
     print(_what_next(config), flush=True)
 
 
@@ -311,7 +314,7 @@ def _what_next(config: TrainConfig) -> str:
     folder = config.workdir
     return (
         f"\nDone. Pictures while it learned: {folder}/samples. What next:\n"
-        f"  python -m cmgen.evaluate --workdir={folder} --output={folder}/evaluation.json\n"
+        f"  python -m cmgen.evaluate --workdir={folder} --output=other.json --data=OTHER_VIDEOS\n"
         f"  python -m cmgen.generate --model={folder} --input=YOUR.wav --output=picture.png\n"
         f"  python tools/export.py --workdir={folder} --output=exports/s2i\n"
         f"  tensorboard --logdir={folder}"

@@ -1,0 +1,160 @@
+"""The whole training job on tiny videos: files, resuming, another task, NaN, choosing."""
+
+import dataclasses
+import json
+import math
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from cmgen import callbacks, checkpoint, training
+from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
+from cmgen.errors import UserError
+from tests import fixtures
+
+ENCODER = EncoderConfig(widths=(4, 8, 8), hidden=16, train_steps=6, batch_size=6)
+GAN = GanConfig(generator_channels=4, discriminator_channels=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return fixtures.write_corpus(tmp_path_factory.mktemp("videos"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_config(data, workdir, **changes):
+    config = TrainConfig(
+        workdir=str(workdir),
+        train_steps=6,
+        batch_size=6,
+        checkpoint_steps=3,
+        strategy="default",
+        mixed_precision=False,
+        data=DataConfig(data=str(data), image_size=32),
+        sound_encoder=ENCODER,
+        image_encoder=ENCODER,
+        verifier=ENCODER,
+        gan=GAN,
+    )
+    return dataclasses.replace(config, **changes)
+
+
+def weights_of(workdir):
+    """Everything in the newest checkpoint, by name."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(workdir / "checkpoints")))
+    names = [n for n in reader.get_variable_to_shape_map() if "save_counter" not in n]
+    return {
+        n: reader.get_tensor(n) for n in names if reader.get_variable_to_dtype_map()[n] != tf.string
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """One run from start to end."""
+    workdir = tmp_path_factory.mktemp("whole")
+    training.run(make_config(data, workdir))
+    return workdir
+
+
+def test_a_run_leaves_what_it_promises(whole):
+    for name in (
+        "config.json",
+        "data.json",
+        "metrics.jsonl",
+        "evaluation.json",
+        "samples/000006.png",
+    ):
+        assert (whole / name).stat().st_size, name
+    rows = [json.loads(x) for x in (whole / "metrics.jsonl").read_text().splitlines()]
+    last = {k: v for row in rows for k, v in row.items()}
+    assert last["step"] == 6
+    for name in ("loss/generator", "loss/discriminator", "scores/mismatched", "penalty/r1"):
+        assert np.isfinite(last[name])
+    assert list((whole / "logs").iterdir())
+    scores = json.loads((whole / "evaluation.json").read_text())
+    assert 0 <= scores["accuracy_test"] <= 1
+    assert checkpoint.load_run(whole).step in (3, 6)
+
+
+def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
+    training.run(make_config(data, tmp_path, train_steps=3))
+    training.run(make_config(data, tmp_path, train_steps=6))
+    wanted, found = weights_of(whole), weights_of(tmp_path)
+    assert wanted.keys() == found.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    lines = [(p / "metrics.jsonl").read_text().splitlines() for p in (whole, tmp_path)]
+    assert json.loads(lines[0][-1])["step"] == json.loads(lines[1][-1])["step"]
+
+
+def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):
+    training.run(make_config(data, tmp_path, task="sound_encoder"))
+    before = (tmp_path / "sound_encoder.npz").read_bytes()
+    assert not (tmp_path / "generator.npz").exists()
+    training.run(make_config(data, tmp_path, train_steps=1))
+    assert (tmp_path / "sound_encoder.npz").read_bytes() == before
+    assert (tmp_path / "generator.npz").exists()
+
+
+def test_other_settings_in_the_same_folder_are_refused(data, whole):
+    with pytest.raises(UserError, match=r"batch_size was 6, now 8"):
+        training.run(make_config(data, whole, batch_size=8))
+
+
+def test_nan_stops_with_the_step_and_the_names(tmp_path):
+    network = keras.layers.Dense(2, name="bad")
+    network.build([None, 3])
+    watcher = callbacks.StopOnNan(4, [network], tmp_path / "checkpoints")
+    watcher.on_train_batch_end(0, {"loss/generator": 1.0})
+    network.kernel.assign(np.full([3, 2], np.nan))
+    with pytest.raises(
+        UserError, match=r"step 6: loss/generator .*bad/kernel.*checkpoints"
+    ) as caught:
+        watcher.on_train_batch_end(1, {"loss/generator": math.inf})
+    assert caught.value.exit_code == 1
+
+
+def test_interrupt_saves_the_step_in_progress_and_stops():
+    saved = []
+    watcher = callbacks.StopOnInterrupt(7, saved.append)
+    watcher.on_train_begin()
+    try:
+        watcher.on_train_batch_end(0, {})
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match="after step 9"):
+            watcher.on_train_batch_end(1, {})
+    finally:
+        watcher.restore_handlers()
+    assert saved == [9]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_weights_that_do_not_fit_list_both_sides(whole):
+    run = checkpoint.load_run(whole)
+    wider = dataclasses.replace(run.config, verifier=dataclasses.replace(ENCODER, hidden=17))
+    with pytest.raises(UserError, match=r"(?s)missing from the file: .*hidden.*not in the network"):
+        checkpoint.load_encoder(whole, "verifier", run.classes, wider)
+
+
+def test_best_step_takes_accuracy_first_and_nearness_among_equals():
+    rows = [
+        {"step": 1, "accuracy": 0.5, "feature_distance": 1.0},
+        {"step": 2, "accuracy": 0.905, "feature_distance": 3.0},
+        {"step": 3, "accuracy": 0.9, "feature_distance": 2.0},
+    ]
+    assert training.best_step(rows) == 3
+
+
+def test_dry_run_writes_nothing(data, tmp_path, capsys):
+    training.dry_run(make_config(data, tmp_path / "none"))
+    assert "generator" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
