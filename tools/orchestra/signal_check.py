@@ -1,0 +1,336 @@
+"""Proves that the corpus carries its signal: what can be told from half a second, and from a still.
+
+    python -m tools.orchestra.signal_check --corpus=cmgen/demo
+
+Small networks, trained on the train recordings alone, name the instrument and measure the pose
+from the sound or from the picture; their scores on test recordings (and on `shifted`, apart) are
+written into the corpus's README. The networks are deliberately plain: a bar that they pass is a
+property of the corpus, not of a clever model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+
+from cmgen.config import SoundConfig
+from tools.orchestra.choreography import BOWED
+from tools.orchestra.truth import read_truth
+
+POSE = ("pitch", "bow", "loudness")
+SAMPLE_RATE = SoundConfig().sample_rate
+WINDOW = SoundConfig().window_samples
+IMAGE_SIZE = 64
+BATCH = 128
+CLASS_BAR, POSE_BAR = 0.95, 0.8
+SINGLE_CLASS_BAR, SINGLE_POSE_BAR = 0.85, 0.75
+START, END = "<!-- signal check: written by tools.orchestra.signal_check -->", "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Every frame of the corpus with the half second of sound around it.
+
+    sound [N, 128, 44, 1] float16, log-mel in -1..1; image [N, 64, 64, 3] uint8; label [N] int;
+    pose [N, 3], in the order of POSE; playing [N] bool: a note sounds and the instrument is up;
+    recording [N] int; names, splits: per recording.
+    """
+
+    sound: np.ndarray
+    image: np.ndarray
+    label: np.ndarray
+    pose: np.ndarray
+    playing: np.ndarray
+    recording: np.ndarray
+    names: tuple[str, ...]
+    splits: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def of(self, split: str) -> np.ndarray:
+        """Which windows belong to a split: bool [N]."""
+        return np.asarray([name == split for name in self.splits])[self.recording]
+
+
+def cut(sound: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The half seconds centred on `times`, silence beyond the ends: [n, WINDOW]."""
+    padded = np.pad(sound, WINDOW)
+    first = np.round(times * SAMPLE_RATE).astype(int) + WINDOW - WINDOW // 2
+    return np.stack([padded[start : start + WINDOW] for start in first])
+
+
+def log_mel(windows: np.ndarray) -> np.ndarray:
+    """Log-mel spectra as cmgen's encoder hears them: [n, WINDOW] -> float16 [n, 128, 44, 1]."""
+    from cmgen import audio
+
+    return audio.lms(windows, SoundConfig()).numpy()[..., None].astype(np.float16)
+
+
+def read_corpus(corpus: Path) -> Windows:
+    """Reads every recording of a rendered corpus and its truth."""
+    from tqdm import tqdm
+
+    from cmgen.video import read_video
+
+    paths = sorted(corpus.glob("*/*/*.mp4"))
+    if not paths:
+        raise FileNotFoundError(f"{corpus}: no split/instrument/name.mp4 in it; render it first")
+    classes = tuple(sorted({path.parent.name for path in paths}))
+    columns: dict[str, list[np.ndarray]] = {
+        key: [] for key in ("sound", "image", "label", "pose", "playing", "recording")
+    }
+    for index, path in enumerate(tqdm(paths, unit="recording")):
+        video, truth = read_video(path, size=IMAGE_SIZE), read_truth(path)
+        if len(video.frames) != len(truth.time):
+            raise ValueError(f"{path}: {len(video.frames)} frames, its truth has {len(truth.time)}")
+        columns["image"].append(np.stack(video.frames))
+        columns["sound"].append(log_mel(cut(video.sound, video.times)))
+        columns["label"].append(np.full(len(truth.time), classes.index(path.parent.name)))
+        columns["pose"].append(np.stack([getattr(truth, name) for name in POSE], axis=1))
+        columns["playing"].append((truth.midi > 0) & (truth.rest < 0.3))
+        columns["recording"].append(np.full(len(truth.time), index))
+    return Windows(
+        **{key: np.concatenate(parts) for key, parts in columns.items()},
+        names=tuple(path.stem for path in paths),
+        splits=tuple(path.parent.parent.name for path in paths),
+        classes=classes,
+    )
+
+
+def network(shape: tuple[int, ...], outputs: int, side: int):  # type: ignore[no-untyped-def]
+    """Four strided convolutions and a hidden layer; `side` more inputs join before the latter."""
+    from keras import Input, Model, layers
+
+    picture, known = Input(shape), Input((side,))
+    x = picture
+    for width in (32, 64, 96, 128):
+        x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    x = layers.ReLU()(layers.Dense(160)(layers.Concatenate()([x, known])))
+    return Model([picture, known], layers.Dense(outputs)(layers.Dropout(0.2)(x)))
+
+
+def augmented_sound(batch, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    """Shakes the tone's colour and adds noise to [n, 128, 44, 1]; levels stay as they are."""
+    count = len(batch)
+    colour = np.cumsum(rng.normal(0, 0.006, (count, batch.shape[1], 1, 1)), axis=1)
+    noise = rng.normal(0, 0.02, batch.shape)
+    return batch + colour - colour.mean(axis=1, keepdims=True) + noise
+
+
+def augmented_image(batch, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    """Shifts, relights and tints pictures in 0..1, [n, 64, 64, 3]."""
+    down, right = rng.integers(-3, 4, 2)
+    count = len(batch)
+    light = rng.uniform(0.75, 1.25, (count, 1, 1, 3))
+    return np.roll(batch, (down, right), (1, 2)) * light + rng.normal(0, 0.06, (count, 1, 1, 3))
+
+
+def fit_and_predict(
+    windows: Windows, modality: str, task: str, epochs: int, seed: int
+) -> np.ndarray:
+    """Trains one network on the train split and runs it on all others.
+
+    Returns logits [N, classes] for task `instrument`, or estimates [N, 3] for task `pose`; rows
+    of train are zero.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    source = windows.sound if modality == "sound" else windows.image
+    scale = np.float32(1.0 if modality == "sound" else 1 / 255)
+    augmented = augmented_sound if modality == "sound" else augmented_image
+    is_class = task == "instrument"
+    one_hot = np.eye(len(windows.classes), dtype=np.float32)[windows.label]
+    known = np.zeros_like(one_hot) if is_class else one_hot
+    bowed = np.isin(windows.classes, BOWED)[windows.label]
+    counts = np.stack([windows.playing, windows.playing & bowed, windows.playing], axis=1)
+    chosen = windows.of("train") & windows.playing if is_class else windows.of("train")
+    # Neighbouring windows share most of their sound: every other one teaches as much.
+    chosen = np.flatnonzero(chosen)[::2]
+    model = network(source.shape[1:], len(windows.classes) if is_class else len(POSE), 13)
+    steps = epochs * (len(chosen) // BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-4, steps - steps // 5, alpha=0.01, warmup_target=2e-3, warmup_steps=steps // 5
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.02)
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs, side, label, pose, weight):  # type: ignore[no-untyped-def]
+        with tf.GradientTape() as tape:
+            outputs = model([inputs, side], training=True)
+            if is_class:
+                loss = tf.reduce_mean(
+                    keras.losses.categorical_crossentropy(
+                        label, outputs, from_logits=True, label_smoothing=0.05
+                    )
+                )
+            else:
+                error = tf.abs(outputs - pose)
+                huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
+                loss = tf.reduce_sum(huber * weight) / tf.reduce_sum(weight)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+    for _ in range(epochs):
+        order = rng.permutation(chosen)
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            rows = np.sort(order[first : first + BATCH])
+            inputs = augmented(source[rows].astype(np.float32) * scale, rng).astype(np.float32)
+            step(
+                inputs,
+                known[rows],
+                one_hot[rows],
+                windows.pose[rows].astype(np.float32),
+                counts[rows].astype(np.float32),
+            )
+    outputs = np.zeros((len(source), model.output_shape[-1]), np.float32)
+    scored = np.flatnonzero(~windows.of("train"))
+    for rows in np.array_split(scored, -(-len(scored) // 512)):
+        outputs[rows] = model([source[rows].astype(np.float32) * scale, known[rows]])
+    return outputs
+
+
+def correlation(estimate: np.ndarray, truth: np.ndarray) -> float:
+    """Pearson's r, not a number where there is nothing to correlate."""
+    if len(truth) < 10 or truth.std() < 1e-6:
+        return float("nan")
+    return float(np.corrcoef(estimate, truth)[0, 1])
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one modality on one split, over windows in which a note sounds.
+
+    Each maps an instrument, or `all` for the windows of all of them together, to its score.
+    """
+
+    instrument: dict[str, float]
+    pose: dict[str, dict[str, float]]
+    worst: list[str]
+
+
+def score(windows: Windows, logits: np.ndarray, pose: np.ndarray, split: str) -> Scores:
+    """Scores one modality's two networks on a split."""
+    mask = windows.of(split) & windows.playing
+    right = logits.argmax(axis=1) == windows.label
+    groups = {"all": mask} | {
+        name: mask & (windows.label == index) for index, name in enumerate(windows.classes)
+    }
+    poses: dict[str, dict[str, float]] = {}
+    for column, variable in enumerate(POSE):
+        poses[variable] = {}
+        for name, group in groups.items():
+            if variable == "bow":
+                group = group & np.isin(windows.classes, BOWED)[windows.label]
+            poses[variable][name] = correlation(pose[group, column], windows.pose[group, column])
+    by_recording = []
+    for index in np.unique(windows.recording[mask]):
+        rows = mask & (windows.recording == index)
+        pitch = correlation(pose[rows, 0], windows.pose[rows, 0])
+        by_recording.append((min(right[rows].mean(), pitch), right[rows].mean(), pitch, index))
+    worst = [
+        f"{windows.names[index]} (instrument {accuracy:.2f}, pitch {pitch:.2f})"
+        for _, accuracy, pitch, index in sorted(by_recording)[:4]
+    ]
+    accuracies = {name: float(right[group].mean()) for name, group in groups.items()}
+    return Scores(accuracies, poses, worst)
+
+
+def table(results: dict[str, Scores]) -> str:
+    """A Markdown table: rows are instruments, columns are questions asked of sound and picture."""
+    columns = [("instrument", None), *(("pose", variable) for variable in POSE)]
+    heads = [
+        f"{modality} -> {variable or question}"
+        for question, variable in columns
+        for modality in results
+    ]
+    names = next(iter(results.values())).instrument
+    lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+    for name in names:
+        cells = []
+        for _, variable in columns:
+            for scores in results.values():
+                value = (scores.pose[variable] if variable else scores.instrument)[name]
+                cells.append("" if np.isnan(value) else f"{value:.3f}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def missed_bars(results: dict[str, Scores]) -> list[str]:
+    """Every bar that the test scores do not reach, one line each."""
+    missed = []
+    for modality, scores in results.items():
+        kinds = [("instrument", scores.instrument, CLASS_BAR, SINGLE_CLASS_BAR)]
+        kinds += [(variable, scores.pose[variable], POSE_BAR, SINGLE_POSE_BAR) for variable in POSE]
+        for kind, values, pooled, single in kinds:
+            for name, value in values.items():
+                bar = pooled if name == "all" else single
+                if not np.isnan(value) and value < bar:
+                    missed.append(f"{modality} -> {kind}, {name}: {value:.3f} < {bar}")
+    return missed
+
+
+def report(windows: Windows, predictions: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """The README's section: scores on test, then on shifted, bars missed, worst recordings."""
+    lines: list[str] = []
+    for split in ("test", "shifted"):
+        results = {key: score(windows, *pair, split) for key, pair in predictions.items()}
+        lines += [f"On `{split}` ({windows.splits.count(split)} recordings):", ""]
+        lines += [table(results), ""]
+        for modality, scores in results.items():
+            lines.append(f"Worst by {modality}: " + ", ".join(scores.worst) + ".")
+        lines.append("")
+        if split == "test":
+            missed = missed_bars(results)
+            lines.append("Bars missed: " + ("; ".join(missed) + "." if missed else "none."))
+            lines.append("")
+    return "\n".join(lines)
+
+
+def write_section(readme: Path, section: str) -> None:
+    """Puts the section between the README's markers, or at its end."""
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    block = f"{START}\n{section}\n{END}"
+    pattern = re.compile(re.escape(START) + ".*?" + re.escape(END), re.DOTALL)
+    if pattern.search(text):
+        text = pattern.sub(lambda _: block, text)
+    else:
+        text = f"{text.rstrip()}\n\n{block}\n"
+    readme.write_text(text, encoding="utf-8")
+
+
+def check(windows: Windows, modalities: Iterable[str], epochs: int, seed: int) -> str:
+    """Trains and scores everything; returns the README's section."""
+    predictions = {}
+    for modality in modalities:
+        predictions[modality] = (
+            fit_and_predict(windows, modality, "instrument", epochs, seed),
+            fit_and_predict(windows, modality, "pose", epochs, seed),
+        )
+    return report(windows, predictions)
+
+
+def main(argv: list[str]) -> None:
+    """Checks a corpus and writes the result into its README."""
+    del argv
+    corpus = Path(FLAGS.corpus)
+    section = check(read_corpus(corpus), ("sound", "picture"), FLAGS.epochs, FLAGS.seed)
+    print(section)
+    write_section(corpus / "README.md", section)
+
+
+FLAGS = flags.FLAGS
+
+if __name__ == "__main__":
+    flags.DEFINE_string("corpus", "cmgen/demo", "Folder of the rendered corpus.")
+    flags.DEFINE_integer("epochs", 10, "Passes over the train recordings.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of the small networks.")
+    app.run(main)
