@@ -187,8 +187,8 @@ def hold_trombone(figure: Figure, instrument: Instrument, pose: Pose) -> Perform
 
 def hold_horn(figure: Figure, instrument: Instrument, pose: Pose) -> Performance:
     """Horn with the right hand in the bell; higher notes roll the bell up."""
-    turn = turn_about([0, 1, 0], 1.0 * (pose.pitch - 0.5) + pose.sway)
-    placed = Placed(instrument, turn, lower(figure, pose.rest, 0.12, 0.06))
+    turn = turn_about([0, 1, 0], 1.0 * (pose.pitch - 0.43) + pose.sway)
+    placed = Placed(instrument, turn, lower(figure, pose.rest, 0.09, 0.10))
     down = valves(pose.pitch)
     figure.grip(
         "L",
@@ -208,7 +208,7 @@ def hold_horn(figure: Figure, instrument: Instrument, pose: Pose) -> Performance
         np.array([-1.0, 0.8, -0.2]),
         clearance=0.0,
     )
-    figure.curl("R", 0.2, thumb=0.1)
+    figure.curl("R", 0.35, thumb=0.1)
     return _simple(figure, placed)
 
 

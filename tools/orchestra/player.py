@@ -14,8 +14,9 @@ from tools.orchestra import hold_strings, hold_winds, instruments
 from tools.orchestra.figure import Figure
 from tools.orchestra.instruments import Instrument
 from tools.orchestra.pose import Performance, Pose
-from tools.orchestra.posture import Stance, chair, size_of, take_posture
+from tools.orchestra.posture import Stance, seat_of, size_of, take_posture
 from tools.orchestra.renderer import Camera
+from tools.orchestra.room import chair
 
 __all__ = ["INSTRUMENTS", "Performance", "Pose", "framing", "pose_player"]
 
@@ -100,7 +101,9 @@ def pose_player(figure: Figure, instrument: str, pose: Pose, look_seed: int) -> 
     performance = part.hold(figure, made, pose)
     if not part.stance.seated:
         return performance
-    return Performance(performance.meshes + chair(figure), performance.landmarks)
+    return Performance(
+        performance.meshes + chair(seat_of(figure), figure.floor()), performance.landmarks
+    )
 
 
 def framing(instrument: str, figure: Figure) -> Camera:

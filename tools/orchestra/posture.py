@@ -11,14 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.orchestra.figure import Figure, turn_about
-from tools.orchestra.mesh import Mesh, box
 from tools.orchestra.pose import Pose
 
 SPINE = ("spine05", "spine03", "spine01")
 NECK = ("neck01", "neck02", "head")
 # Metres between these joints in a performer of 1.8 m.
 NECK_ABOVE_ANKLE = 1.55
-CHAIR = np.array([0.10, 0.10, 0.11])
 
 
 @dataclass(frozen=True)
@@ -118,20 +116,10 @@ def _trunk(figure: Figure, stance: Stance, pose: Pose) -> None:
         figure.rotate(bone, look)
 
 
-def chair(figure: Figure) -> list[Mesh]:
-    """A stool under a seated player whose seat stays at one height during a recording."""
-    thigh = np.linalg.norm(figure.position("lowerleg01.L") - figure.position("upperleg01.L"))
-    shank = np.linalg.norm(figure.position("foot.L") - figure.position("lowerleg01.L"))
-    floor = figure.floor()
-    center = 0.5 * (figure.position("upperleg01.L") + figure.position("upperleg01.R"))
-    seat = floor + shank - 0.5 * SEATED_RISE - 0.01
-    depth = 0.45 * thigh
-    low = center + np.array([-0.22, -depth, 0.0])
-    high = center + np.array([0.22, 0.20, 0.0])
-    low[2], high[2] = seat - 0.05, seat
-    parts = [box(low, high, CHAIR, 0.2)]
-    for x in (low[0], high[0] - 0.03):
-        for y in (low[1], high[1] - 0.03):
-            corner = np.array([x, y, floor])
-            parts.append(box(corner, np.array([x + 0.03, y + 0.03, seat - 0.05]), CHAIR, 0.2))
-    return parts
+def seat_of(figure: Figure) -> np.ndarray:
+    """Middle [3] of the chair's surface under a seated player, the same all recording long."""
+    hip, knee, foot = (figure.position(f"{b}.L") for b in ("upperleg01", "lowerleg01", "foot"))
+    middle = 0.5 * (hip + figure.position("upperleg01.R"))
+    # As high as the hips at the softest, when they are lowest, less the thigh's thickness.
+    middle[2] = figure.floor() + np.linalg.norm(foot - knee) - 0.5 * SEATED_RISE - 0.01
+    return middle

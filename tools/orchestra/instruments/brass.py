@@ -211,7 +211,7 @@ def horn(look_seed: int) -> Instrument:
     return shop.finish(
         {
             "left_hand": tuple(at(-0.115, 0.055, 0.03)),
-            "right_hand": tuple(mouth - bell_axis * 0.045),
+            "right_hand": tuple(mouth + bell_axis * 0.012),
             "bell_axis": tuple(bell_axis),
             "top": tuple(at(-0.03, 0.15)),
             "bottom": tuple(mouth),
