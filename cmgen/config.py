@@ -205,6 +205,12 @@ def validate(config: TrainConfig) -> None:
         for item in dataclasses.fields(part):
             _check_value(prefix + item.name, item.name, getattr(part, item.name))
     _require(
+        config.task != "i2s",
+        "task",
+        config.task,
+        "pictures to sound come in a later version; give sound_encoder, image_encoder or s2i",
+    )
+    _require(
         config.batch_size % 2 == 0,
         "batch_size",
         config.batch_size,

@@ -44,6 +44,7 @@ def test_the_window_is_the_papers() -> None:
         ({"train_steps": 0}, "--train_steps=0: must be at least 1"),
         ({"batch_size": 7}, "--batch_size=7: must be even"),
         ({"task": "dance"}, "--task=dance: must be one of sound_encoder"),
+        ({"task": "i2s"}, "--task=i2s: pictures to sound come in a later version"),
         ({"strategy": "tpu"}, "--strategy=tpu: must be one of"),
     ],
 )
