@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Clothes:
             raise ValueError(f"top={self.top!r}: must be one of {', '.join(TOPS)}")
         if not 0.2 <= self.sleeve <= 1:
             raise ValueError(f"sleeve={self.sleeve}: must lie between 0.2 and 1")
+
+    def without_skirt(self) -> Clothes:
+        """The same with trousers; a dress becomes a shirt of its colour."""
+        return replace(self, top="shirt" if self.top == "dress" else self.top, skirt=False)
 
     def outer_bottom(self) -> Color:
         """The colour of what is seen below the waist: a dress has one colour all over."""
@@ -81,7 +85,7 @@ def _jacket(body: Measures, clothes: Clothes, trunk: Surface) -> list[Piece]:
     button = body.waist() + 0.1
     collar = body.joint["neck01"][2]
     rise = np.clip((trunk.rest[:, 2] - button) / (collar - button), -0.3, 1)
-    opening = 0.085 * rise - np.abs(trunk.rest[:, 0])
+    opening = 0.066 * rise - np.abs(trunk.rest[:, 0])
     in_front = trunk.rest[:, 1] < body.joint["neck01"][1]
     coat = keep(trunk, np.where(in_front, -opening, 1.0))
     shirt = keep(trunk, np.where(in_front, opening + 0.05, -1.0))

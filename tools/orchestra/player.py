@@ -18,7 +18,7 @@ from tools.orchestra.posture import Stance, seat_of, size_of, take_posture
 from tools.orchestra.renderer import Camera
 from tools.orchestra.room import chair
 
-__all__ = ["INSTRUMENTS", "Performance", "Pose", "framing", "pose_player"]
+__all__ = ["INSTRUMENTS", "Performance", "Pose", "framing", "pose_player", "sits"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ def _part(instrument: str) -> Part:
     if instrument not in PARTS:
         raise ValueError(f"instrument {instrument!r}: must be one of {', '.join(INSTRUMENTS)}")
     return PARTS[instrument]
+
+
+def sits(instrument: str) -> bool:
+    """Whether its players sit; their skirts would then stand off like lampshades."""
+    return _part(instrument).stance.seated
 
 
 def pose_player(figure: Figure, instrument: str, pose: Pose, look_seed: int) -> Performance:

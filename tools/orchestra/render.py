@@ -22,7 +22,7 @@ from tools.orchestra import bodies, choreography, corpus_card
 from tools.orchestra.clip import write_clip
 from tools.orchestra.figure import Figure
 from tools.orchestra.plan import SPLITS, Recording, plan
-from tools.orchestra.player import framing, pose_player
+from tools.orchestra.player import framing, pose_player, sits
 from tools.orchestra.renderer import Renderer
 from tools.orchestra.room import draw_setting
 from tools.orchestra.scores import Melody, load_melodies
@@ -96,11 +96,12 @@ def picture(
     instrument, look = recording.instrument, recording.look_seed
     pose_player(figure, instrument, moments[0].pose, look)
     setting = draw_setting(recording.room_seed, figure.looks, figure.floor())
+    clothes = setting.clothes.without_skirt() if sits(instrument) else setting.clothes
     camera = framing(instrument, figure)
     frames, places = [], []
     for moment in moments:
         performance = pose_player(figure, instrument, moment.pose, look)
-        meshes = figure.meshes(setting.clothes) + performance.meshes
+        meshes = figure.meshes(clothes) + performance.meshes
         frames.append(renderer.render(meshes, setting.room, camera))
         points = np.stack([performance.landmarks[name] for name in PLACES])
         places.append(camera.project(points))
