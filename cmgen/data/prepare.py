@@ -18,9 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from cmgen import __version__
-from cmgen.data.recording import Recording
+from cmgen.data.recording import ALIGNMENTS, ReadOptions, Recording
 from cmgen.data.shards import DatasetInfo, SplitInfo, SplitWriter, write_info
-from cmgen.data.sources import ALIGNMENTS, Item, ReadOptions, Source, find_source
+from cmgen.data.sources import Item, Source, find_source
 from cmgen.errors import UserError
 from cmgen.files import atomic_folder
 

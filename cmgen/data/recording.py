@@ -9,7 +9,29 @@ import soundfile
 from numpy.typing import ArrayLike
 
 from cmgen import images
-from cmgen.sound_files import SAMPLE_RATE
+from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE
+
+ALIGNMENTS = ("middle", "start", "end")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How recordings are read.
+
+    Attributes:
+      image_size: side of the stored pictures, in pixels.
+      max_fps: pictures kept per second of video, at most.
+      alignment: which instant of its half second of sound a video's picture shows.
+    """
+
+    image_size: int = 64
+    max_fps: float = 10.0
+    alignment: str = "middle"
+
+    @property
+    def middle_offset(self) -> float:
+        """Seconds from a picture's instant to the middle of its window of sound."""
+        return {"middle": 0.0, "start": MIN_SECONDS / 2, "end": -MIN_SECONDS / 2}[self.alignment]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from cmgen import images
-from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
+from cmgen.data import sub_urmp
+from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, decode_sound_file
 from cmgen.video import read_video
@@ -43,28 +44,7 @@ SOUND_SUFFIXES = frozenset(
 )
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-ALIGNMENTS = ("middle", "start", "end")
 _SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How recordings are read.
-
-    Attributes:
-      image_size: side of the stored pictures, in pixels.
-      max_fps: pictures kept per second of video, at most.
-      alignment: which instant of its half second of sound a video's picture shows.
-    """
-
-    image_size: int = 64
-    max_fps: float = 10.0
-    alignment: str = "middle"
-
-    @property
-    def middle_offset(self) -> float:
-        """Seconds from a picture's instant to the middle of its window of sound."""
-        return {"middle": 0.0, "start": MIN_SECONDS / 2, "end": -MIN_SECONDS / 2}[self.alignment]
 
 
 class Item(Protocol):
@@ -139,8 +119,6 @@ class Source:
 
 def find_source(folder: Path) -> Source:
     """Recognises the layout of a raw folder and lists what is in it."""
-    from cmgen.data import sub_urmp  # It imports this module.
-
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a folder of videos")
     if sub_urmp.is_sub_urmp(folder):

@@ -19,8 +19,7 @@ import numpy as np
 import soundfile
 
 from cmgen import images
-from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
-from cmgen.data.sources import ReadOptions
+from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
 
