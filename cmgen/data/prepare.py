@@ -1,17 +1,12 @@
 """Raw folder -> prepared folder: read in several processes, split, written whole or not at all."""
 
 import dataclasses
-import multiprocessing
-import os
-import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +20,7 @@ from cmgen.errors import UserError
 from cmgen.files import atomic_folder
 
 _STANDARD_SPLITS = ("train", "validation", "test")
-_FEW_ITEMS = 12  # starting processes would take longer than reading them
 _SHOWN_NOTES = 5
-
-# What one item gave: its recordings, notes on what was left out, and an error's message if any.
-_Read = tuple[list[Recording], list[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -190,8 +181,8 @@ def _read_all(
     items: Sequence[Item], options: ReadOptions, config: PrepareConfig, notes: list[str]
 ) -> Iterator[tuple[Item, Recording]]:
     """Recordings in the items' order, with a progress bar; collects notes on what was left out."""
-    workers = config.workers or _processors()
-    read_ahead = _in_order(items, options, min(workers, len(items)))
+    workers = config.workers or processors()
+    read_ahead = read_in_order(items, options, min(workers, len(items)))
     bar = tqdm(read_ahead, total=len(items), unit="recording", desc="preparing", leave=False)
     with bar:
         for item, (recordings, remarks, error) in zip(items, bar, strict=True):
@@ -204,59 +195,6 @@ def _read_all(
             notes.extend(remarks)
             for recording in recordings:
                 yield item, recording
-
-
-def _in_order(items: Sequence[Item], options: ReadOptions, workers: int) -> Iterator[_Read]:
-    if workers < 2 or len(items) <= _FEW_ITEMS:
-        yield from (_read(item, options) for item in items)
-        return
-    done = 0
-    try:
-        for result in _in_processes(items, options, workers):
-            done += 1
-            yield result
-    except BrokenProcessPool:
-        # Scripts without a main guard, sandboxes without semaphores: one process works everywhere.
-        print("reading in one process, since others could not be started", file=sys.stderr)
-        yield from (_read(item, options) for item in items[done:])
-
-
-def _in_processes(items: Sequence[Item], options: ReadOptions, workers: int) -> Iterator[_Read]:
-    # Forking a process that runs TensorFlow's threads can hang; `spawn` starts clean ones.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _ignore_interrupt) as pool:
-        waiting = iter(items)
-        # A few ahead keep the processes busy without holding the whole data in memory.
-        pending = [pool.submit(_read, item, options) for item in islice(waiting, 3 * workers)]
-        try:
-            while pending:
-                result = pending.pop(0).result()
-                pending += [pool.submit(_read, item, options) for item in islice(waiting, 1)]
-                yield result
-        finally:
-            _cancel(pending)
-
-
-def _cancel(futures: Iterable["Future[_Read]"]) -> None:
-    for future in futures:
-        future.cancel()
-
-
-def _read(item: Item, options: ReadOptions) -> _Read:
-    try:
-        recordings, notes = item.read(options)
-        return recordings, notes, None
-    except UserError as error:
-        return [], [], str(error)
-
-
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; only the first one answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_written(folder: Path, classes: Sequence[str], splits: dict[str, SplitInfo]) -> None:

@@ -14,7 +14,7 @@ from cmgen.data import sampling
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import flac_decoder, parse, parse_sizes
 
-WINDOWS_PER_RECORDING = 16
+WINDOWS_PER_RECORDING = 32
 _RECORD_BUFFER = 32  # undecoded recordings of a class
 _WINDOW_BUFFER = 4 * WINDOWS_PER_RECORDING  # windows of a class; these go into checkpoints
 _OPEN_SHARDS = 4

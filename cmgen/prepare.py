@@ -1,0 +1,98 @@
+"""Prepares raw data for training: videos, the Sub-URMP release, or pictures and sounds.
+
+The input folder may hold, recognised by its folders:
+  split/class/name.mp4       videos of any container and codec; splits train, validation, test, ...
+  class/name.mp4             the same, divided by recording (--shares, --seed)
+  img/ and chunk/            the released Sub-URMP; its "validation" becomes test, and a validation
+                             split is cut out of train where an instrument has several songs
+  images/ and sounds/        pictures and sounds, each split/class/name, that share only their class
+
+Examples:
+  python -m cmgen.prepare --input=my_videos --output=data/mine
+  python -m cmgen.train --flagfile=s2i.flags --data=data/mine --workdir=runs/mine
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from cmgen import cli
+from cmgen.errors import UserError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("input", None, "Folder of raw data.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "output", None, "New folder for the prepared data; written whole or not.", flag_values=FLAGS
+)
+flags.DEFINE_integer("image_size", 64, "Side of the stored pictures in pixels.", flag_values=FLAGS)
+flags.DEFINE_float("max_fps", 10.0, "Pictures kept per second of video.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "alignment",
+    "middle",
+    ["middle", "start", "end"],
+    "Which instant of its half second of sound a video's picture shows.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_list(
+    "shares",
+    ["70", "15", "15"],
+    "Percent of each class's recordings for train, validation and test, where the folder has no "
+    "splits; 0,0,100 makes all a test split.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer("seed", 1, "Of the division into splits.", flag_values=FLAGS)
+flags.DEFINE_bool(
+    "skip_bad_files", False, "Leave unreadable files out instead of stopping.", flag_values=FLAGS
+)
+flags.DEFINE_integer("workers", 0, "Processes that read; 0: one a processor.", flag_values=FLAGS)
+
+GROUPS = {
+    "Data": ("input", "output"),
+    "Pictures and sound": ("image_size", "max_fps", "alignment"),
+    "Splits": ("shares", "seed"),
+    "Work": ("skip_bad_files", "workers"),
+}
+
+
+def main() -> None:
+    for name in ("input", "output"):
+        if not FLAGS[name].value:
+            raise UserError(f"--{name}: missing; name a folder")
+    # TensorFlow is imported only when the work starts.
+    from cmgen.data.prepare import PrepareConfig, prepare
+
+    config = PrepareConfig(
+        image_size=FLAGS.image_size,
+        max_fps=FLAGS.max_fps,
+        alignment=FLAGS.alignment,
+        shares=_shares(FLAGS.shares),
+        seed=FLAGS.seed,
+        skip_bad_files=FLAGS.skip_bad_files,
+        workers=FLAGS.workers,
+    )
+    output = Path(FLAGS.output).expanduser()
+    info = prepare(Path(FLAGS.input).expanduser(), output, config)
+    print(f"{output}: {len(info.classes)} classes ({', '.join(info.classes)})")
+    for name, split in info.splits.items():
+        print(
+            f"  {name:<11} {split.recordings:>6} recordings {split.frames:>8} pictures "
+            f"{split.seconds / 60:>7.1f} min of sound"
+        )
+
+
+def _shares(texts: list[str]) -> tuple[float, float, float]:
+    try:
+        train, validation, test = (float(text) for text in texts)
+    except ValueError as error:
+        raise UserError(
+            f"--shares={','.join(texts)}: must be three numbers, such as 70,15,15"
+        ) from error
+    return train, validation, test
+
+
+def console() -> None:
+    cli.run(main, GROUPS, FLAGS)
+
+
+if __name__ == "__main__":
+    console()
