@@ -17,7 +17,7 @@ from cmgen.evaluation import SEED, Evaluator, SplitScores
 from cmgen.versions import installed
 
 # Of a split that is only a control (train), a fixed subset of about so many windows is scored.
-TRAIN_WINDOWS = 4000
+TRAIN_WINDOWS = 2600
 
 HEADLINES = {
     "accuracy_{}": "accuracy",
