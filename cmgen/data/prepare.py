@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cmgen import __version__
+from cmgen.data.reading import processors, read_in_order
 from cmgen.data.recording import ALIGNMENTS, ReadOptions, Recording
 from cmgen.data.shards import DatasetInfo, SplitInfo, SplitWriter, write_info
 from cmgen.data.sources import Item, Source, find_source

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from cmgen.data.recording import Recording
-from cmgen.data.sources import Item, ReadOptions
+from cmgen.data.recording import ReadOptions, Recording
+from cmgen.data.sources import Item
 from cmgen.errors import UserError
 
 _FEW_ITEMS = 12  # starting processes would take longer than reading them
