@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from cmgen import images
@@ -126,6 +127,7 @@ def _decode(
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
     promised = _stream_seconds(audio), _stream_seconds(video)
+    converter = VideoReformatter()  # setting one up costs ten times as much as using it
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
     last_slot = -math.inf
@@ -139,7 +141,7 @@ def _decode(
         slot = math.floor(time * max_fps + 0.25) if max_fps else math.inf
         if slot > last_slot or not max_fps:
             last_slot = slot
-            pictures.append((time, _to_array(frame, size)))
+            pictures.append((time, _to_array(frame, size, converter)))
     return pictures, sounds, promised
 
 
@@ -150,10 +152,11 @@ def _stream_seconds(stream: av.stream.Stream) -> float | None:
     return float(stream.duration * stream.time_base)
 
 
-def _to_array(frame: av.VideoFrame, size: int | None) -> np.ndarray:
+def _to_array(frame: av.VideoFrame, size: int | None, converter: VideoReformatter) -> np.ndarray:
     """RGB pixels, turned upright (phones store a rotation beside the picture)."""
-    pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    return images.square(np.ascontiguousarray(pixels), size) if size else pixels
+    pixels = converter.reformat(frame, format="rgb24").to_ndarray()
+    upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+    return images.square(upright, size) if size else upright
 
 
 def _write_mp4(
