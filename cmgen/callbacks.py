@@ -144,7 +144,7 @@ class MetricsLog(StepCallback):
     def write(self, values: dict[str, float]) -> None:
         """Adds one line and the scalars of the present step."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a") as file:
+        with self.path.open("a") as file:
             rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
             file.write(json.dumps({"step": self.step} | rounded) + "\n")
         with self.writer.as_default():
