@@ -146,5 +146,8 @@ def _notes(scores: Mapping[str, SplitScores]) -> list[str]:
         notes.append("the data have no test split, so there is no accuracy_test")
     for name, split in scores.items():
         if split.real is None:
-            notes.append(f"{name} has no pictures, so there is no verifier_accuracy_real_{name}")
+            notes.append(
+                f"{name} lacks pictures of some classes or of all, so there is no "
+                f"verifier_accuracy_real_{name}"
+            )
     return notes

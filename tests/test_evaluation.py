@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 from fixtures import CLASSES as COLOURS
-from fixtures import tone, write_corpus
+from fixtures import picture, tone, write_corpus
 from PIL import Image
 from tiny_run import STEP, write_run
 
-from cmgen import checkpoint, config, report
+from cmgen import checkpoint, config, images, report
 from cmgen.data import pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
@@ -146,8 +147,6 @@ def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main,
 
 
 def test_other_data_without_pictures_and_with_fewer_classes(run, tmp_path, monkeypatch):
-    import soundfile
-
     monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
     for name in ("flute", "drum"):
         folder = tmp_path / "mine" / "test" / name
@@ -157,7 +156,21 @@ def test_other_data_without_pictures_and_with_fewer_classes(run, tmp_path, monke
     assert found["majority_rate_test"] == pytest.approx(0.5)
     assert "verifier_accuracy_real_test" not in found and "feature_distance_test" not in found
     assert found["splits"]["test"]["per_class_accuracy"]["bell"] is None
-    assert "no pictures" in found["notes"][0]
+    assert "lacks pictures" in found["notes"][0]
+
+
+def test_real_pictures_are_left_out_where_a_class_has_none(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    for name in CLASSES:
+        folder = tmp_path / "unpaired" / "sounds" / "test" / name
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "a.wav", tone(COLOURS[name][1], 1.0), 44100)
+    folder = tmp_path / "unpaired" / "images" / "test" / "bell"
+    folder.mkdir(parents=True)
+    images.write_png(folder / "b.png", picture("bell", 0.0))
+    found = report.evaluate_run(run, str(tmp_path / "unpaired"), tmp_path / "scores.json")
+    assert "accuracy_test" in found and "verifier_accuracy_real_test" not in found
+    assert "lacks pictures" in found["notes"][0]
 
 
 def test_other_data_of_unknown_classes_are_refused(run, tmp_path, monkeypatch):

@@ -93,8 +93,8 @@ def evaluation_windows(
     """Every window once, in order: the windows around each `stride`-th picture of each recording.
 
     A picture whose window would not lie inside the sound is left out. Where pictures and sounds
-    share only their class, windows are cut every 0.1 s and a class's pictures go round; where there
-    are no pictures, "image" is missing and "frame" is -1.
+    share only their class, windows are cut every 0.1 s and a class's pictures go round; where a class
+    has no pictures, its "frame" is -1 and "image" is missing from all batches.
 
     Args:
       recordings: of `load_split`.
@@ -114,7 +114,7 @@ def evaluation_windows(
             f"{recordings.folder}: split {recordings.split!r} has no window of "
             f"{config.sound.window_seconds:g} s of sound; add longer recordings"
         )
-    with_images = bool(recordings.has_frames.any())
+    with_images = bool((rows.frame >= 0).all())
 
     def finish(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         whole = _finish(row)

@@ -95,7 +95,7 @@ def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.
         return tf.data.Dataset.from_tensor_slices(columns)
 
     windows = _records(recordings).map(_parser(recordings)).enumerate().flat_map(cut)
-    if paired or not recordings.has_frames.any():
+    if paired or (rows.frame < 0).any():
         return windows
     order = tf.data.Dataset.from_tensor_slices(recordings.labels[rows.recording])
     pictures = [_pictures(recordings, label) for label in range(len(recordings.classes))]
