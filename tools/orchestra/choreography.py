@@ -18,19 +18,20 @@ from tools.orchestra.scores import Melody
 DURATION = 10.0
 FPS = 10
 # Lowest and highest MIDI pitch that is asked of each instrument: where all its timbres have
-# recordings near by, and no wider than 33 semitones so that a step stays visible.
+# recordings near by, no wider than 33 semitones so that a step stays visible, and not so low that
+# a mel spectrum of half a second can't tell one note's overtones from the next one's.
 RANGES = {
     "bassoon": (34, 65),
     "cello": (36, 67),
     "clarinet": (50, 82),
-    "double_bass": (28, 57),
+    "double_bass": (36, 62),
     "flute": (60, 91),
     "horn": (41, 72),
     "oboe": (58, 85),
     "sax": (49, 79),
     "trombone": (40, 70),
     "trumpet": (54, 82),
-    "tuba": (29, 58),
+    "tuba": (34, 62),
     "viola": (48, 79),
     "violin": (55, 86),
 }
@@ -42,7 +43,7 @@ LONGEST_NOTE = 1.2
 SOFTEST_DB = -42.0
 LOUDEST_DB = -17.0
 # The bow covers most of its way early in the note, while the onset still lies in the window.
-BOW_SECONDS = 0.18
+BOW_SECONDS = 0.15
 LOUDNESS_WINDOW = 0.3
 GLIDE_SECONDS = 0.08
 LOWERING_SECONDS = 0.12
@@ -88,7 +89,7 @@ def compose(melody: Melody, instrument: str, rng: np.random.Generator) -> list[N
         lengths = _lengths(phrase, typical, rng)
         levels = _swell(count + 1, rng)
         for index, (_, pitch) in enumerate(phrase):
-            release = float(np.clip(0.12 * lengths[index], 0.04, 0.09))
+            release = float(np.clip(0.16 * lengths[index], 0.05, 0.11))
             notes.append(
                 Note(
                     now,

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import app, flags
@@ -101,13 +102,13 @@ def read_corpus(corpus: Path) -> Windows:
     )
 
 
-def network(shape: tuple[int, ...], outputs: int, side: int):  # type: ignore[no-untyped-def]
+def network(shape: tuple[int, ...], outputs: int, side: int) -> Any:
     """Four strided convolutions and a hidden layer; `side` more inputs join before the latter."""
     from keras import Input, Model, layers
 
     picture, known = Input(shape), Input((side,))
     x = picture
-    for width in (32, 64, 96, 128):
+    for width in (16, 32, 64, 96):
         x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
     x = layers.Dropout(0.3)(layers.Flatten()(x))
@@ -115,87 +116,93 @@ def network(shape: tuple[int, ...], outputs: int, side: int):  # type: ignore[no
     return Model([picture, known], layers.Dense(outputs)(layers.Dropout(0.2)(x)))
 
 
-def augmented_sound(batch, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def augmented_sound(batch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Shakes the tone's colour and adds noise to [n, 128, 44, 1]; levels stay as they are."""
-    count = len(batch)
-    colour = np.cumsum(rng.normal(0, 0.006, (count, batch.shape[1], 1, 1)), axis=1)
-    noise = rng.normal(0, 0.02, batch.shape)
-    return batch + colour - colour.mean(axis=1, keepdims=True) + noise
+    colour = np.cumsum(rng.normal(0, 0.006, (len(batch), batch.shape[1], 1, 1)), axis=1)
+    noise = rng.standard_normal(batch.shape, np.float32) * 0.02
+    return batch + (colour - colour.mean(axis=1, keepdims=True)).astype(np.float32) + noise
 
 
-def augmented_image(batch, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def augmented_picture(batch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Shifts, relights and tints pictures in 0..1, [n, 64, 64, 3]."""
     down, right = rng.integers(-3, 4, 2)
-    count = len(batch)
-    light = rng.uniform(0.75, 1.25, (count, 1, 1, 3))
-    return np.roll(batch, (down, right), (1, 2)) * light + rng.normal(0, 0.06, (count, 1, 1, 3))
+    light = rng.uniform(0.75, 1.25, (len(batch), 1, 1, 3)).astype(np.float32)
+    tint = rng.normal(0, 0.06, (len(batch), 1, 1, 3)).astype(np.float32)
+    return np.roll(batch, (down, right), (1, 2)) * light + tint
 
 
-def fit_and_predict(
-    windows: Windows, modality: str, task: str, epochs: int, seed: int
-) -> np.ndarray:
+def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int) -> np.ndarray:
     """Trains one network on the train split and runs it on all others.
 
     Returns logits [N, classes] for task `instrument`, or estimates [N, 3] for task `pose`; rows
     of train are zero.
     """
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
-    source = windows.sound if modality == "sound" else windows.image
-    scale = np.float32(1.0 if modality == "sound" else 1 / 255)
-    augmented = augmented_sound if modality == "sound" else augmented_image
-    is_class = task == "instrument"
     one_hot = np.eye(len(windows.classes), dtype=np.float32)[windows.label]
-    known = np.zeros_like(one_hot) if is_class else one_hot
-    bowed = np.isin(windows.classes, BOWED)[windows.label]
-    counts = np.stack([windows.playing, windows.playing & bowed, windows.playing], axis=1)
-    chosen = windows.of("train") & windows.playing if is_class else windows.of("train")
+    # The pose networks are told the instrument: what 0.7 of the range means depends on it.
+    known = np.zeros_like(one_hot) if task == "instrument" else one_hot
+    targets = one_hot if task == "instrument" else windows.pose.astype(np.float32)
+    weights = pose_weights(windows)
+    rows = windows.of("train") & (windows.playing if task == "instrument" else True)
     # Neighbouring windows share most of their sound: every other one teaches as much.
-    chosen = np.flatnonzero(chosen)[::2]
-    model = network(source.shape[1:], len(windows.classes) if is_class else len(POSE), 13)
-    steps = epochs * (len(chosen) // BATCH)
+    chosen = np.flatnonzero(rows)[::2]
+    source, scale = windows.sound, np.float32(1)
+    if modality == "picture":
+        source, scale = windows.image, np.float32(1 / 255)
+    augmented = augmented_sound if modality == "sound" else augmented_picture
+    model = network(source.shape[1:], targets.shape[1], known.shape[1])
+    step = training_step(model, task, epochs * (len(chosen) // BATCH))
+    for _ in range(epochs):
+        order = rng.permutation(chosen)
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            batch = np.sort(order[first : first + BATCH])
+            inputs = augmented(source[batch].astype(np.float32) * scale, rng)
+            step(inputs, known[batch], targets[batch], weights[batch])
+    outputs = np.zeros((len(source), targets.shape[1]), np.float32)
+    scored = np.flatnonzero(~windows.of("train"))
+    for batch in np.array_split(scored, -(-len(scored) // 512)):
+        outputs[batch] = model([source[batch].astype(np.float32) * scale, known[batch]])
+    return outputs
+
+
+def pose_weights(windows: Windows) -> np.ndarray:
+    """Which pose variables count in each window, [N, 3] of 0 or 1: a bow only where there is."""
+    bowed = np.isin(windows.classes, BOWED)[windows.label]
+    playing = windows.playing
+    return np.stack([playing, playing & bowed, playing], axis=1).astype(np.float32)
+
+
+def training_step(model: Any, task: str, steps: int) -> Any:
+    """A compiled function (inputs, known, targets, weights) that updates the model once."""
+    import keras
+    import tensorflow as tf
+
     rate = keras.optimizers.schedules.CosineDecay(
         1e-4, steps - steps // 5, alpha=0.01, warmup_target=2e-3, warmup_steps=steps // 5
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.02)
 
+    def loss(outputs: Any, targets: Any, weights: Any) -> Any:
+        if task == "instrument":
+            entropy = keras.losses.categorical_crossentropy(
+                targets, outputs, from_logits=True, label_smoothing=0.05
+            )
+            return tf.reduce_mean(entropy)
+        error = tf.abs(outputs - targets)
+        huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
+        return tf.reduce_sum(huber * weights) / tf.reduce_sum(weights)
+
     @tf.function(reduce_retracing=True)
-    def step(inputs, side, label, pose, weight):  # type: ignore[no-untyped-def]
+    def step(inputs: Any, known: Any, targets: Any, weights: Any) -> None:
         with tf.GradientTape() as tape:
-            outputs = model([inputs, side], training=True)
-            if is_class:
-                loss = tf.reduce_mean(
-                    keras.losses.categorical_crossentropy(
-                        label, outputs, from_logits=True, label_smoothing=0.05
-                    )
-                )
-            else:
-                error = tf.abs(outputs - pose)
-                huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
-                loss = tf.reduce_sum(huber * weight) / tf.reduce_sum(weight)
-        gradients = tape.gradient(loss, model.trainable_variables)
+            value = loss(model([inputs, known], training=True), targets, weights)
+        gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
-    for _ in range(epochs):
-        order = rng.permutation(chosen)
-        for first in range(0, len(order) - BATCH + 1, BATCH):
-            rows = np.sort(order[first : first + BATCH])
-            inputs = augmented(source[rows].astype(np.float32) * scale, rng).astype(np.float32)
-            step(
-                inputs,
-                known[rows],
-                one_hot[rows],
-                windows.pose[rows].astype(np.float32),
-                counts[rows].astype(np.float32),
-            )
-    outputs = np.zeros((len(source), model.output_shape[-1]), np.float32)
-    scored = np.flatnonzero(~windows.of("train"))
-    for rows in np.array_split(scored, -(-len(scored) // 512)):
-        outputs[rows] = model([source[rows].astype(np.float32) * scale, known[rows]])
-    return outputs
+    return step
 
 
 def correlation(estimate: np.ndarray, truth: np.ndarray) -> float:
@@ -311,10 +318,8 @@ def check(windows: Windows, modalities: Iterable[str], epochs: int, seed: int) -
     """Trains and scores everything; returns the README's section."""
     predictions = {}
     for modality in modalities:
-        predictions[modality] = (
-            fit_and_predict(windows, modality, "instrument", epochs, seed),
-            fit_and_predict(windows, modality, "pose", epochs, seed),
-        )
+        logits = estimates(windows, modality, "instrument", epochs, seed)
+        predictions[modality] = logits, estimates(windows, modality, "pose", epochs, seed)
     return report(windows, predictions)
 
 

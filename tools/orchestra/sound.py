@@ -22,7 +22,9 @@ from tools.orchestra.timbres import CORRECTED_PITCHES, Timbre
 RATE = 48000
 # A soundfont note is struck at one velocity; loudness is set afterwards, by measuring.
 VELOCITY = 96
-RELEASE_SECONDS = 0.09
+RELEASE_SECONDS = 0.05
+# Every note begins with an accent that dies away, so that the time since its onset can be heard.
+ACCENT_DB, ACCENT_SECONDS = 8.0, 0.15
 ATTACK_SECONDS = 0.008
 GAIN_DB = 1.0
 PEAK = 0.89
@@ -45,7 +47,8 @@ def shaped_note(note: Note, timbre: Timbre, assets: Path) -> np.ndarray:
     held = round((note.end - note.start) * RATE)
     tone = recorded_note(timbre, note.pitch, note.end - note.start, assets)
     level = np.interp(np.arange(len(tone)), [0, held], [note.level_start, note.level_end])
-    tone = _darken(tone, (np.mean(level) - SOFTEST_DB) / (LOUDEST_DB - SOFTEST_DB), note.pitch)
+    middle = (note.level_start + note.level_end) / 2
+    tone = _darken(tone, (middle - SOFTEST_DB) / (LOUDEST_DB - SOFTEST_DB), note.pitch)
     speaking = np.sqrt(np.mean(tone[:held] ** 2)) + 1e-9
     tone = tone / speaking * 10.0 ** (level / 20.0)
     # Crescendo, plucked-like attacks and the like must not clip; that one note is then softer.
@@ -72,7 +75,9 @@ def recorded_note(timbre: Timbre, pitch: int, seconds: float, assets: Path) -> n
     edge[held:] = np.cos(np.linspace(0.0, np.pi / 2, release)) ** 2
     attack = round(ATTACK_SECONDS * RATE)
     edge[:attack] *= np.linspace(0.0, 1.0, attack)
-    return tone * edge
+    time = np.arange(held + release) / RATE
+    accent = 10.0 ** (ACCENT_DB * np.exp(-time / ACCENT_SECONDS) / 20.0)
+    return tone * edge * accent
 
 
 @cache
@@ -153,7 +158,7 @@ def in_room(dry: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tail = round(seconds * RATE)
     # -60 dB after `seconds`.
     echo = rng.normal(size=tail) * np.exp(-6.9 * np.arange(tail) / tail)
-    echo *= rng.uniform(0.06, 0.18) / np.sqrt(np.sum(echo**2))
+    echo *= rng.uniform(0.04, 0.12) / np.sqrt(np.sum(echo**2))
     wet = dry + signal.fftconvolve(dry, echo)[: len(dry)]
     spectrum = np.fft.rfft(wet)
     octaves = np.log2(np.maximum(np.fft.rfftfreq(len(wet), 1 / RATE), 60.0) / 800.0)
