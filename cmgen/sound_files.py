@@ -1,7 +1,6 @@
 """Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
 
 import re
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -88,13 +87,18 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
     return samples[-offset:], rate
 
 
-def check_length(path: Path, seconds: float, promised: Fraction | float | None) -> None:
+def stream_seconds(stream: av.stream.Stream) -> float | None:
+    """Length that a stream's header promises, if it does."""
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
+
+
+def check_length(path: Path, seconds: float, promised: float | None) -> None:
     """Raises a UserError if clearly less was decoded than the file's header promises."""
-    if promised and seconds < float(promised) - max(
-        _LENGTH_TOLERANCE_SECONDS, 0.05 * float(promised)
-    ):
+    if promised and seconds < promised - max(_LENGTH_TOLERANCE_SECONDS, 0.05 * promised):
         raise UserError(
-            f"{path}: is truncated ({seconds:.2f} s of {float(promised):.2f} s can be decoded); "
+            f"{path}: is truncated ({seconds:.2f} s of {promised:.2f} s can be decoded); "
             "copy the file again or remove it"
         )
 
@@ -127,11 +131,15 @@ def _read_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
                 raise UserError(f"{path}: has no sound; give a file with a sound track")
             stream = container.streams.audio[0]
             frames = list(container.decode(stream))
-            promised = stream.duration * stream.time_base if stream.duration else None
+            promised = stream_seconds(stream)
+            if promised is None and len(container.streams) == 1 and container.duration:
+                promised = container.duration / av.time_base
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
     if not frames:
-        raise UserError(f"{path}: its sound track is empty; give a file with sound")
+        raise UserError(
+            f"{path}: its sound track is empty, or the file is truncated; copy it again or remove it"
+        )
     samples, rate = audio_frames_to_array(frames, 0.0)
     check_length(path, len(samples) / rate, promised)
     return samples, rate

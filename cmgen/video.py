@@ -24,6 +24,7 @@ from cmgen.sound_files import (
     check_file,
     check_length,
     finish_sound,
+    stream_seconds,
     unreadable,
 )
 
@@ -69,14 +70,20 @@ def read_video(
             pictures, sounds, promised = _decode(path, container, size, max_fps)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
-    if not sounds:
-        raise UserError(f"{path}: its sound track is empty; give a video with sound")
-    if not pictures:
-        raise UserError(f"{path}: its video track is empty; give a video with pictures")
+    if not sounds or not pictures:
+        what = "pictures" if sounds else "sound"
+        raise UserError(
+            f"{path}: its {what} track is empty, or the file is truncated; copy it again or remove it"
+        )
     start = float(sounds[0].time or 0.0)
     samples, rate = audio_frames_to_array(sounds, start)
-    check_length(path, len(samples) / rate, promised[0])
-    check_length(path, pictures[-1][0], promised[1])
+    ends = (
+        start + len(samples) / rate,
+        pictures[-1][0],
+        max(start + len(samples) / rate, pictures[-1][0]),
+    )
+    for end, promise in zip(ends, promised, strict=True):
+        check_length(path, end, promise)
     sound = finish_sound(path, samples, rate, sample_rate)
     times = np.array([time - start for time, _ in pictures])
     # A picture before the sound begins or after it ends belongs to no window.
@@ -117,8 +124,9 @@ def write_video(
 
 def _decode(
     path: Path, container: av.container.InputContainer, size: int | None, max_fps: float | None
-) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, float | None]]:
-    """Pictures with their times, sound frames, and the lengths that the header promises."""
+) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, ...]]:
+    """Pictures with their times, sound frames, and the lengths that the header promises: of the
+    sound, of the pictures, of the whole."""
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
     if not container.streams.audio:
@@ -126,7 +134,8 @@ def _decode(
     video, audio = container.streams.video[0], container.streams.audio[0]
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
-    promised = _stream_seconds(audio), _stream_seconds(video)
+    whole = container.duration / av.time_base if container.duration else None
+    promised = stream_seconds(audio), stream_seconds(video), whole
     converter = VideoReformatter()  # setting one up costs ten times as much as using it
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
@@ -143,13 +152,6 @@ def _decode(
             last_slot = slot
             pictures.append((time, _to_array(frame, size, converter)))
     return pictures, sounds, promised
-
-
-def _stream_seconds(stream: av.stream.Stream) -> float | None:
-    """Length that the header promises, if it does."""
-    if stream.duration is None or stream.time_base is None:
-        return None
-    return float(stream.duration * stream.time_base)
 
 
 def _to_array(frame: av.VideoFrame, size: int | None, converter: VideoReformatter) -> np.ndarray:

@@ -57,8 +57,10 @@ class SongItem:
         notes = []
         unheard = sorted(set(self.pictures) - set(self.chunks))
         if unheard:
-            first = self.pictures[unheard[0]]
-            notes.append(f"{first}: left out, and {len(unheard) - 1} like it: no such chunk's .wav")
+            notes.append(
+                f"{self.pictures[unheard[0]]}: left out, having no .wav"
+                + (f" (as {len(unheard)} pictures of this song)" if len(unheard) > 1 else "")
+            )
         sounds = {ms: _read_chunk(path) for ms, path in sorted(self.chunks.items())}
         runs = agreeing_runs(sounds)
         if len(runs) > 1:
