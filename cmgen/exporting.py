@@ -18,6 +18,7 @@ from cmgen.config import SoundConfig
 from cmgen.data import catalog, pipeline
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.files import explained_disk_errors
+from cmgen.report import headlines
 from cmgen.versions import installed
 
 # How many windows, spread over the split, the exported forms are compared on.
@@ -45,7 +46,7 @@ def export(run: Run, output: Path, windows: np.ndarray, scores: Mapping[str, Any
       run: of `checkpoint.load_run`, with the averaged generator.
       output: the model's base folder, e.g. exports/s2i; its name is the model's.
       windows: float32 [n >= 2, 22050], the sounds to compare the forms on.
-      scores: what cmgen.evaluate wrote, for the card; may be empty.
+      scores: of `read_scores`, for the card; may be empty.
     """
     module = serving.SoundToImage.of(run)
     name = output.resolve().name
@@ -75,7 +76,7 @@ def export(run: Run, output: Path, windows: np.ndarray, scores: Mapping[str, Any
 
 
 def read_scores(run: Run, path: str | None) -> dict[str, Any]:
-    """What cmgen.evaluate wrote to `path`, or to the run's folder if it is None; {} if it didn't.
+    """Headlines that cmgen.evaluate wrote to `path`, or to the run's folder if None; else {}.
 
     Scores of another step would be false on the card, so they are refused if named and left out
     if only found.
@@ -84,8 +85,8 @@ def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     if path is None and not source.is_file():
         return {}
     try:
-        scores = json.loads(source.read_text(encoding="utf-8"))
-        step = scores["step"]
+        written = json.loads(source.read_text(encoding="utf-8"))
+        step, scores = written["step"], headlines(written)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{source}: not a file of cmgen.evaluate ({error}); run it again"
@@ -128,7 +129,7 @@ def describe(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
         "step": run.step,
         "seed": config.seed,
         "data": Path(run.data).name,
-        "scores": {key: value for key, value in scores.items() if _is_headline(value)},
+        "scores": dict(scores),
         "versions": installed(),
     }
 
@@ -184,12 +185,6 @@ def _tensors(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _metadata_props(facts: Mapping[str, Any]) -> dict[str, str]:
     """ONNX metadata are strings: text as it is, everything else as JSON."""
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}
-
-
-def _is_headline(value: Any) -> bool:
-    """Numbers and intervals, as opposed to whole tables, names and dates."""
-    numbers = value if isinstance(value, list) and len(value) == 2 else [value]
-    return all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
 
 
 def _next_version(output: Path) -> int:

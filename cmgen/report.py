@@ -64,14 +64,14 @@ def compose(
     A headline that can't be given is left out, and `notes` says why.
     """
     splits = {name: split.report() for name, split in scores.items()}
-    headlines = {
+    found = {
         key.format(name): values[source]
         for name, values in splits.items()
         for key, source in HEADLINES.items()
         if values[source] is not None
     }
     return {
-        **headlines,
+        **found,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "workdir": run.workdir.name,
         "step": run.step,
@@ -82,6 +82,12 @@ def compose(
         "notes": _notes(scores),
         "splits": splits,
     }
+
+
+def headlines(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The headline numbers alone of what `evaluate_run` returned or wrote."""
+    names = [key.format(split) for split in report["splits"] for key in HEADLINES]
+    return {name: report[name] for name in names if name in report}
 
 
 def summary(report: Mapping[str, Any]) -> str:

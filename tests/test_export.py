@@ -63,6 +63,7 @@ def test_the_card_has_the_scores_and_the_interface(exported):
     card = exported.card.read_text()
     assert "| `accuracy_test` | 0.8750 |" in card
     assert "| `accuracy_test_ci95` | 0.7500 to 0.9500 |" in card
+    assert "`seed`" not in card
     assert "bell, drum, flute" in card and "[batch, 22050]" in card
     assert not re.search(r"{[a-z_]+}", card)
 

@@ -57,5 +57,5 @@ def write_scores(folder: Path, step: int = STEP) -> Path:
     """What matters to a card of the file that cmgen.evaluate writes."""
     path = folder / "evaluation.json"
     scores = {"accuracy_test": 0.875, "accuracy_test_ci95": [0.75, 0.95], "step": step}
-    write_text(path, json.dumps(scores | {"date": "2026-01-01", "splits": {}}))
+    write_text(path, json.dumps(scores | {"seed": 1, "splits": {"test": {}}}))
     return path
