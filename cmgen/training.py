@@ -41,7 +41,9 @@ def run(config: TrainConfig) -> None:
     folder = catalog.resolve(config.data)
     train = pipeline.load_split(folder, "train", config.data)
     validation = _load_if_there(folder, "validation", config)
-    checkpoint.write_facts(workdir, tuple(train.classes), config.data.data)
+    # Absolute, so that a run can be evaluated and exported from any folder.
+    data = config.data.data if config.data.data == "demo" else str(Path(config.data.data).resolve())
+    checkpoint.write_facts(workdir, tuple(train.classes), data)
     print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     if config.task in ("sound_encoder", "image_encoder"):
         train_encoder(config.task, config, train, validation)
