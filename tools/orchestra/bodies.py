@@ -57,7 +57,7 @@ def random_traits(count: int, seed: int) -> np.ndarray:
         ancestry = rng.dirichlet([0.45, 0.45, 0.45])
         rows.append(
             [
-                rng.uniform(0.0, 0.12) if person % 2 else rng.uniform(0.88, 1.0),
+                rng.uniform(0.0, 0.12) if person % 2 else rng.uniform(0.88, 1.0),  # man, woman
                 rng.uniform(0.6, 0.92),
                 rng.uniform(0.35, 0.75),
                 rng.uniform(0.25, 0.8),

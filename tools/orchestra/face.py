@@ -19,7 +19,7 @@ def make_face(body: Measures, looks: Looks) -> list[Piece]:
     lips, face = cut(bare, _lips(body, bare.rest, grown=0.0))
     brows = keep(face, _brows(body, face.rest))
     pieces = [
-        (face, np.array(looks.skin), 0.25),
+        (face, np.array(looks.skin), 0.2),
         (lips, np.array(looks.lips), 0.3),
         (inflate(brows, 0.0015), np.array(looks.brows), 0.1),
         *_eyes(body, looks),
@@ -53,7 +53,7 @@ def _beard(body: Measures, points: np.ndarray) -> np.ndarray:
     aside = np.abs(points[:, 0])
     reach = body.eyes[2] - body.mouth[2]
     top = body.mouth[2] + np.interp(aside, [0.0, 0.028, 0.045, 0.06, 0.07], [0.019, 0.016, -0.012, 0, reach])
-    jaw = body.joint["eye.L"][1] + 0.085
+    jaw = body.joint["eye.L"][1] + 0.056  # the ears start behind it
     low = body.chin[2] - 0.022 + 0.25 * np.maximum(points[:, 1] - body.chin[1], 0)
     inside = np.minimum.reduce([top - points[:, 2], points[:, 2] - low, jaw - points[:, 1]])
     return np.where(_lips(body, points, grown=0.003) > 0, -0.01, inside)

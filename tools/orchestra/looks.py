@@ -53,7 +53,7 @@ def looks_of(performers: Performers, index: int) -> Looks:
         share = rng.random()
         tone = np.array(dark) * (1 - share) + np.array(light) * share
         skin += traits[ancestry] * tone
-    man = traits["gender"] > 0.5
+    man = traits["gender"] < 0.5  # anny: 0 is a man, 1 a woman
     if man:
         style = rng.choice(["bald", "short", "short", "curly", "bob"], p=[0.15, 0.3, 0.25, 0.2, 0.1])
     else:
@@ -61,7 +61,7 @@ def looks_of(performers: Performers, index: int) -> Looks:
     hair = _hair_color(rng, traits)
     return Looks(
         skin=_color(skin),
-        lips=_color(skin * np.array([0.88, 0.62, 0.62]) + np.array([0.04, 0.0, 0.01])),
+        lips=_color(skin * np.array([0.88, 0.68, 0.66]) + np.array([0.03, 0.0, 0.01])),
         eyes=EYES[rng.choice(3, p=[0.2, 0.5, 0.3]) if traits["caucasian"] > 0.6 else 0],
         hair=hair,
         brows=_color(np.array(hair) * 0.6 + skin * 0.12),

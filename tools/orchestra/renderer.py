@@ -19,7 +19,7 @@ from tools.orchestra.room import Light, Room
 SHADERS = Path(__file__).parent / "shaders"
 FLOATS_PER_VERTEX = 11  # position, normal, colour, (gloss, metal)
 SUPERSAMPLE = 3
-SHADOW_SIZE = 640
+SHADOW_SIZE = 512
 STAGE_RADIUS = 1.25  # metres around the camera's target that cast shadows
 PENUMBRA = 0.028  # metres
 OCCLUSION_REACH = 0.16  # metres
@@ -240,7 +240,7 @@ def pack(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     elif normals is None:
         normals = vertex_normals(vertices, faces)
     packed = np.empty((len(vertices), FLOATS_PER_VERTEX), np.float32)
-    packed[:, :3], packed[:, 3:6], packed[:, 6:9] = vertices, normals, color
+    packed[:, :3], packed[:, 3:6], packed[:, 6:9] = vertices, normals, color**2.2
     packed[:, 9], packed[:, 10] = mesh.gloss, float(mesh.metal)
     return packed, faces
 

@@ -6,7 +6,6 @@ player never sinks into the background.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,21 @@ FRONT = -5.0
 # What instruments are made of: brass, silver, light and dark wood (sRGB).
 INSTRUMENT_COLORS = ((0.86, 0.66, 0.25), (0.8, 0.8, 0.84), (0.62, 0.3, 0.12), (0.3, 0.12, 0.06))
 DRAWS = 60
+# Linear sRGB -> cone responses -> Oklab.
+TO_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ def draw_setting(seed: int, looks: Looks, floor: float) -> Setting:
     """
     rng = np.random.default_rng([9176, seed])
     clothes, wall_color = _draw_colors(rng, looks)
-    floor_color = _hsv(rng.uniform(0.02, 0.12), rng.uniform(0.1, 0.45), rng.uniform(0.3, 0.6))
+    floor_color = _oklch(rng.uniform(0.4, 0.65), rng.uniform(0.01, 0.07), rng.uniform(0.12, 0.22))
     wall = Wall(
         kind=str(rng.choice(WALLS)),
         color=wall_color,
@@ -100,17 +114,19 @@ def _draw_colors(rng: np.random.Generator, looks: Looks) -> tuple[Clothes, Color
     best: tuple[float, Clothes, Color] | None = None
     for _ in range(DRAWS):
         clothes = _draw_clothes(rng, looks)
-        wall = _hsv(rng.random(), rng.uniform(0.04, 0.5), rng.uniform(0.34, 0.86))
+        wall = _oklch(rng.uniform(0.45, 0.88), 0.08 * rng.random() ** 1.3, rng.random())
         hair = [] if looks.hair_style == "bald" else [looks.hair]
+        # Each distance over the least that is wanted of it.
         distance = min(
-            _distance(wall, [clothes.top_color, clothes.outer_bottom()]) / 1.0,
-            _distance(wall, [looks.skin]) / 0.8,
-            _distance(wall, hair) / 0.8,
-            _distance(wall, INSTRUMENT_COLORS) / 0.8,
-            _distance(clothes.top_color, [looks.skin]) / 0.6,
+            _distance(wall, [clothes.top_color]) / 0.16,
+            _distance(wall, [clothes.outer_bottom()]) / 0.12,
+            _distance(wall, [looks.skin]) / 0.09,
+            _distance(wall, hair) / 0.1,
+            _distance(wall, INSTRUMENT_COLORS) / 0.085,
+            _distance(clothes.top_color, [looks.skin]) / 0.09,
+            _distance(clothes.top_color, INSTRUMENT_COLORS) / 0.08,
         )
-        # Enough is enough: always taking the farthest would make all rooms alike.
-        if distance > 0.2:
+        if distance >= 1:
             return clothes, wall
         if best is None or distance > best[0]:
             best = (distance, clothes, wall)
@@ -122,19 +138,21 @@ def _draw_clothes(rng: np.random.Generator, looks: Looks) -> Clothes:
     kinds = ("shirt", "tee", "jacket") if looks.man else ("shirt", "tee", "jacket", "dress")
     top = str(rng.choice(kinds))
     dark = top == "jacket" and rng.random() < 0.6
-    value = rng.uniform(0.12, 0.3) if dark else rng.uniform(0.2, 0.92)
-    top_color = _hsv(rng.random(), rng.uniform(0.08, 0.85), value)
-    bottom = _hsv(rng.uniform(0.5, 0.72), rng.uniform(0.05, 0.5), rng.uniform(0.12, 0.45))
-    if rng.random() < 0.25:
-        bottom = _hsv(rng.uniform(0.05, 0.12), rng.uniform(0.1, 0.45), rng.uniform(0.3, 0.7))
+    if dark:
+        top_color = _oklch(rng.uniform(0.24, 0.4), rng.uniform(0.0, 0.05), rng.random())
+    else:
+        top_color = _oklch(rng.uniform(0.35, 0.92), rng.uniform(0.02, 0.16), rng.random())
+    bottom = _oklch(rng.uniform(0.22, 0.45), rng.uniform(0.0, 0.07), rng.uniform(0.6, 0.8))
+    if rng.random() < 0.3:
+        bottom = _oklch(rng.uniform(0.45, 0.8), rng.uniform(0.01, 0.06), rng.uniform(0.1, 0.3))
     return Clothes(
         top=top,
         top_color=top_color,
         bottom_color=top_color if dark else bottom,
-        inner_color=_hsv(rng.random(), rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95)),
-        tie_color=_hsv(rng.random(), 0.6, 0.5) if looks.man and rng.random() < 0.5 else None,
-        leg_color=looks.skin if rng.random() < 0.4 else _hsv(0.7, 0.1, rng.uniform(0.08, 0.25)),
-        shoe_color=_hsv(rng.uniform(0, 0.1), rng.uniform(0, 0.5), rng.uniform(0.06, 0.3)),
+        inner_color=_oklch(rng.uniform(0.85, 0.95), rng.uniform(0.0, 0.05), rng.random()),
+        tie_color=_oklch(0.45, 0.12, rng.random()) if looks.man and rng.random() < 0.5 else None,
+        leg_color=looks.skin if rng.random() < 0.4 else _oklch(rng.uniform(0.2, 0.35), 0.01, 0.75),
+        shoe_color=_oklch(rng.uniform(0.18, 0.4), rng.uniform(0, 0.05), 0.15),
         sleeve=0.36 if top == "tee" else float(rng.choice([0.35, 1.0])) if top == "dress" else 1.0,
         skirt=top == "dress" or (not looks.man and rng.random() < 0.3),
     )
@@ -144,8 +162,8 @@ def _draw_light(rng: np.random.Generator, wall: np.ndarray, floor: np.ndarray) -
     side = rng.choice([-1.0, 1.0])
     warmth = rng.uniform(-1, 1)
     tone = np.array([1 + 0.09 * warmth, 1.0, 1 - 0.13 * warmth])
-    strength = rng.uniform(1.25, 1.7)
-    ambient = rng.uniform(0.36, 0.5)
+    strength = rng.uniform(1.7, 2.2)
+    ambient = rng.uniform(0.42, 0.58)
     cool = np.array([1 - 0.05 * warmth, 1.0, 1 + 0.07 * warmth])
     bounce = 0.55 + 0.45 * wall**2.2
     return Light(
@@ -188,22 +206,14 @@ def _distance(color: Color, others: Sequence[Color]) -> float:
 def _oklab(srgb: np.ndarray) -> np.ndarray:
     """sRGB [n, 3] in 0..1 -> Oklab [n, 3] (Ottosson, "A perceptual color space", 2020)."""
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    to_cones = np.array(
-        [
-            [0.4122214708, 0.5363325363, 0.0514459929],
-            [0.2119034982, 0.6806995451, 0.1073969566],
-            [0.0883024619, 0.2817188376, 0.6299787005],
-        ]
-    )
-    to_lab = np.array(
-        [
-            [0.2104542553, 0.7936177850, -0.0040720468],
-            [1.9779984951, -2.4285922050, 0.4505937099],
-            [0.0259040371, 0.7827717662, -0.8086757660],
-        ]
-    )
-    return np.cbrt(linear @ to_cones.T) @ to_lab.T
+    return np.cbrt(linear @ TO_CONES.T) @ TO_LAB.T
 
 
-def _hsv(hue: float, saturation: float, value: float) -> Color:
-    return colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
+def _oklch(lightness: float, chroma: float, hue: float) -> Color:
+    """The sRGB colour, clipped, of Oklab's lightness 0..1, chroma 0..0.3, hue in turns 0..1."""
+    angle = 2 * np.pi * hue
+    lab = np.array([lightness, chroma * np.cos(angle), chroma * np.sin(angle)])
+    linear = np.clip(np.linalg.inv(TO_CONES) @ (np.linalg.inv(TO_LAB) @ lab) ** 3, 0, 1)
+    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    red, green, blue = srgb.tolist()
+    return red, green, blue

@@ -3,7 +3,7 @@
 // the ambient one in corners.
 in vec3 world;
 in vec3 world_normal;
-in vec3 albedo;
+in vec3 albedo;  // linear
 in vec2 surface;
 in vec3 shadow_place;
 
@@ -43,11 +43,18 @@ float lit_share(vec3 n) {
     return lit / float(TAPS);
 }
 
+float sixteenth_power(float x) {
+    x *= x;
+    x *= x;
+    x *= x;
+    return x * x;
+}
+
 vec3 surroundings(vec3 d) {
     vec3 level = mix(around, d.z > 0.0 ? sky : ground, smoothstep(0.0, 0.9, abs(d.z)));
     // Two soft boxes of light, so that brass has something to show.
-    float key_box = pow(max(dot(d, key_direction), 0.0), 24.0);
-    float fill_box = pow(max(dot(d, fill_direction), 0.0), 12.0);
+    float key_box = sixteenth_power(max(dot(d, key_direction), 0.0));
+    float fill_box = sixteenth_power(max(dot(d, fill_direction), 0.0));
     return level + 2.2 * key_color * key_box + 1.2 * fill_color * fill_box;
 }
 
@@ -55,7 +62,7 @@ void main() {
     vec3 n = normalize(world_normal);
     vec3 view = normalize(eye - world);
     if (dot(n, view) < 0.0) n = -n;  // both sides of a surface are visible
-    vec3 base = pow(albedo, vec3(2.2));
+    vec3 base = albedo;
     float gloss = surface.x, metal = surface.y;
     float facing = dot(n, key_direction);
     float lit = facing > -0.1 ? lit_share(n) : 0.0;
@@ -65,12 +72,12 @@ void main() {
     float sharpness = exp2(2.0 + 7.0 * gloss);
     float highlight = (sharpness + 8.0) / 25.0 * pow(max(dot(n, halfway), 0.0), sharpness)
                       * max(facing, 0.0) * lit;
-    float grazing = pow(1.0 - max(dot(n, view), 0.0), 5.0);
+    float edge = 1.0 - max(dot(n, view), 0.0);
+    float grazing = edge * edge * edge * edge * edge;
     vec3 tint = mix(vec3(0.04), base, metal);
     vec3 fresnel = tint + (max(vec3(gloss), tint) - tint) * grazing;
     vec3 matt = base * (1.0 - 0.85 * metal);
     vec3 mirrored = surroundings(reflect(-view, n));
-    float up = n.z * 0.5 + 0.5;
     vec3 dome = n.z > 0.0 ? mix(around, sky, n.z) : mix(around, ground, -n.z);
     direct = vec4(matt * key_color * lambert + fresnel * key_color * highlight * gloss, 1.0);
     ambient = vec4(matt * (dome + fill_color * fill)
