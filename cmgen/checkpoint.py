@@ -134,6 +134,17 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
     return found
 
 
+def _trackable(part: Any) -> Any:
+    """A network as its variables by name; anything else as it is.
+
+    tf.train.Checkpoint walks through attributes, but not through Keras's lists of layers: weights
+    of layers in lists that no optimizer holds (averages, batch statistics) would be left out.
+    """
+    if not isinstance(part, keras.Model):
+        return part
+    return tf.train.Checkpoint(variables={name: v.value for name, v in _named(part).items()})
+
+
 class Checkpoints:
     """Saves and restores everything that moves, so that the same command goes on exactly.
 
@@ -145,7 +156,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int, **parts: Any):
         self.folder = folder
-        self.checkpoint = tf.train.Checkpoint(**parts)
+        self.checkpoint = tf.train.Checkpoint(**{k: _trackable(v) for k, v in parts.items()})
         self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
 
     def save(self, step: int) -> None:

@@ -1,0 +1,60 @@
+"""Checkpoints hold everything that moves."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen import checkpoint
+from cmgen.config import GanConfig, TrainConfig
+from cmgen.errors import UserError
+from cmgen.gan import SoundToImageGan, build_gan
+
+SMALL = {"generator_channels": 4, "discriminator_channels": 4}
+PAPER = {
+    "upsampling": "deconvolution",
+    "conditioning": "concat",
+    "discriminator_normalization": "batch",
+}
+NETWORKS = ("generator", "discriminator", "average", "encoder")
+
+
+def make(folder, config: GanConfig) -> tuple[SoundToImageGan, checkpoint.Checkpoints]:
+    encoder = checkpoint.make_encoder("sound_encoder", 3, TrainConfig(), "float32")
+    gan = build_gan(encoder, config, 32, "float32")
+    gan.compile()
+    networks = {name: getattr(gan, name) for name in NETWORKS}
+    optimizers = {name: getattr(gan, name) for name in vars(gan) if name.endswith("_optimizer")}
+    return gan, checkpoint.Checkpoints(folder, 2, **networks, **optimizers)
+
+
+@pytest.mark.parametrize("changes", [{}, PAPER])
+def test_every_weight_and_statistic_comes_back(changes: dict, tmp_path) -> None:
+    config = dataclasses.replace(GanConfig(), **SMALL, **changes)
+    random = np.random.default_rng(0)
+    gan, saved = make(tmp_path, config)
+    for name in NETWORKS:
+        network = getattr(gan, name)
+        network.set_weights([random.random(w.shape) for w in network.get_weights()])
+    gan.generator_optimizer.iterations.assign(7)
+    saved.save(5)
+
+    other, restored = make(tmp_path, config)
+    assert restored.restore() == 5
+    assert int(other.generator_optimizer.iterations.numpy()) == 7
+    for name in NETWORKS:
+        wanted, found = getattr(gan, name).get_weights(), getattr(other, name).get_weights()
+        for a, b in zip(wanted, found, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_nothing_to_restore_is_step_0(tmp_path) -> None:
+    assert checkpoint.Checkpoints(tmp_path, 1, value=tf.Variable(1.0)).restore() == 0
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path) -> None:
+    make(tmp_path, dataclasses.replace(GanConfig(), **SMALL))[1].save(1)
+    wider = dataclasses.replace(GanConfig(), generator_channels=8, discriminator_channels=4)
+    with pytest.raises(UserError, match="does not fit this run's networks"):
+        make(tmp_path, wider)[1].restore()
