@@ -214,7 +214,7 @@ def _info(
     source: Source, classes: tuple[str, ...], splits: dict[str, SplitInfo], config: PrepareConfig
 ) -> DatasetInfo:
     alignment = {"sub_urmp": "pair", "unpaired": "class"}.get(source.kind, config.alignment)
-    settings = dataclasses.asdict(config)
+    settings = dataclasses.asdict(config) | {"shares": list(config.shares)}
     del settings["workers"]
     return DatasetInfo(
         classes=classes,

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from types import ModuleType
 
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.sources import Item
@@ -38,7 +40,7 @@ def read_in_order(
             done += 1
             yield result
     except BrokenProcessPool:
-        # Scripts without a main guard, sandboxes without semaphores: one process works everywhere.
+        # Some sandboxes forbid it, and little memory ends it; one process works everywhere.
         print("reading in one process, since others could not be started", file=sys.stderr)
         yield from (_read(item, options) for item in items[done:])
 
@@ -51,7 +53,8 @@ def _in_processes(
     with ProcessPoolExecutor(workers, context, _ignore_interrupt) as pool:
         waiting = iter(items)
         # A few ahead keep the processes busy without holding the whole data in memory.
-        pending = [pool.submit(_read, item, options) for item in islice(waiting, 3 * workers)]
+        with _without_main_module():
+            pending = [pool.submit(_read, item, options) for item in islice(waiting, 3 * workers)]
         try:
             while pending:
                 result = pending.pop(0).result()
@@ -60,6 +63,17 @@ def _in_processes(
         finally:
             for future in pending:
                 future.cancel()
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Processes started meanwhile don't run the user's script again; it may lack a main guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _read(item: Item, options: ReadOptions) -> ReadResult:

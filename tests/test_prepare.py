@@ -1,0 +1,230 @@
+"""cmgen.prepare: whole folders or none, and messages for what cannot be read."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fixtures import tone, write_corpus, write_recording
+
+from cmgen.config import DataConfig
+from cmgen.data import catalog, pipeline
+from cmgen.data import reading as reading_module
+from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data.shards import read_info
+from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
+from cmgen.video import write_video
+from tools import make_sub_urmp_fixture
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "raw", seconds=1.0)
+
+
+@pytest.fixture
+def raw(corpus, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(corpus, tmp_path / "raw")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_the_info_tells_what_was_prepared(corpus, tmp_path):
+    info = prepare(corpus, tmp_path / "out", PrepareConfig(image_size=32))
+    assert info == read_info(tmp_path / "out")
+    assert info.classes == ("bell", "drum", "flute") and info.image_size == 32
+    assert list(info.splits) == ["train", "validation", "test"]
+    train = info.splits["train"]
+    assert train.recordings == 6 and train.per_class == {"bell": 2, "drum": 2, "flute": 2}
+    assert train.frames == 60 and 6.0 <= train.seconds < 6.3
+    assert info.alignment == "middle" and info.fps == 10 and info.sample_rate == 44100
+    assert info.source["kind"] == "videos" and info.source["settings"]["seed"] == 1
+    assert {"cmgen", "av", "soundfile"} <= set(info.versions)
+
+
+def test_several_processes_give_the_same_as_one(corpus, tmp_path, monkeypatch):
+    prepare(corpus, tmp_path / "one", PrepareConfig(workers=1))
+    monkeypatch.setattr(reading_module, "_FEW_ITEMS", 0)
+    prepare(corpus, tmp_path / "two", PrepareConfig(workers=2))
+    for path in (tmp_path / "one").glob("*.tfrecord"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def spoil(raw, kind):
+    """Puts one bad file among the good ones; returns it."""
+    path = raw / "train" / "bell" / f"{kind}.mp4"
+    good = next((raw / "train" / "bell").glob("*.mp4"))
+    if kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("not a video " * 100)
+    elif kind == "truncated":
+        path.write_bytes(good.read_bytes()[:-2000])
+    elif kind == "silent":
+        write_video(path, [np.zeros((32, 32, 3), np.uint8)] * 10)
+    elif kind == "short":
+        write_recording(path, "bell", 0.3)
+    elif kind == "unmatched":
+        # The only picture lies at 0 s, where no window has its middle.
+        write_video(path, [np.zeros((32, 32, 3), np.uint8)], 10.0, tone(440, 1.0))
+    return path
+
+
+BAD = {
+    "empty": "is empty",
+    "text": "not a readable",
+    "truncated": "truncated",
+    "silent": "has no sound",
+    "short": "0.3.* s of sound",
+    "unmatched": "no picture lies in the middle",
+}
+
+
+@pytest.mark.parametrize(("kind", "message"), BAD.items())
+def test_a_bad_file_stops_the_work_and_is_named(raw, tmp_path, kind, message):
+    path = spoil(raw, kind)
+    with pytest.raises(UserError, match=message) as caught:
+        prepare(raw, tmp_path / "out", PrepareConfig())
+    assert str(path) in str(caught.value) and "--skip_bad_files" in str(caught.value)
+    assert caught.value.exit_code == BAD_INPUT
+    assert [p.name for p in tmp_path.iterdir()] == ["raw"]
+
+
+def test_bad_files_can_be_left_out(raw, tmp_path, capsys):
+    paths = [spoil(raw, kind) for kind in ("empty", "text")]
+    info = prepare(raw, tmp_path / "out", PrepareConfig(skip_bad_files=True))
+    assert info.splits["train"].per_class["bell"] == 2
+    notes = capsys.readouterr().err
+    assert all(f"note: left out: {path}" in notes for path in paths)
+
+
+def test_leaving_out_all_of_a_class_is_refused(raw, tmp_path):
+    for path in (raw / "train" / "bell").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="no readable train recordings of bell"):
+        prepare(raw, tmp_path / "out", PrepareConfig(skip_bad_files=True))
+    assert [p.name for p in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_class_in_one_split_only_is_refused(raw, tmp_path):
+    shutil.rmtree(raw / "test" / "drum")
+    with pytest.raises(UserError, match="'drum' is in train but not in test"):
+        prepare(raw, tmp_path / "out", PrepareConfig())
+
+
+def test_a_full_disk_leaves_nothing(corpus, tmp_path, monkeypatch):
+    class FullDisk(tf.io.TFRecordWriter):
+        def write(self, record):
+            raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
+
+    monkeypatch.setattr(tf.io, "TFRecordWriter", FullDisk)
+    with pytest.raises(UserError, match="out: the disk is full") as caught:
+        prepare(corpus, tmp_path / "out", PrepareConfig())
+    assert caught.value.exit_code == FAILED_WORK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_in_it_is_left_alone(corpus, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="not an empty folder"):
+        prepare(corpus, tmp_path / "out", PrepareConfig())
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("config", "flag"),
+    [
+        (PrepareConfig(image_size=2), "--image_size=2"),
+        (PrepareConfig(max_fps=0), "--max_fps=0"),
+        (PrepareConfig(alignment="left"), "--alignment=left"),
+        (PrepareConfig(shares=(70, 20, 20)), "--shares=70,20,20"),
+        (PrepareConfig(workers=-1), "--workers=-1"),
+    ],
+)
+def test_bad_settings_are_named(corpus, tmp_path, config, flag):
+    with pytest.raises(UserError, match=flag):
+        prepare(corpus, tmp_path / "out", config)
+
+
+def test_sub_urmp_becomes_train_validation_and_test(tmp_path):
+    make_sub_urmp_fixture.write_tree(tmp_path / "raw", 6)
+    info = prepare(tmp_path / "raw", tmp_path / "out", PrepareConfig())
+    assert info.classes == ("double_bass", "flute", "violin") and info.alignment == "pair"
+    # double_bass has one train song, which stays there.
+    assert set(info.splits["validation"].per_class) == {"flute", "violin"}
+    assert info.splits["train"].per_class["double_bass"] == 1
+    assert info.splits["test"].per_class == {"double_bass": 1, "flute": 1, "violin": 1}
+    recordings = pipeline.load_split(tmp_path / "out", "test", DataConfig())
+    assert recordings.frame_times[:6].tolist() == [11025 + 4410 * i for i in range(6)]
+
+
+def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
+    out = tmp_path / "prepared"
+    done = run_main("cmgen.prepare", f"--input={corpus}", f"--output={out}")
+    assert done.returncode == 0, done.stderr
+    assert "3 classes (bell, drum, flute)" in done.stdout
+    assert "6 recordings" in done.stdout
+    assert catalog.resolve(DataConfig(data=str(out))) == out
+    assert catalog.splits(out) == ["train", "validation", "test"]
+    with pytest.raises(UserError, match="--image_size=64"):
+        catalog.resolve(DataConfig(data=str(out), image_size=32))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--input: missing"),
+        (("--input=nowhere", "--output=out"), "nowhere: no such folder"),
+        (("--input=.", "--output=out", "--shares=a,b"), "--shares=a,b"),
+        (("--input=.", "--output=out"), "found no"),
+    ],
+)
+def test_the_main_explains_bad_flags(run_main, arguments, message):
+    done = run_main("cmgen.prepare", *arguments)
+    assert done.returncode == BAD_INPUT
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_raw_data_are_prepared_once_into_the_cache(raw, cache, capsys):
+    config = DataConfig(data=str(raw), image_size=32)
+    folder = catalog.resolve(config)
+    assert folder.parent == cache and read_info(folder).image_size == 32
+    assert "preparing" in capsys.readouterr().out
+    assert catalog.resolve(config) == folder
+    assert "preparing" not in capsys.readouterr().out
+    write_recording(raw / "train" / "bell" / "new.mp4", "bell", 1.0)
+    assert catalog.resolve(config) != folder
+    assert catalog.resolve(DataConfig(data=str(raw), image_size=64)) != folder
+
+
+def test_a_missing_folder_is_named(cache):
+    with pytest.raises(UserError, match="--data=nowhere: no such folder"):
+        catalog.resolve(DataConfig(data="nowhere"))
+
+
+def test_the_demo_counts_by_content(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "_demo_path", lambda: tmp_path / "demo")
+    shutil.copytree(corpus, tmp_path / "demo")
+    before = catalog.fingerprint(tmp_path / "demo", PrepareConfig())
+    path = next((tmp_path / "demo").rglob("*.mp4"))
+    path.touch()
+    assert catalog.fingerprint(tmp_path / "demo", PrepareConfig()) == before
+    path.write_bytes(path.read_bytes()[::-1])
+    assert catalog.fingerprint(tmp_path / "demo", PrepareConfig()) != before
+
+
+def test_damaged_shards_are_named(corpus, tmp_path):
+    prepare(corpus, tmp_path / "out", PrepareConfig())
+    path = sorted((tmp_path / "out").glob("train*"))[0]
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="missing or damaged"):
+        pipeline.load_split(tmp_path / "out", "train", DataConfig())
+    info = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert info["format_version"] == 1

@@ -1,0 +1,153 @@
+"""The native format: what is written is read back, by either FLAC decoder."""
+
+import builtins
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fixtures import tone
+
+from cmgen.data import shards
+from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
+from cmgen.errors import UserError
+
+
+def make_recording(number: int, class_name: str = "bell", frames: int = 3) -> Recording:
+    pictures = [np.full((32, 32, 3), 40 * i + number, np.uint8) for i in range(frames)]
+    samples = to_int16(tone(440, 0.6, number))
+    return Recording(
+        f"{class_name}/{number}",
+        f"{class_name}/group",
+        class_name,
+        encode_frames(pictures),
+        np.arange(frames) / 10,
+        encode_flac(samples),
+        len(samples),
+    )
+
+
+def make_info(**changes) -> shards.DatasetInfo:
+    split = shards.SplitInfo(2, 6, 100, 0.1, {"bell": 2}, (shards.ShardInfo("a", "bell", 2),))
+    return dataclasses.replace(
+        shards.DatasetInfo(("bell", "drum"), 32, 10.0, "middle", {"train": split}, {}, {}),
+        **changes,
+    )
+
+
+def read_back(folder, split: shards.SplitInfo) -> list[dict[str, np.ndarray]]:
+    files = [str(folder / shard.name) for shard in split.shards]
+    decode = shards.flac_decoder()
+    dataset = tf.data.TFRecordDataset(files).map(lambda record: shards.parse(record, 32, decode))
+    return list(dataset.as_numpy_iterator())
+
+
+def test_recordings_come_back_class_by_class(tmp_path):
+    written = [make_recording(0), make_recording(1), make_recording(2, "drum", frames=1)]
+    with shards.SplitWriter(tmp_path, "train", ("bell", "drum")) as writer:
+        for recording in written:
+            writer.write(recording)
+        split = writer.finish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
+    ]
+    assert [(s.class_name, s.recordings) for s in split.shards] == [("bell", 2), ("drum", 1)]
+    assert (split.recordings, split.frames, split.per_class) == (3, 7, {"bell": 2, "drum": 1})
+    assert split.samples == sum(recording.samples for recording in written)
+    for number, (found, recording) in enumerate(
+        zip(read_back(tmp_path, split), written, strict=True)
+    ):
+        assert found["id"].decode() == recording.id and found["group"].decode() == recording.group
+        assert found["label"] == ("bell", "drum").index(recording.class_name)
+        np.testing.assert_array_equal(found["sound"], to_int16(tone(440, 0.6, number)))
+        np.testing.assert_allclose(found["times"], recording.times, atol=1e-6)
+        expected = [40 * i + number for i in range(len(recording.frames))]
+        np.testing.assert_allclose(found["frames"].mean((1, 2, 3)), expected, atol=1)
+
+
+def test_recordings_may_lack_sound_or_pictures(tmp_path):
+    whole = make_recording(0)
+    silent = dataclasses.replace(whole, sound=b"", samples=0)
+    unseen = dataclasses.replace(whole, frames=[], times=np.zeros(0))
+    with shards.SplitWriter(tmp_path, "train", ("bell",)) as writer:
+        writer.write(silent)
+        writer.write(unseen)
+        split = writer.finish()
+    first, second = read_back(tmp_path, split)
+    assert first["sound"].shape == (0,) and first["frames"].shape == (3, 32, 32, 3)
+    assert second["sound"].shape == (whole.samples,) and second["frames"].shape == (0, 32, 32, 3)
+
+
+def test_large_splits_have_several_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 1)
+    with shards.SplitWriter(tmp_path, "test", ("bell",)) as writer:
+        for number in range(3):
+            writer.write(make_recording(number))
+        split = writer.finish()
+    assert [shard.name for shard in split.shards] == [
+        f"test-{index:05d}-of-00003.tfrecord" for index in range(3)
+    ]
+    assert len(read_back(tmp_path, split)) == 3
+
+
+def test_the_same_recordings_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        with shards.SplitWriter(tmp_path / name, "train", ("bell",)) as writer:
+            writer.write(make_recording(4))
+            writer.finish()
+    first, second = (next((tmp_path / name).iterdir()).read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_info_goes_to_json_and_back(tmp_path):
+    info = make_info()
+    shards.write_info(tmp_path, info)
+    assert shards.read_info(tmp_path) == info
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no dataset.json there"),
+        ("{ cut", "damaged"),
+        ("{}", "damaged"),
+        ('{"format_version": 0}', "format version 0"),
+    ],
+)
+def test_a_bad_info_is_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        shards.read_info(tmp_path)
+
+
+def test_an_info_with_foreign_names_is_named(tmp_path):
+    values = json.loads(json.dumps(dataclasses.asdict(make_info()))) | {"colour": "red"}
+    (tmp_path / "dataset.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match="colour"):
+        shards.read_info(tmp_path)
+
+
+def test_soundfile_decodes_where_tensorflow_io_cannot(monkeypatch):
+    real_import = builtins.__import__
+
+    def refuse(name, *arguments, **options):
+        if name == "tensorflow_io":
+            raise ImportError("undefined symbol: _ZN10tensorflow\nand a long tail")
+        return real_import(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    shards.flac_decoder.cache_clear()
+    with pytest.warns(RuntimeWarning, match="soundfile decodes instead") as caught:
+        decode = shards.flac_decoder()
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+    monkeypatch.undo()
+    shards.flac_decoder.cache_clear()
+    samples = to_int16(tone(440, 0.6))
+    for decoder in (decode, shards.flac_decoder()):
+        dataset = tf.data.Dataset.from_tensors(encode_flac(samples)).map(decoder)
+        assert dataset.element_spec == tf.TensorSpec([None], tf.int16)
+        np.testing.assert_array_equal(next(dataset.as_numpy_iterator()), samples)
