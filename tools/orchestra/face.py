@@ -52,7 +52,9 @@ def _beard(body: Measures, points: np.ndarray) -> np.ndarray:
     """Field: moustache, chin and jaw up to the ears, with a hole for the lips."""
     aside = np.abs(points[:, 0])
     reach = body.eyes[2] - body.mouth[2]
-    top = body.mouth[2] + np.interp(aside, [0.0, 0.028, 0.045, 0.06, 0.07], [0.019, 0.016, -0.012, 0, reach])
+    top = body.mouth[2] + np.interp(
+        aside, [0.0, 0.028, 0.045, 0.06, 0.07], [0.019, 0.016, -0.012, 0, reach]
+    )
     jaw = body.joint["eye.L"][1] + 0.056  # the ears start behind it
     low = body.chin[2] - 0.022 + 0.25 * np.maximum(points[:, 1] - body.chin[1], 0)
     inside = np.minimum.reduce([top - points[:, 2], points[:, 2] - low, jaw - points[:, 1]])

@@ -111,38 +111,13 @@ class Figure:
         rotation, shift = self._solved(bone)
         return rotation @ self.joints[self._number(bone)] + shift
 
-    def rotation(self, bone: str) -> np.ndarray:
-        """The bone's turn [3, 3] from the rest pose, in world axes."""
-        return self._solved(bone)[0].copy()
-
     def mouth(self) -> np.ndarray:
         """Where the lips meet, [3]."""
         return self._on_head(self._measures.mouth)
 
-    def chin(self) -> np.ndarray:
-        """The lowest front point of the chin, [3]."""
-        return self._on_head(self._measures.chin)
-
-    def forward(self) -> np.ndarray:
-        """The way that the head faces, unit [3]."""
-        return self._solved("head")[0] @ np.array([0.0, -1.0, 0.0])
-
     def floor(self) -> float:
         """Height (z) of the soles of the lower foot."""
         return min(self.position(f"foot.{side}")[2] for side in SIDES) - self._measures.sole()
-
-    def seat(self) -> np.ndarray:
-        """The middle of the chair's surface under a performer who sits, [3]."""
-        hips = (self.position("upperleg01.L") + self.position("upperleg01.R")) / 2
-        return hips + np.array([0.0, 0.02, -self._measures.thigh()])
-
-    def sit(self, spread: float = 0.18) -> None:
-        """Bends hips and knees for a chair; `spread` turns each thigh outwards (radians)."""
-        for side, sign in (("L", 1), ("R", -1)):
-            outwards = turn_about([0, 0, 1], sign * spread)
-            thigh = outwards @ turn_about([1, 0, 0], -1.45)
-            self.rotate(f"upperleg01.{side}", thigh)
-            self.rotate(f"lowerleg01.{side}", turn_about([1, 0, 0], 1.45))
 
     def reach(self, side: str, target: np.ndarray, pole: np.ndarray) -> None:
         """Bends shoulder and elbow so that the wrist comes to `target` [3].
@@ -215,7 +190,8 @@ class Figure:
     ) -> None:
         """Brings the hand to `point` [3]: reach and aim in one.
 
-        The point comes to lie under the knuckles, `clearance` metres off the palm's bones.
+        The point comes to lie under the knuckles, `clearance` metres off the palm's bones, give
+        or take 5 mm: wringing the forearm, whose two bones are not quite in line, moves the wrist.
         """
         along = unit(np.asarray(direction, float))
         facing = np.asarray(palm, float)

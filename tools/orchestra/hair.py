@@ -64,16 +64,16 @@ def grow_hair(body: Measures, looks: Looks) -> list[Piece]:
         shapes.append(_ball(middle, np.array([0.042, 0.036, 0.036])))
     if looks.hair_style == "ponytail":
         shapes.append(_tail(skull))
-    return [
-        (_hang(body, vertices, faces), _strands(rng, looks, faces), GLOSS)
-        for vertices, faces in shapes
-    ]
+    pieces = []
+    for rings in shapes:
+        faces = _between_rings(*rings.shape[:2])
+        colors = _strands(rng, looks, *rings.shape[:2])
+        pieces.append((_hang(body, rings.reshape(-1, 3), faces), colors, GLOSS))
+    return pieces
 
 
-def _shell(
-    skull: Skull, style: Cut, rng: np.random.Generator, fringe: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The cap and its curtain as a grid of rings, from the crown to the edge."""
+def _shell(skull: Skull, style: Cut, rng: np.random.Generator, fringe: float) -> np.ndarray:
+    """The cap and its curtain: rings [DOWN, AROUND, 3] from the crown to the edge."""
     azimuth = np.linspace(0, 2 * np.pi, AROUND, endpoint=False)
     front = np.degrees(np.abs(np.angle(np.exp(1j * azimuth))))
     edge = np.interp(front, HAIRLINE_AT, style.hairline)
@@ -105,7 +105,7 @@ def _shell(
         ],
         axis=-1,
     )
-    return (skull.centre + ring).reshape(-1, 3), _grid(DOWN, AROUND)
+    return skull.centre + ring
 
 
 def _parting(rng: np.random.Generator) -> float:
@@ -123,18 +123,19 @@ def _measure_skull(body: Measures) -> Skull:
     return Skull(centre, np.array([wide, (back - front) / 2, head[:, 2].max() - centre[2]]))
 
 
-def _ball(middle: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ball(middle: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """An ellipsoid's rings, [12, 18, 3]."""
     polar, azimuth = np.meshgrid(
         np.linspace(0, np.pi, 12), np.linspace(0, 2 * np.pi, 18, endpoint=False), indexing="ij"
     )
     unit = np.stack(
         [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], -1
     )
-    return (middle + axes * unit).reshape(-1, 3), _grid(12, 18)
+    return middle + axes * unit
 
 
-def _tail(skull: Skull) -> tuple[np.ndarray, np.ndarray]:
-    """A ponytail: rings along a curve that leaves the back of the head and falls."""
+def _tail(skull: Skull) -> np.ndarray:
+    """A ponytail: rings [14, 14, 3] along a curve that leaves the back of the head and falls."""
     share = np.linspace(0, 1, 14)
     start = skull.centre + skull.axes * [0, 0.9, 0.5]
     along = start + np.stack(
@@ -144,19 +145,19 @@ def _tail(skull: Skull) -> tuple[np.ndarray, np.ndarray]:
     thick = np.interp(share, [0, 0.1, 0.4, 0.9, 1], [0.014, 0.02, 0.033, 0.018, 0.002])
     azimuth = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     ring = np.stack([np.sin(azimuth), 0.7 * np.cos(azimuth), 0 * azimuth], -1)
-    return (along[:, None] + thick[:, None, None] * ring).reshape(-1, 3), _grid(14, 14)
+    return along[:, None] + thick[:, None, None] * ring
 
 
-def _strands(rng: np.random.Generator, looks: Looks, faces: np.ndarray) -> np.ndarray:
-    """Colours [m, 3] that vary from strand to strand; both triangles of a quad are alike."""
-    half = len(faces) // 2
-    columns = AROUND if half % AROUND == 0 else 14 if half % 14 == 0 else 18
-    shade = np.tile(rng.uniform(0.82, 1.12, columns), half // columns)
-    return np.clip(np.tile(shade, 2)[:, None] * np.array(looks.hair), 0, 1)
+def _strands(rng: np.random.Generator, looks: Looks, rows: int, columns: int) -> np.ndarray:
+    """Colours [faces, 3] between rings that vary from strand to strand, not along one."""
+    shade = np.tile(rng.uniform(0.82, 1.12, columns), 2 * (rows - 1))
+    return np.clip(shade[:, None] * np.array(looks.hair), 0, 1)
 
 
-def _grid(rows: int, columns: int) -> np.ndarray:
-    """Triangles of a grid whose columns close into a ring; a quad's halves are m/2 apart."""
+def _between_rings(rows: int, columns: int) -> np.ndarray:
+    """Triangles [2 * (rows - 1) * columns, 3] between closed rings: all first halves, then all
+    second halves of the quads.
+    """
     row, column = np.mgrid[0 : rows - 1, 0:columns]
     a = (row * columns + column).ravel()
     b = (row * columns + (column + 1) % columns).ravel()

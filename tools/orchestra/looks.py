@@ -10,7 +10,6 @@ import numpy as np
 from tools.orchestra.bodies import TRAITS, Performers
 
 Color = tuple[float, float, float]
-HAIR_STYLES = ("bald", "short", "curly", "bob", "long", "bun", "ponytail")
 # sRGB; the tone of a face is mixed from these by ancestry.
 SKIN = {
     "african": ((0.34, 0.22, 0.16), (0.52, 0.36, 0.27)),
@@ -30,7 +29,7 @@ EYES = ((0.16, 0.09, 0.05), (0.20, 0.30, 0.40), (0.22, 0.30, 0.18))
 
 @dataclass(frozen=True)
 class Looks:
-    """Colours are sRGB in 0..1; hair_style is one of HAIR_STYLES; fringe 0..1."""
+    """Colours are sRGB in 0..1; hair_style: "bald" or one of hair.CUTS; fringe: 0..1."""
 
     skin: Color
     lips: Color
@@ -55,7 +54,9 @@ def looks_of(performers: Performers, index: int) -> Looks:
         skin += traits[ancestry] * tone
     man = traits["gender"] < 0.5  # anny: 0 is a man, 1 a woman
     if man:
-        style = rng.choice(["bald", "short", "short", "curly", "bob"], p=[0.15, 0.3, 0.25, 0.2, 0.1])
+        style = rng.choice(
+            ["bald", "short", "short", "curly", "bob"], p=[0.15, 0.3, 0.25, 0.2, 0.1]
+        )
     else:
         style = rng.choice(["short", "curly", "bob", "long", "bun", "ponytail"])
     hair = _hair_color(rng, traits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from tools.orchestra.bodies import Performers
@@ -44,7 +46,7 @@ class Measures:
             stations = [self.joint[f"{b}.{side}"] for b in ("upperarm01", "lowerarm01", "wrist")]
             upper, lower = (
                 (points[mine] - a) @ (b - a) / ((b - a) @ (b - a))
-                for a, b in zip(stations[:-1], stations[1:], strict=True)
+                for a, b in itertools.pairwise(stations)
             )
             out[mine] = np.where(lower > 0, 1 + lower, np.minimum(upper, 1.0))
         return out
@@ -61,13 +63,3 @@ class Measures:
     def sole(self) -> float:
         """How far the foot's joint lies above the floor, metres."""
         return float(self.joint["foot.L"][2] - self._rest[:, 2].min() + SOLE_CLEARANCE)
-
-    def thigh(self) -> float:
-        """How far the hip's joint lies above the chair when sitting, metres.
-
-        Sitting turns the back of the thigh down: its depth behind the joint.
-        """
-        hip = self.joint["upperleg01.L"]
-        upper = np.abs(self._rest[:, 2] - hip[2] + 0.12) < 0.04
-        inner = np.abs(self._rest[:, 0]) < 0.2
-        return float(self._rest[upper & inner, 1].max() - hip[1] + 0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,10 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.cross(b - a, c - a)
 
 
-def box(low: np.ndarray, high: np.ndarray, color: np.ndarray, gloss: float = 0.1) -> Mesh:
+Triple = Sequence[float] | np.ndarray
+
+
+def box(low: Triple, high: Triple, color: Triple, gloss: float = 0.1) -> Mesh:
     """An upright box between two opposite corners."""
     corners = np.array(
         [

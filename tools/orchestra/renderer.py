@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -265,7 +266,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return np.asarray(vector, float) / np.linalg.norm(vector)
 
 
-def _write(program: object, **values: object) -> None:
+def _write(program: Any, **values: Any) -> None:
     """Sets uniforms; matrices are given for column vectors (OpenGL stores columns first)."""
     for name, value in values.items():
         if isinstance(value, np.ndarray):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tools.orchestra.garments import Clothes, Color
 from tools.orchestra.looks import Looks
 from tools.orchestra.mesh import Mesh, box
-from tools.orchestra.garments import Clothes, Color
 from tools.orchestra.walls import WALLS, Wall, build_wall
 
 CEILING = 3.0  # metres above the floor
@@ -58,12 +58,10 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """meshes stand still for a whole recording; the floor lies at height `floor` (z)."""
+    """meshes stand still for a whole recording; the light falls on them and on the stage."""
 
     meshes: list[Mesh]
     light: Light
-    floor: float
-    wall_color: Color
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def draw_setting(seed: int, looks: Looks, floor: float) -> Setting:
     """Room, light and clothes of the recording with this seed.
 
     looks: of the performer (figure.looks), to keep wall and clothes apart from skin and hair.
-    floor: height of the performer's soles (figure.floor(), after `sit` if seated).
+    floor: height of the performer's soles (figure.floor(), in the recording's posture).
     """
     rng = np.random.default_rng([9176, seed])
     clothes, wall_color = _draw_colors(rng, looks)
@@ -94,14 +92,15 @@ def draw_setting(seed: int, looks: Looks, floor: float) -> Setting:
     meshes = build_wall(rng, wall)
     meshes += _floor(rng, floor, wall.y, floor_color)
     light = _draw_light(rng, np.array(wall_color), np.array(floor_color))
-    return Setting(Room(meshes, light, floor, wall_color), clothes)
+    return Setting(Room(meshes, light), clothes)
 
 
 def chair(seat: np.ndarray, floor: float, color: Color = (0.13, 0.11, 0.1)) -> list[Mesh]:
-    """A plain chair without arms; seat [3] is the middle of its surface (figure.seat())."""
+    """A plain chair without arms; seat [3] is the middle of its surface."""
     x, y, z = seat
+    half = 0.016  # of a leg's width
     legs = [
-        box([x + dx - 0.016, y + dy - 0.016, floor], [x + dx + 0.016, y + dy + 0.016, z], color, 0.3)
+        box([x + dx - half, y + dy - half, floor], [x + dx + half, y + dy + half, z], color, 0.3)
         for dx in (-0.19, 0.19)
         for dy in (-0.21, 0.17)
     ]

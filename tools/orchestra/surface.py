@@ -79,7 +79,7 @@ def inflate(surface: Surface, amount: np.ndarray | float) -> Surface:
 
 
 def smooth(surface: Surface, rounds: int, share: np.ndarray | float = 0.5) -> Surface:
-    """Draws each vertex `share` of the way (one, or [n]) to its neighbours' mean, `rounds` times."""
+    """Moves vertices `share` (one, or [n]) of the way to their neighbours' mean, `rounds` times."""
     count = len(surface.rest)
     edges = surface.faces[:, [0, 1, 1, 2, 2, 0, 1, 0, 2, 1, 0, 2]].reshape(-1, 2)
     ones = np.ones(len(edges), np.float32)

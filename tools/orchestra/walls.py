@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tools.orchestra.mesh import Mesh, box
 from tools.orchestra.garments import Color
+from tools.orchestra.mesh import Mesh, box
 
 WALLS = ("plain", "two_tone", "curtain", "panels", "brick", "window", "picture")
 WHITE = np.array([0.9, 0.89, 0.87])
@@ -25,8 +25,10 @@ class Wall:
     half_width: float
     height: float
 
-    def slab(self, x: tuple[float, float], z: tuple[float, float], out: float, color: np.ndarray) -> Mesh:
-        """A box on the wall: x from..to, z from..to above the floor, standing `out` metres out."""
+    def slab(
+        self, x: tuple[float, float], z: tuple[float, float], out: float, color: np.ndarray
+    ) -> Mesh:
+        """A box on the wall: x and z (above the floor) from..to, standing `out` metres out."""
         low = np.array([x[0], self.y - out, self.floor + z[0]])
         high = np.array([x[1], self.y + 0.1, self.floor + z[1]])
         return box(low, high, np.clip(color, 0, 1), 0.05)
