@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 # Keeps the random numbers of different uses apart.
-_CLASS_ORDER, _CLASS_SHIFT, _RECORDING, _START, _NOISE, _UNIFORMS = range(6)
+_CLASS_ORDER, _CLASS_SHIFT, _RECORDING, _START, _NOISE, _UNIFORMS, _FILES = range(7)
 # Longer than any recording, in samples (290 days): keys of different recordings never mix.
 _KEY_STRIDE = 2**40
 _KEY_ORIGIN = 2**30  # times may be slightly negative
@@ -104,6 +104,11 @@ def draw_numbers(
         [batch_size, uniforms], _key(seed, step, _UNIFORMS), alg="philox"
     )
     return noise, numbers
+
+
+def shuffled_range(count: int, seed: int, cycle: tf.Tensor) -> tf.Tensor:
+    """The numbers below `count` in an order that belongs to (seed, cycle); int64 [count]."""
+    return _shuffle(tf.range(count, dtype=tf.int64), seed, _FILES, cycle, count)
 
 
 def frame_keys(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -147,20 +147,17 @@ def _class_windows(
         return tf.data.Dataset.from_tensor_slices(cut)
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-        # Seeded by the pass, so that every iterator of this dataset gives the same.
-        shuffled = tf.data.Dataset.from_tensor_slices(files).shuffle(
-            len(files), mixer + 7919 * number, reshuffle_each_iteration=False
-        )
-        records = shuffled.interleave(
+        # Not Dataset.shuffle: inside a function its state cannot be saved with the iterator.
+        order = sampling.shuffled_range(len(files), mixer, number)
+        return tf.data.Dataset.from_tensor_slices(tf.gather(files, order)).interleave(
             tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(files))
-        )
-        return records.filter(useful).shuffle(
-            _RECORD_BUFFER, mixer + 7919 * number + 1, reshuffle_each_iteration=False
         )
 
     return (
         tf.data.Dataset.counter(dtype=tf.int64)
         .flat_map(one_pass)
+        .filter(useful)
+        .shuffle(_RECORD_BUFFER, mixer + 1, reshuffle_each_iteration=False)
         .map(_parser(recordings))
         .enumerate()
         .flat_map(windows)
