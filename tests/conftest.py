@@ -30,7 +30,7 @@ def run_main(tmp_path: Path) -> RunMain:
     """Runs a main as a user does, in an empty folder: run_main("cmgen.train", "--help")."""
 
     def run(
-        main: str, *arguments: str, python: tuple[str, ...] = ()
+        main: str, *arguments: str, python: tuple[str, ...] = (), timeout: float = 300
     ) -> "subprocess.CompletedProcess[str]":
         where = [str(ROOT / main)] if main.endswith(".py") else ["-m", main]
         command = [sys.executable, *python, *where, *arguments]
@@ -42,7 +42,7 @@ def run_main(tmp_path: Path) -> RunMain:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
 
