@@ -4,6 +4,8 @@ The numbers come with the batch (see `data.pipeline`), so that a resumed run, or
 replicas, augments each example alike.
 """
 
+import math
+
 import tensorflow as tf
 
 UNIFORMS = 16  # numbers that the pipeline draws for each example
@@ -45,6 +47,50 @@ def color_jitter(images: tf.Tensor, uniforms: tf.Tensor, strength: float) -> tf.
     return mean + (images - mean) * (1 + strength * contrast * 0.5)
 
 
+def rotate_hue(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Turns the colours about the grey axis: half of the pictures by up to 180 degrees.
+
+    Args:
+      images: [batch, h, w, 3] in [-1, 1].
+      uniforms: [batch, 2]; the first chooses the pictures, the second the angle.
+    """
+    turned = tf.cast(uniforms[:, 0] < 0.5, tf.float32)
+    angle = turned * math.pi * (2 * uniforms[:, 1] - 1)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    # Rodrigues' formula about (1, 1, 1) / sqrt(3): a circulant matrix.
+    same = cosine + (1 - cosine) / 3
+    after = (1 - cosine) / 3 - sine / math.sqrt(3)
+    before = (1 - cosine) / 3 + sine / math.sqrt(3)
+    rows = [[same, after, before], [before, same, after], [after, before, same]]
+    matrix = tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+    return tf.einsum("bhwc,bdc->bhwd", images, matrix)
+
+
+def mix_up(
+    inputs: tf.Tensor, targets: tf.Tensor, uniforms: tf.Tensor, strength: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Blends each example, and its target, with its neighbour's.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018), eq. 1, with weights from
+    [1 - strength / 2, 1].
+
+    Args:
+      inputs: [batch, ...].
+      targets: [batch, classes].
+      uniforms: [batch] in [0, 1).
+      strength: 0 leaves everything as it is.
+
+    Returns:
+      (inputs, targets), blended.
+    """
+    share = 0.5 * strength * uniforms
+    wide = tf.reshape(share, [-1] + [1] * (len(inputs.shape) - 1))
+    partner = tf.roll(inputs, 1, axis=0)
+    inputs += wide * (partner - inputs)
+    targets += share[:, None] * (tf.roll(targets, 1, axis=0) - targets)
+    return inputs, targets
+
+
 def augment_for_discriminator(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Mild differentiable augmentation, the same for real and generated pictures.
 
@@ -59,14 +105,17 @@ def augment_for_discriminator(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tens
 
 
 def augment_for_verifier(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """Stronger colour, shift and one erased square, for classifiers of pictures.
+    """Stronger colour, hue, shift and one erased square, for classifiers of pictures.
 
-    The square: DeVries and Taylor, "Improved Regularization ... with Cutout" (2017).
+    Walls and clothes come in all hues, and a classifier that learns them by heart from a few
+    recordings fails on new ones. The square: DeVries and Taylor, "Improved Regularization ... with
+    Cutout" (2017).
 
     Args:
       images: [batch, h, w, 3] in [-1, 1].
       uniforms: [batch, 16].
     """
+    images = rotate_hue(images, uniforms[:, 10:12])
     images = shift_pixels(color_jitter(images, uniforms[:, :3], 0.8), uniforms[:, 3:5], 0.1)
     images = images * (1 + 0.3 * (2 * uniforms[:, None, None, 5:8] - 1))
     size = images.shape[1]
@@ -93,7 +142,7 @@ def augment_lms(lms: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     band = tf.range(mels, dtype=tf.float32)[None, :, None] / mels
     level = 0.10 * _signed(uniforms, 0, 3) + 0.12 * _signed(uniforms, 1, 3) * (band - 0.4)
     for k in range(3):  # waves over the bands with random phases
-        phase = 2 * 3.14159265 * (uniforms[:, 2 + k, None, None] + (k + 1) * 1.3 * band)
+        phase = 2 * math.pi * (uniforms[:, 2 + k, None, None] + (k + 1) * 1.3 * band)
         level += 0.06 * uniforms[:, 5 + k, None, None] * tf.sin(phase)
     lms = lms + level
     floor = -1 + 0.5 * uniforms[:, 13, None, None] ** 2  # a noisier room hides what is soft

@@ -37,6 +37,7 @@ class Encoder(keras.Model):
     ):
         super().__init__(**kw)
         self.config = config
+        self.num_classes = num_classes
         self.trunk = self._convolutions(config, policy)
         dense = {"dtype": policy, "kernel_regularizer": _l2(config.l2)}
         self.hidden = keras.layers.Dense(config.hidden, activation="relu", name="hidden", **dense)
