@@ -66,31 +66,6 @@ def rotate_hue(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     return tf.einsum("bhwc,bdc->bhwd", images, matrix)
 
 
-def mix_up(
-    inputs: tf.Tensor, targets: tf.Tensor, uniforms: tf.Tensor, strength: float
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Blends each example, and its target, with its neighbour's.
-
-    Zhang et al., "mixup: Beyond Empirical Risk Minimization" (2018), eq. 1, with weights from
-    [1 - strength / 2, 1].
-
-    Args:
-      inputs: [batch, ...].
-      targets: [batch, classes].
-      uniforms: [batch] in [0, 1).
-      strength: 0 leaves everything as it is.
-
-    Returns:
-      (inputs, targets), blended.
-    """
-    share = 0.5 * strength * uniforms
-    wide = tf.reshape(share, [-1] + [1] * (len(inputs.shape) - 1))
-    partner = tf.roll(inputs, 1, axis=0)
-    inputs += wide * (partner - inputs)
-    targets += share[:, None] * (tf.roll(targets, 1, axis=0) - targets)
-    return inputs, targets
-
-
 def augment_for_discriminator(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Mild differentiable augmentation, the same for real and generated pictures.
 

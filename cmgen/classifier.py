@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from cmgen.augment import augment_for_verifier, augment_lms, mix_up
+from cmgen.augment import augment_for_verifier, augment_lms
 from cmgen.config import EncoderConfig
 from cmgen.networks import Encoder, ImageEncoder, SoundEncoder
 from cmgen.replica import scale_loss
@@ -48,17 +48,15 @@ class Classifier(keras.Model):
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update. batch: lms or image, label [batch], uniforms [batch, 16]; returns metrics."""
         inputs, labels = batch[self.key], batch["label"]
-        targets = tf.one_hot(labels, self.encoder.num_classes)
         if self.config.augment:
             inputs = AUGMENTATIONS[self.key](inputs, batch["uniforms"])
-            inputs, targets = mix_up(inputs, targets, batch["uniforms"][:, -1], self.config.mix_up)
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.cast(self.optimizer.iterations, tf.int32), 2 * replica])
         with tf.GradientTape() as tape:
             logits = self.encoder(inputs, training=True, seed=seed)
             loss = keras.losses.categorical_crossentropy(
-                targets,
+                tf.one_hot(labels, self.encoder.num_classes),
                 logits,
                 from_logits=True,
                 label_smoothing=self.config.label_smoothing,

@@ -103,8 +103,6 @@ class EncoderConfig:
     batch_size: int = 64
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
-    # How much of its neighbour a training example may be blended with: at most half of this.
-    mix_up: float = 0.0
     weight_decay: float = 0.02
 
 

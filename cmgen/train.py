@@ -46,8 +46,6 @@ ENCODER_HELP = {
     "batch_size": "Items a step.",
     "learning_rate": "Adam's highest learning rate.",
     "label_smoothing": "Share of each target spread over all classes.",
-    "mix_up": "How far an example may be blended with its neighbour, 0 to 1.",
-    "mix_up": "Blend each training example with its neighbour by at most half of this.",
     "weight_decay": "Share of the weights that Adam takes away, times the learning rate.",
 }
 SECTION_HELP = {

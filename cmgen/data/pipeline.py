@@ -2,6 +2,9 @@
 
 Data that fit in `cache_gib` are decoded once into memory; there the batch of step n is a function
 of (seed, n) alone. Larger data stream from their shards (`streaming.py`).
+
+Functions that tf.data maps have no Python control flow on tensors; converting them by autograph
+would take longer than all the rest of starting up, hence `do_not_convert`.
 """
 
 from collections.abc import Callable
@@ -73,18 +76,21 @@ def training_dataset(
         noise, uniforms = sampling.draw_numbers(step, *shape, batches.seed)
         return {"noise": noise, "uniforms": uniforms}
 
+    @tf.autograph.experimental.do_not_convert
+    def with_numbers(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return _finish(example) | numbers(step)
+
     if recordings.sound is None:
         examples = streaming.training_examples(recordings, batches.batch_size, batches.seed, window)
-        drawn = steps.map(numbers)
-        return (
-            tf.data.Dataset.zip(examples.skip(start_step), drawn)
-            .map(lambda example, drawn: _finish(example) | drawn)
-            .prefetch(2)
-        )
+        numbered = tf.data.Dataset.zip(steps, examples.skip(start_step))
+        return numbered.map(with_numbers).prefetch(2)
     cut = _cutter(recordings, batches, window)
-    return steps.map(
-        lambda step: _finish(cut(step)) | numbers(step), num_parallel_calls=2, deterministic=True
-    ).prefetch(2)
+
+    @tf.autograph.experimental.do_not_convert
+    def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        return with_numbers(step, cut(step))
+
+    return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def evaluation_windows(
@@ -116,6 +122,7 @@ def evaluation_windows(
         )
     with_images = bool((rows.frame >= 0).all())
 
+    @tf.autograph.experimental.do_not_convert
     def finish(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         whole = _finish(row)
         power = tf.reduce_mean(tf.square(whole["waveform"]), axis=1)
@@ -128,6 +135,7 @@ def evaluation_windows(
     sound, frames = recordings.sound, recordings.frames
     begin = recordings.sound_offsets[rows.recording] + rows.start
 
+    @tf.autograph.experimental.do_not_convert
     def cut(begin: tf.Tensor, row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         samples = tf.gather(sound, begin[:, None] + tf.range(window, dtype=tf.int64))
         row = row | {"waveform": samples}

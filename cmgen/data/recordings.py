@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def _read_decoded(
     sound = np.empty(size.samples, np.int16)
     frames = np.empty((size.frames, info.image_size, info.image_size, 3), np.uint8)
     parsed = records.map(
-        lambda record: parse(record, info.image_size, decode),
+        partial(parse, image_size=info.image_size, decode_sound=decode),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )

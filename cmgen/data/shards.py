@@ -185,6 +185,7 @@ class SplitWriter(AbstractContextManager["SplitWriter"]):
         return f"{self._split}-{index:05d}.tfrecord"
 
 
+@tf.autograph.experimental.do_not_convert
 def parse(
     record: tf.Tensor, image_size: int, decode_sound: Callable[[tf.Tensor], tf.Tensor]
 ) -> dict[str, tf.Tensor]:
@@ -224,6 +225,7 @@ def parse(
     }
 
 
+@tf.autograph.experimental.do_not_convert
 def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
     """What `parse` gives, without decoding: id, group, label, times, and num_samples int64 []."""
     features = {

@@ -6,6 +6,7 @@ datasets are deterministic, and their iterators can be saved by tf.train.Checkpo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -52,6 +53,7 @@ def training_examples(
     """
     classes = range(len(recordings.classes))
 
+    @tf.autograph.experimental.do_not_convert
     def labels(step: tf.Tensor) -> tf.Tensor:
         positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
         return sampling.class_stream(positions, len(classes), seed)[0]
@@ -67,9 +69,7 @@ def training_examples(
     if recordings.paired:
         both = windows("both")
     else:
-        both = tf.data.Dataset.zip(windows("sound"), windows("frames")).map(
-            lambda sound, picture: sound | picture
-        )
+        both = tf.data.Dataset.zip(windows("sound"), windows("frames")).map(_join)
     return both.batch(batch_size, drop_remainder=True)
 
 
@@ -78,6 +78,7 @@ def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.
     bounds = np.searchsorted(rows.recording, np.arange(len(recordings.labels) + 1))
     first_frame, paired = recordings.frame_offsets[:-1], recordings.paired
 
+    @tf.autograph.experimental.do_not_convert
     def cut(index: tf.Tensor, example: dict[str, tf.Tensor]) -> tf.data.Dataset:
         places = tf.range(tf.gather(bounds, index), tf.gather(bounds, index + 1))
         start, frame = tf.gather(rows.start, places), tf.gather(rows.frame, places)
@@ -100,7 +101,7 @@ def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.
     order = tf.data.Dataset.from_tensor_slices(recordings.labels[rows.recording])
     pictures = [_pictures(recordings, label) for label in range(len(recordings.classes))]
     shown = tf.data.Dataset.choose_from_datasets(pictures, order)
-    return tf.data.Dataset.zip(windows, shown).map(lambda row, image: row | {"image": image})
+    return tf.data.Dataset.zip(windows, shown).map(_join)
 
 
 def _records(recordings: Recordings, label: int | None = None) -> tf.data.Dataset:
@@ -115,16 +116,24 @@ def _files(recordings: Recordings, label: int | None = None) -> list[str]:
 
 
 def _parser(recordings: Recordings) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    size, decode = recordings.info.image_size, flac_decoder()
-    return lambda record: parse(record, size, decode)
+    size = recordings.info.image_size
+    return partial(parse, image_size=size, decode_sound=flac_decoder())
 
 
 def _pictures(recordings: Recordings, label: int) -> tf.data.Dataset:
     """A class's pictures in stored order, round and round."""
     parsed = _records(recordings, label).map(_parser(recordings))
-    return parsed.flat_map(
-        lambda example: tf.data.Dataset.from_tensor_slices(example["frames"])
-    ).repeat()
+    return parsed.flat_map(_each_frame).repeat()
+
+
+@tf.autograph.experimental.do_not_convert
+def _each_frame(example: dict[str, tf.Tensor]) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices({"image": example["frames"]})
+
+
+@tf.autograph.experimental.do_not_convert
+def _join(row: dict[str, tf.Tensor], other: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return row | other
 
 
 def _class_windows(
@@ -134,11 +143,13 @@ def _class_windows(
     files, rate = _files(recordings, label), recordings.info.sample_rate
     mixer = seed * 1000 + label
 
+    @tf.autograph.experimental.do_not_convert
     def useful(record: tf.Tensor) -> tf.Tensor:
         sizes = parse_sizes(record)
         has_sound, has_frames = sizes["num_samples"] >= window, tf.size(sizes["times"]) > 0
         return {"sound": has_sound, "frames": has_frames, "both": has_sound & has_frames}[need]
 
+    @tf.autograph.experimental.do_not_convert
     def windows(visit: tf.Tensor, example: dict[str, tf.Tensor]) -> tf.data.Dataset:
         if need == "frames":
             cut = _draw_frames(visit, example, mixer)
@@ -146,6 +157,7 @@ def _class_windows(
             cut = _draw_windows(visit, example, mixer, window, rate, need == "both")
         return tf.data.Dataset.from_tensor_slices(cut)
 
+    @tf.autograph.experimental.do_not_convert
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Not Dataset.shuffle: inside a function its state cannot be saved with the iterator.
         order = sampling.shuffled_range(len(files), mixer, number)
