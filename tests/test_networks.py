@@ -1,0 +1,75 @@
+"""Shapes, ranges and sizes of the networks, the paper's among them; one step of each encoder."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen.classifier import Classifier, build_encoder
+from cmgen.config import EncoderConfig, GanConfig
+from cmgen.networks import Discriminator, Generator
+
+SMALL = EncoderConfig(widths=(4, 8), hidden=16)
+PAPER = dataclasses.replace(SMALL, architecture="paper", normalization="none", l2=0.01)
+SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
+
+
+@pytest.mark.parametrize("upsampling", ["resize", "deconvolution"])
+@pytest.mark.parametrize("size", [32, 64])
+def test_generator_and_discriminator_fit_each_other(upsampling, size):
+    config = GanConfig(generator_channels=4, discriminator_channels=4, upsampling=upsampling)
+    generator, discriminator = Generator(config, size), Discriminator(config, size)
+    encoding, noise = tf.random.normal([3, 128]), tf.random.normal([3, 10])
+    image = generator((encoding, noise))
+    assert image.shape == [3, size, size, 3]
+    assert float(tf.reduce_max(tf.abs(image))) <= 1
+    assert discriminator((image, encoding)).shape == [3]
+    other = generator((encoding, noise + 1))
+    assert float(tf.reduce_max(tf.abs(other - image))) > 1e-4
+
+
+def test_the_paper_s_discriminator_joins_512_and_64_maps_of_4_by_4():
+    config = GanConfig(discriminator_channels=64, conditioning="concat")
+    discriminator = Discriminator(config, 64)
+    features = discriminator.features(tf.zeros([2, 64, 64, 3]))
+    assert features.shape == [2, 4, 4, 512]
+    discriminator.score(features, tf.zeros([2, 128]))
+    assert discriminator.join.kernel.shape == (1, 1, 512 + 64, 512)
+
+
+def test_paper_image_encoder_has_the_layers_of_figure_5():
+    encoder = build_encoder(
+        "image", 13, dataclasses.replace(PAPER, hidden=1024), (64, 64, 3), "float32"
+    )
+    kernels = [tuple(v.shape) for v in encoder.variables if len(v.shape) == 4]
+    widths = [3, 16, 16, 32, 32, 64, 64]
+    assert kernels == [(3, 3, a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    dense = [tuple(v.shape) for v in encoder.variables if len(v.shape) == 2]
+    assert dense == [(16 * 16 * 64, 1024), (1024, 128), (128, 13)]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("config", [SMALL, PAPER], ids=["strided", "paper"])
+@pytest.mark.parametrize("key", ["lms", "image"])
+def test_an_encoder_learns_two_classes(key, config, policy):
+    keras.utils.set_random_seed(1)
+    encoder = build_encoder(key, 2, config, SHAPES[key], policy)
+    model = Classifier(encoder, key, dataclasses.replace(config, augment=False, dropout=0.0), 40)
+    model.compile()
+    label = tf.constant([0, 1] * 8)
+    level = tf.reshape(tf.cast(label, tf.float32) - 0.5, [-1] + [1] * len(SHAPES[key]))
+    inputs = tf.broadcast_to(level, [16, *SHAPES[key]])
+    batch = {key: inputs, "label": label, "uniforms": tf.zeros([16, 16])}
+    step = tf.function(model.train_step)
+    losses = [float(step(batch)["loss/classification"]) for _ in range(40)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert encoder.encode(inputs).shape == [16, 128]
+    assert encoder.encode(inputs).dtype == tf.float32
+
+
+def test_encoding_is_what_the_class_is_told_from():
+    encoder = build_encoder("image", 3, SMALL, SHAPES["image"], "float32")
+    images = tf.random.stateless_normal([4, 32, 32, 3], [1, 2])
+    np.testing.assert_allclose(encoder.classify(encoder.encode(images)), encoder(images), atol=1e-6)
