@@ -1,6 +1,7 @@
 """Shapes, ranges and sizes of the networks, the paper's among them; one step of each encoder."""
 
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
@@ -45,7 +46,7 @@ def test_paper_image_encoder_has_the_layers_of_figure_5():
     )
     kernels = [tuple(v.shape) for v in encoder.variables if len(v.shape) == 4]
     widths = [3, 16, 16, 32, 32, 64, 64]
-    assert kernels == [(3, 3, a, b) for a, b in zip(widths, widths[1:], strict=False)]
+    assert kernels == [(3, 3, a, b) for a, b in itertools.pairwise(widths)]
     dense = [tuple(v.shape) for v in encoder.variables if len(v.shape) == 2]
     assert dense == [(16 * 16 * 64, 1024), (1024, 128), (128, 13)]
 
