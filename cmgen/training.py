@@ -145,7 +145,10 @@ def _fit(
 ) -> None:
     """Runs `steps` training steps with the callbacks in their order; signals and bars are mended."""
     try:
-        model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, callbacks=watchers)
+        # The batches come in their order; Keras warns unless told that it need not shuffle.
+        model.fit(
+            batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0, callbacks=watchers
+        )
     finally:
         for watcher in watchers:
             if isinstance(watcher, callbacks.Progress):
