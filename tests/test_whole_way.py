@@ -19,6 +19,7 @@ from test_readme import PYTHON, main_commands
 
 from cmgen.sound_files import decode_sound_file
 from tests import fixtures
+from tools import make_sub_urmp_fixture
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +82,24 @@ def test_killed_run_ends_with_the_same_weights(tmp_path, monkeypatch, run_main: 
         np.testing.assert_array_equal(value, found[name], err_msg=name)
     with np.load(whole / "generator.npz") as a, np.load(killed / "generator.npz") as b:
         assert all(np.array_equal(a[name], b[name]) for name in a.files)
+
+
+def test_sub_urmp_is_prepared_trained_on_and_evaluated(
+    tmp_path, monkeypatch, run_main: RunMain
+) -> None:
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    make_sub_urmp_fixture.write_tree(tmp_path / "tree", 12)
+    arguments = [*TINY, "--train_steps=6", "--data=prepared", "--workdir=run"]
+    for main, *flags in (
+        ("cmgen.prepare", "--input=tree", "--output=prepared", "--image_size=32"),
+        ("cmgen.train", *arguments),
+        ("cmgen.evaluate", "--workdir=run", "--output=scores.json", "--data=tree"),
+    ):
+        ran = run_main(main, *flags)
+        assert ran.returncode == 0, f"{main}\n{ran.stderr[-3000:]}"
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert set(scores["splits"]) == {"train", "validation", "test"}
+    assert 0.0 <= scores["accuracy_test"] <= 1.0
 
 
 def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) -> None:
