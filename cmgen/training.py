@@ -60,7 +60,7 @@ def run(config: TrainConfig) -> None:
 
 def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
-    policy = _policy(config, has_fast_bfloat16())
+    policy = _policy(config)
     classes = 13
     encoders = {
         name: checkpoint.make_encoder(name, classes, config, policy)
@@ -109,8 +109,10 @@ def has_fast_bfloat16() -> bool:
     return cpu.exists() and any(unit in cpu.read_text() for unit in BFLOAT16_UNITS)
 
 
-def _policy(config: TrainConfig, default: bool) -> str:
-    mixed = default if config.mixed_precision is None else config.mixed_precision
+def _policy(config: TrainConfig) -> str:
+    mixed = config.mixed_precision
+    if mixed is None:
+        mixed = has_fast_bfloat16()
     return "mixed_bfloat16" if mixed else "float32"
 
 
@@ -172,7 +174,7 @@ def train_encoder(
     settings: EncoderConfig = getattr(config, name)
     key = "lms" if name == "sound_encoder" else "image"
     with get_strategy(config.strategy).scope():
-        policy = _policy(config, False)
+        policy = _policy(config)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
         model = Classifier(encoder, key, settings, settings.train_steps)
         model.compile()
@@ -222,7 +224,7 @@ def train_gan(
     """Trains the S2I GAN; the averaged generator that is best on validation goes to generator.npz."""
     workdir = Path(config.workdir)
     classes = tuple(train.classes)
-    policy = _policy(config, False)
+    policy = _policy(config)
     with get_strategy(config.strategy).scope():
         encoder = checkpoint.make_encoder("sound_encoder", len(classes), config, policy)
         checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, "sound_encoder"))

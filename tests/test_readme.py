@@ -81,4 +81,4 @@ def test_linked_files_exist(document: str) -> None:
 
 @pytest.mark.parametrize("snippet", PYTHON)
 def test_snippet_is_python(snippet: str) -> None:
-    ast.parse(snippet)
+    assert ast.parse(snippet).body

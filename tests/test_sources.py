@@ -104,15 +104,15 @@ def test_recordings_are_divided_by_class(count, expected):
 def test_dividing_depends_on_the_seed_alone():
     items = make_items({"": {"bell": 20}})
 
-    def test_ids(seed: int, given: list[FileItem]) -> list[str]:
+    def held_out(seed: int, given: list[FileItem]) -> list[str]:
         divided = assign_splits(given, PrepareConfig(seed=seed))
         return [item.id for item in divided if item.split == "test"]
 
-    assert test_ids(1, items) == test_ids(1, items)
-    assert test_ids(1, items) != test_ids(2, items)
+    assert held_out(1, items) == held_out(1, items)
+    assert held_out(1, items) != held_out(2, items)
     # Other classes don't change how this one is divided.
     more = make_items({"": {"bell": 20, "drum": 5}})
-    assert test_ids(1, items) == [i for i in test_ids(1, more) if "bell" in i]
+    assert held_out(1, items) == [i for i in held_out(1, more) if "bell" in i]
 
 
 def test_shares_can_make_everything_one_split():

@@ -1,8 +1,8 @@
 """Writes a tiny tree in the layout of the released Sub-URMP, with its odd cases.
 
 Examples:
-  python tools/make_sub_urmp_fixture.py --output=/tmp/sub_urmp
-  python -m cmgen.prepare --input=/tmp/sub_urmp --output=/tmp/prepared
+  python tools/make_sub_urmp_fixture.py --output=sub_urmp
+  python -m cmgen.prepare --input=sub_urmp --output=prepared
 
 Odd cases: double_bass with its underscore, two identical channels, songs in one split only (always
 so in the release), one training song alone, pictures wider than high, a .jpg without its .wav, and
