@@ -38,6 +38,7 @@ CHOICES = {
 SHARES = ("dropout", "label_smoothing", "beta_1", "beta_2")
 NOT_NEGATIVE = (
     "cache_gib",
+    "squeeze",
     "l2",
     "weight_decay",
     "mismatch_weight",
@@ -91,6 +92,11 @@ class EncoderConfig:
     """A convolutional classifier whose last hidden layer is the encoding (paper, Figs. 4 and 5)."""
 
     widths: tuple[int, ...] = (32, 64, 96, 128)
+    # One for each width, or none for strides of 2; a first stride of 1 keeps thin things: a bow, a
+    # mouthpiece, one partial.
+    strides: tuple[int, ...] = ()
+    # Channels of a last 1 x 1 convolution, so that more places can be kept; 0 leaves it out.
+    squeeze: int = 0
     hidden: int = 256
     encoding_size: int = 128
     dropout: float = 0.3
@@ -210,6 +216,14 @@ def validate(config: TrainConfig) -> None:
         config.task,
         "pictures to sound come in a later version; give sound_encoder, image_encoder or s2i",
     )
+    for prefix in ("sound_encoder", "image_encoder", "verifier"):
+        encoder = getattr(config, prefix)
+        _require(
+            len(encoder.strides) in (0, len(encoder.widths)),
+            f"{prefix}_strides",
+            encoder.strides,
+            f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
+        )
     _require(
         config.batch_size % 2 == 0,
         "batch_size",
@@ -238,6 +252,8 @@ def _check_value(flag: str, name: str, value: Any) -> None:
         _require(value >= 0, flag, value, "must not be negative")
     elif name == "widths":
         _require(bool(value) and min(value) >= 1, flag, value, "needs numbers of at least 1")
+    elif name == "strides":
+        _require(min(value, default=1) >= 1, flag, value, "needs numbers of at least 1")
     elif type(value) is int and name != "seed":
         _require(value >= 1, flag, value, "must be at least 1")
 

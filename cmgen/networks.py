@@ -106,13 +106,16 @@ def _convolution(
 
 
 def _strided_trunk(config: EncoderConfig, policy: Policy) -> list[keras.layers.Layer]:
-    """3 x 3 convolutions of stride 2; the paper draws no pooling for sound and no strides."""
+    """3 x 3 convolutions with strides; the paper draws no pooling for sound and no strides."""
     trunk: list[keras.layers.Layer] = []
-    for i, width in enumerate(config.widths):
+    strides = config.strides or (2,) * len(config.widths)
+    for i, (width, stride) in enumerate(zip(config.widths, strides, strict=True)):
         normalize = normalization(config.normalization, dtype=policy, name=f"normalize_{i}")
-        trunk.append(_convolution(i, width, 2, policy, use_bias=normalize is None))
+        trunk.append(_convolution(i, width, stride, policy, use_bias=normalize is None))
         trunk += [normalize] if normalize is not None else []
         trunk.append(keras.layers.ReLU(dtype=policy))
+    if config.squeeze:
+        trunk.append(keras.layers.Conv2D(config.squeeze, 1, name="squeeze", dtype=policy))
     return trunk
 
 

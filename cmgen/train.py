@@ -35,6 +35,8 @@ NOT_FLAGS = ("sound",)
 
 ENCODER_HELP = {
     "widths": "Channels of the convolutions, comma-separated.",
+    "strides": "Strides of the convolutions, one for each width; 2 throughout if empty.",
+    "squeeze": "Channels of a last 1 x 1 convolution; 0 leaves it out.",
     "hidden": "Width of the dense layer before the encoding.",
     "encoding_size": "Length of the encoding.",
     "dropout": "Share of units dropped while training.",
@@ -133,7 +135,7 @@ class _IntegersParser(flags.ArgumentParser):
     def parse(self, argument: Any) -> tuple[int, ...]:
         if isinstance(argument, tuple):
             return argument
-        return tuple(int(part) for part in argument.split(","))
+        return tuple(int(part) for part in argument.split(",") if part)
 
 
 class Setting(typing.NamedTuple):
