@@ -11,6 +11,7 @@ from cmgen.errors import UserError
 
 TASKS = ("sound_encoder", "image_encoder", "s2i", "i2s")
 STRATEGIES = ("auto", "default", "mirrored")
+MISMATCHES = ("class", "instrument", "recording", "mixed")
 CONDITIONINGS = ("concat", "projection")
 UPSAMPLINGS = ("deconvolution", "resize")
 NORMALIZATIONS = ("none", "batch")
@@ -33,12 +34,15 @@ CHOICES = {
     "generator_normalization": NORMALIZATIONS,
     "discriminator_normalization": NORMALIZATIONS,
     "conditioning": CONDITIONINGS,
+    "mismatch": MISMATCHES,
     "upsampling": UPSAMPLINGS,
 }
 SHARES = ("dropout", "label_smoothing", "beta_1", "beta_2")
 NOT_NEGATIVE = (
     "cache_gib",
     "squeeze",
+    "correspondence_weight",
+    "mismatch_seconds",
     "l2",
     "weight_decay",
     "mismatch_weight",
@@ -110,6 +114,10 @@ class EncoderConfig:
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
     weight_decay: float = 0.02
+    # Weight of finding the picture of the sound's own instant (sound encoder alone; its partner is
+    # an image encoder), among so many instants of each recording; 0 trains for the class alone.
+    correspondence_weight: float = 0.0
+    correspondence_instants: int = 12
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,11 @@ class GanConfig:
     upsampling: str = "resize"
     # Weight of S_w, the score of a real picture with the sound of another class; 0 leaves it out.
     mismatch_weight: float = 1.0
+    # What a real picture and its wrong sound have in common: nothing ("class"), the instrument, the
+    # recording, or by turns nothing and the recording ("mixed").
+    mismatch: str = "class"
+    # Two moments of one recording that make a wrong pair lie at least so far apart.
+    mismatch_seconds: float = 0.5
     # gamma of the zero-centred gradient penalty on real pairs (R1) and on generated ones (R2).
     r1_gamma: float = 1.0
     r2_gamma: float = 0.0
@@ -146,6 +159,8 @@ class TrainConfig:
 
     task: str = "s2i"
     workdir: str = "runs/s2i"
+    # The GAN is trained and measured on these classes alone; all if empty. Encoders see all.
+    only_classes: tuple[str, ...] = ()
     train_steps: int = 2500
     batch_size: int = 64
     checkpoint_steps: int = 250
@@ -224,6 +239,14 @@ def validate(config: TrainConfig) -> None:
             encoder.strides,
             f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
         )
+    instants = config.sound_encoder.correspondence_instants
+    _require(
+        not config.sound_encoder.correspondence_weight
+        or config.sound_encoder.batch_size % (2 * instants) == 0,
+        "sound_encoder_batch_size",
+        config.sound_encoder.batch_size,
+        f"must be a multiple of twice --sound_encoder_correspondence_instants, {2 * instants}",
+    )
     _require(
         config.batch_size % 2 == 0,
         "batch_size",

@@ -62,9 +62,15 @@ class Encoder(keras.Model):
         x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
         return self.encoding(self.dropout(self.hidden(x), seed=seed))
 
-    def encode(self, inputs: tf.Tensor) -> tf.Tensor:
-        """inputs as for `call` -> float32 [batch, encoding_size], not negative."""
-        return tf.cast(self._hidden(inputs, training=False, seed=None), tf.float32)
+    def encode(
+        self, inputs: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """inputs and seed as for `call` -> float32 [batch, encoding_size], not negative."""
+        return tf.cast(self._hidden(inputs, training, seed), tf.float32)
+
+    def logits(self, encoding: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """What `encode` gave -> float32 [batch, classes]; seed as for `call`."""
+        return self.classify(self.dropout(encoding, seed=None if seed is None else seed + [0, 1]))
 
     def call(
         self, inputs: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
@@ -73,9 +79,7 @@ class Encoder(keras.Model):
 
         `seed` int32 [2] keys the dropout; without it nothing is dropped.
         """
-        encoding = self._hidden(inputs, training, seed)
-        next_seed = None if seed is None else seed + [0, 1]
-        return self.classify(self.dropout(encoding, seed=next_seed))
+        return self.logits(self._hidden(inputs, training, seed), seed)
 
 
 class SoundEncoder(Encoder):

@@ -114,7 +114,7 @@ def evaluation_windows(
     Args:
       recordings: of `load_split`.
       stride: 1 takes every window; more takes a fixed subset.
-      config: the run's; its sound window and silence_dbfs count.
+      config: the run's; its sound window, silence_dbfs and only_classes count.
       batch_size: the last batch may be smaller.
 
     Returns:
@@ -123,7 +123,9 @@ def evaluation_windows(
       "sounding": bool [b], whether the window is louder than silence_dbfs}.
     """
     window = config.sound.window_samples
-    rows = evaluation_rows(recordings, stride, window, config.sound.sample_rate)
+    rows = evaluation_rows(
+        recordings, stride, window, config.sound.sample_rate, config.only_classes
+    )
     if not len(rows.recording):
         raise UserError(
             f"{recordings.folder}: split {recordings.split!r} has no window of "
@@ -160,12 +162,17 @@ def evaluation_windows(
 
 
 def evaluation_rows(
-    recordings: Recordings, stride: int, window: int, sample_rate: int
+    recordings: Recordings,
+    stride: int,
+    window: int,
+    sample_rate: int,
+    only: tuple[str, ...] = (),
 ) -> streaming.Rows:
-    """Which windows and pictures `evaluation_windows` gives."""
+    """Which windows and pictures `evaluation_windows` gives; `only`: of these classes, if any."""
     chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     samples, offsets = recordings.samples, recordings.frame_offsets
-    with_sound = samples >= window
+    wanted = [not only or name in only for name in recordings.classes]
+    with_sound = (samples >= window) & np.array(wanted)[recordings.labels]
     pictures = [
         np.flatnonzero(np.repeat(recordings.labels == label, np.diff(offsets)))
         for label in range(len(recordings.classes))
@@ -276,4 +283,6 @@ def _drawn_classes(recordings: Recordings, batches: BatchConfig) -> list[int]:
             f"--class={','.join(unknown)}: {recordings.folder} has no such class, only "
             f"{', '.join(recordings.classes)}"
         )
-    return [i for i, name in enumerate(recordings.classes) if not batches.only or name in batches.only]
+    return [
+        i for i, name in enumerate(recordings.classes) if not batches.only or name in batches.only
+    ]

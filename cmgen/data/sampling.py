@@ -95,9 +95,7 @@ def pick_starts(step: tf.Tensor, low: tf.Tensor, high: tf.Tensor, seed: int) -> 
     return tf.minimum(low + tf.cast(draw * span, tf.int64), high)
 
 
-def share_pairs(
-    label: tf.Tensor, visit: tf.Tensor, mismatch: str
-) -> tuple[tf.Tensor, tf.Tensor]:
+def share_pairs(label: tf.Tensor, visit: tf.Tensor, mismatch: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Lets the two members of pairs (rows 2q and 2q + 1) share their class or their recording.
 
     Args:
