@@ -120,6 +120,12 @@ class EncoderConfig:
     correspondence_instants: int = 12
 
 
+# For pictures: the first convolution keeps the resolution, and 8 x 8 places are kept to the end.
+PICTURE_ENCODER = EncoderConfig(
+    widths=(16, 32, 64, 64, 96, 96), strides=(1, 2, 2, 1, 2, 1), squeeze=32
+)
+
+
 @dataclass(frozen=True)
 class GanConfig:
     """Generator, discriminator, objective and optimizers (paper, Fig. 2 and section 3)."""
@@ -172,8 +178,8 @@ class TrainConfig:
     sound: SoundConfig = field(default_factory=SoundConfig)
     data: DataConfig = field(default_factory=DataConfig)
     sound_encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    image_encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    verifier: EncoderConfig = field(default_factory=EncoderConfig)
+    image_encoder: EncoderConfig = PICTURE_ENCODER
+    verifier: EncoderConfig = PICTURE_ENCODER
     gan: GanConfig = field(default_factory=GanConfig)
 
 

@@ -17,16 +17,12 @@ from tqdm import tqdm
 from cmgen import images
 from cmgen.augment import UNIFORMS, augment_for_correspondence
 from cmgen.classifier import build_encoder
-from cmgen.config import EncoderConfig
+from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import VARIABLES, Tracks
 from cmgen.errors import UserError
 from cmgen.networks import Encoder
 
-# The first convolution keeps the resolution: a bow is one pixel thin.
-NETWORK = EncoderConfig(
-    widths=(16, 32, 64, 64, 96, 96), strides=(1, 2, 2, 1, 2, 1), squeeze=32, hidden=160
-)
 STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3
 _FEWEST = 10  # windows from which a correlation says something
 
@@ -46,7 +42,11 @@ class PoseRegressor:
     def __init__(self, num_classes: int, image_size: int, policy: str = "float32"):
         self.num_classes = num_classes
         self.encoder: Encoder = build_encoder(
-            "image", num_classes * len(VARIABLES), NETWORK, (image_size, image_size, 3), policy
+            "image",
+            num_classes * len(VARIABLES),
+            PICTURE_ENCODER,
+            (image_size, image_size, 3),
+            policy,
         )
         self._estimate = tf.function(self._own_outputs, reduce_retracing=True)
 
