@@ -120,7 +120,9 @@ class EncoderConfig:
     correspondence_instants: int = 12
 
 
-# For pictures: the first convolution keeps the resolution, and 8 x 8 places are kept to the end.
+# The first convolution keeps the resolution, and 16 x 6 places of an LMS, 8 x 8 of a picture, are
+# kept to the end.
+SOUND_ENCODER = EncoderConfig(widths=(24, 48, 64, 96, 128), strides=(1, 2, 2, 2, 1), squeeze=48)
 PICTURE_ENCODER = EncoderConfig(
     widths=(16, 32, 64, 64, 96, 96), strides=(1, 2, 2, 1, 2, 1), squeeze=32
 )
@@ -177,7 +179,7 @@ class TrainConfig:
     mixed_precision: bool | None = None
     sound: SoundConfig = field(default_factory=SoundConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    sound_encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    sound_encoder: EncoderConfig = SOUND_ENCODER
     image_encoder: EncoderConfig = PICTURE_ENCODER
     verifier: EncoderConfig = PICTURE_ENCODER
     gan: GanConfig = field(default_factory=GanConfig)
@@ -242,7 +244,7 @@ def validate(config: TrainConfig) -> None:
         _require(
             len(encoder.strides) in (0, len(encoder.widths)),
             f"{prefix}_strides",
-            encoder.strides,
+            ",".join(map(str, encoder.strides)),
             f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
         )
     instants = config.sound_encoder.correspondence_instants

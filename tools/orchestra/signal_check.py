@@ -231,9 +231,11 @@ def training_step(model: Any, prepare: Any, steps: int) -> Any:
                 known, logits, from_logits=True, label_smoothing=0.05
             )
             error = tf.abs(found - pose)
-            huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
-            loss = 3.0 * tf.reduce_sum(huber * weights) / tf.reduce_sum(weights)
-            loss += 0.3 * tf.reduce_sum(entropy * playing) / tf.reduce_sum(playing)
+            huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05) * weights
+            # Each variable's own mean: few windows have a bow.
+            means = tf.reduce_sum(huber, axis=0) / (tf.reduce_sum(weights, axis=0) + 1e-6)
+            loss = 3.0 * tf.reduce_sum(means)
+            loss += tf.reduce_sum(entropy * playing) / tf.reduce_sum(playing)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
