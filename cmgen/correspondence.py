@@ -95,16 +95,14 @@ class CorrespondenceClassifier(keras.Model):
         return metrics
 
     def _augmented(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Both inputs, varied alike for all instants of a recording: what differs is the music."""
+        """Both inputs, each window varied by its own numbers; none of it moves the pose."""
         inputs = {key: batch[key] for key in self.encoders}
         if not self.config.augment:
             return inputs
-        instants = self.config.correspondence_instants
-        row = tf.range(tf.shape(batch["uniforms"])[0])
-        uniforms = tf.gather(batch["uniforms"], row - row % instants)
+        uniforms = batch["uniforms"]
         return {
             "lms": augment_lms(inputs["lms"], uniforms),
-            "image": augment_for_correspondence(inputs["image"], uniforms),
+            "image": augment_for_correspondence(inputs["image"], tf.reverse(uniforms, [1])),
         }
 
     def _class_loss(
