@@ -30,6 +30,13 @@ def make(config=CONFIG, steps=100):
     return model
 
 
+def with_plain_descent(model):
+    """Adam would blow rounding differences of tiny gradients up to whole steps."""
+    keras.Model.compile(model, optimizer=keras.optimizers.SGD(0.1))
+    model.optimizer.build(model.moving)
+    return model
+
+
 def examples(seed=0, count=16):
     """Two recordings of 8 instants; the height of a bar is the instant, its colour the class."""
     rng = np.random.default_rng(seed)
@@ -80,24 +87,20 @@ def test_every_window_is_varied_by_its_own_numbers():
 
 def test_two_replicas_make_the_gradient_of_one():
     batch = examples()
-    one = make()
+    one = with_plain_descent(make())
     before = [np.asarray(v) for v in one.moving]
-    step = tf.function(one.train_step)
-    for _ in range(3):  # the first has a learning rate of 0
-        step(batch)
+    tf.function(one.train_step)(batch)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
-        two = make()
+        two = with_plain_descent(make())
 
     def share(context):
         first = 8 * context.replica_id_in_sync_group
         return {name: values[first : first + 8] for name, values in batch.items()}
 
     shares = strategy.experimental_distribute_values_from_function(share)
-    distributed = tf.function(lambda: strategy.run(two.train_step, (shares,)))
-    for _ in range(3):
-        distributed()
+    tf.function(lambda: strategy.run(two.train_step, (shares,)))()
     for start, a, b in zip(before, one.moving, two.moving, strict=True):
         moved, apart = np.asarray(a) - start, np.asarray(b) - np.asarray(a)
         assert np.linalg.norm(moved) > 1e-5
-        assert np.linalg.norm(apart) < 0.1 * np.linalg.norm(moved), a.path
+        assert np.linalg.norm(apart) < 0.01 * np.linalg.norm(moved), a.path
