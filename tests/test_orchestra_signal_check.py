@@ -35,7 +35,11 @@ def test_networks_train_and_their_scores_make_a_section(monkeypatch):
     monkeypatch.setattr(signal_check, "BATCH", 20)
     some = windows()
     found = {
-        name: signal_check.estimates(some, name, epochs=8, seed=0) for name in ("sound", "picture")
+        name: tuple(
+            signal_check.estimates(some, name, task, epochs=8, seed=0)
+            for task in ("instrument", "pose")
+        )
+        for name in ("sound", "picture")
     }
     for logits, pose in found.values():
         assert logits.shape == (300, 5) and pose.shape == (300, 3)

@@ -2,8 +2,8 @@
 
     python -m tools.orchestra.signal_check --corpus=cmgen/demo
 
-A small network for each, trained on the train recordings alone, names the instrument and measures
-the pose from the sound or from the picture; their scores on test recordings (and on `shifted`,
+Small networks, trained on the train recordings alone, name the instrument and measure the pose
+from the sound or from the picture; their scores on test recordings (and on `shifted`,
 apart) are written into the corpus's README. The networks are deliberately plain: a bar that they
 pass is a property of the corpus, not of a clever model.
 """
@@ -103,28 +103,23 @@ def read_corpus(corpus: Path) -> Windows:
     )
 
 
-def network(shape: tuple[int, ...], classes: int, policy: str) -> Any:
-    """Plain convolutions under two heads: (input, instrument one-hot) -> (logits, pose).
+def network(shape: tuple[int, ...], outputs: int, side: int, policy: str) -> Any:
+    """Plain convolutions and one hidden layer; `side` more inputs join before the latter.
 
-    The first convolution keeps the resolution, for a bow is one pixel thin. The instrument's head
-    sees the input alone; the pose's head is told the instrument, since what 0.7 of the range
-    looks like depends on it.
+    The first convolution keeps the resolution, for a bow is one pixel thin.
     """
     from keras import Input, Model, layers
 
-    picture, known = Input(shape), Input((classes,))
+    picture, known = Input(shape), Input((side,))
     x = picture
     for width, stride in zip(WIDTHS, STRIDES, strict=True):
         x = layers.Conv2D(width, 3, stride, "same", use_bias=False, dtype=policy)(x)
         x = layers.BatchNormalization(momentum=0.95, dtype=policy)(x)
         x = layers.ReLU(dtype=policy)(x)
     x = layers.Flatten(dtype=policy)(layers.Conv2D(SQUEEZE, 1, dtype=policy)(x))
-    x = layers.Dropout(0.3, dtype=policy)(x)
-    seen = layers.Dropout(0.3)(layers.Dense(128, "relu", dtype=policy)(x))
-    with_known = layers.Concatenate(dtype=policy)([x, known])
-    posed = layers.Dropout(0.2)(layers.Dense(160, "relu", dtype=policy)(with_known))
-    heads = [layers.Dense(size, dtype="float32")(y) for size, y in ((classes, seen), (3, posed))]
-    return Model([picture, known], heads)
+    x = layers.Concatenate(dtype=policy)([layers.Dropout(0.3, dtype=policy)(x), known])
+    x = layers.Dropout(0.2)(layers.Dense(160, "relu", dtype=policy)(x))
+    return Model([picture, known], layers.Dense(outputs, dtype="float32")(x))
 
 
 def prepared_sound(batch: Any, uniforms: Any) -> Any:
@@ -166,12 +161,11 @@ def prepared_picture(batch: Any, uniforms: Any) -> Any:
     return picture * (1 + 0.3 * (2 * uniforms[:, None, None, 7:10] - 1))
 
 
-def estimates(
-    windows: Windows, modality: str, epochs: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int) -> np.ndarray:
     """Trains one network on the train split and runs it on all others.
 
-    Returns logits [N, classes] and pose [N, 3]; rows of train are zero.
+    Returns logits [N, classes] for task `instrument`, or estimates [N, 3] for task `pose`; rows
+    of train are zero.
     """
     import keras
     import tensorflow as tf
@@ -184,24 +178,30 @@ def estimates(
     source, prepare = windows.sound, prepared_sound
     if modality == "picture":
         source, prepare = windows.image, prepared_picture
-    known = np.eye(len(windows.classes), dtype=np.float32)[windows.label]
-    pose, weights = windows.pose.astype(np.float32), pose_weights(windows)
+    one_hot = np.eye(len(windows.classes), dtype=np.float32)[windows.label]
+    # The pose networks are told the instrument: what 0.7 of the range means depends on it.
+    known, targets = one_hot, windows.pose.astype(np.float32)
+    if task == "instrument":
+        known, targets = np.zeros_like(one_hot), one_hot
+    weights = pose_weights(windows)
     policy = "mixed_bfloat16" if has_fast_bfloat16() else "float32"
-    model = network(source.shape[1:], len(windows.classes), policy)
-    # Neighbouring windows share most of their sound: every other one teaches as much.
-    chosen = np.flatnonzero(windows.of("train"))[:: 2 if modality == "sound" else 1]
+    model = network(source.shape[1:], targets.shape[1], known.shape[1], policy)
+    # Neighbouring windows share most of their sound, and their instrument: every other one teaches
+    # as much. The pose changes from picture to picture.
+    every = 1 if (modality, task) == ("picture", "pose") else 2
+    chosen = np.flatnonzero(windows.of("train"))[::every]
     steps = len(chosen) // BATCH
-    step = training_step(model, prepare, epochs * steps)
+    step = training_step(model, prepare, task, epochs * steps)
     for epoch in range(epochs):
         order = rng.permutation(chosen)[: steps * BATCH].reshape(steps, BATCH)
-        for batch in tqdm(order, desc=f"{modality} {epoch + 1}/{epochs}", unit="step", leave=False):
-            step(source[batch], known[batch], pose[batch], weights[batch])
-    logits, found = np.zeros_like(known), np.zeros_like(pose)
+        label = f"{modality} -> {task} {epoch + 1}/{epochs}"
+        for batch in tqdm(order, desc=label, unit="step", leave=False):
+            step(source[batch], known[batch], targets[batch], weights[batch])
+    outputs = np.zeros_like(targets)
     scored = np.flatnonzero(~windows.of("train"))
     for batch in np.array_split(scored, -(-len(scored) // 512)):
-        inputs = prepare(source[batch], None), tf.constant(known[batch])
-        logits[batch], found[batch] = (head.numpy() for head in model(inputs))
-    return logits, found
+        outputs[batch] = model((prepare(source[batch], None), tf.constant(known[batch]))).numpy()
+    return outputs
 
 
 def pose_weights(windows: Windows) -> np.ndarray:
@@ -211,8 +211,8 @@ def pose_weights(windows: Windows) -> np.ndarray:
     return np.stack([playing, playing & bowed, playing], axis=1).astype(np.float32)
 
 
-def training_step(model: Any, prepare: Any, steps: int) -> Any:
-    """A compiled function (inputs, known, pose, weights) that updates the model once."""
+def training_step(model: Any, prepare: Any, task: str, steps: int) -> Any:
+    """A compiled function (inputs, known, targets, weights) that updates the model once."""
     import keras
     import tensorflow as tf
 
@@ -221,22 +221,25 @@ def training_step(model: Any, prepare: Any, steps: int) -> Any:
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.02)
 
-    @tf.function(reduce_retracing=True)
-    def step(inputs: Any, known: Any, pose: Any, weights: Any) -> None:
-        inputs = prepare(inputs, tf.random.uniform([BATCH, 16]))
-        playing = weights[:, 0]
-        with tf.GradientTape() as tape:
-            logits, found = model([inputs, known], training=True)
+    def loss(outputs: Any, targets: Any, weights: Any) -> Any:
+        if task == "instrument":
+            playing = weights[:, 0]
             entropy = keras.losses.categorical_crossentropy(
-                known, logits, from_logits=True, label_smoothing=0.05
+                targets, outputs, from_logits=True, label_smoothing=0.05
             )
-            error = tf.abs(found - pose)
-            huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05) * weights
-            # Each variable's own mean: few windows have a bow.
-            means = tf.reduce_sum(huber, axis=0) / (tf.reduce_sum(weights, axis=0) + 1e-6)
-            loss = 3.0 * tf.reduce_sum(means)
-            loss += tf.reduce_sum(entropy * playing) / tf.reduce_sum(playing)
-        gradients = tape.gradient(loss, model.trainable_variables)
+            return tf.reduce_sum(entropy * playing) / tf.reduce_sum(playing)
+        error = tf.abs(outputs - targets)
+        huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05) * weights
+        # Each variable's own mean: few windows have a bow.
+        means = tf.reduce_sum(huber, axis=0) / (tf.reduce_sum(weights, axis=0) + 1e-6)
+        return tf.reduce_sum(means)
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs: Any, known: Any, targets: Any, weights: Any) -> None:
+        inputs = prepare(inputs, tf.random.uniform([BATCH, 16]))
+        with tf.GradientTape() as tape:
+            value = loss(model([inputs, known], training=True), targets, weights)
+        gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
     return step
@@ -353,7 +356,10 @@ def write_section(readme: Path, section: str) -> None:
 
 def check(windows: Windows, modalities: Iterable[str], epochs: int, seed: int) -> str:
     """Trains and scores everything; returns the README's section."""
-    predictions = {name: estimates(windows, name, epochs, seed) for name in modalities}
+    predictions = {}
+    for name in modalities:
+        logits = estimates(windows, name, "instrument", epochs, seed)
+        predictions[name] = logits, estimates(windows, name, "pose", epochs, seed)
     return report(windows, predictions)
 
 
