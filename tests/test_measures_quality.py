@@ -88,6 +88,7 @@ def test_radii_are_distances_to_the_third_neighbour():
     np.testing.assert_allclose(quality.neighbour_radii(line, k=1), [1, 1, 2, 3, 4])
     groups = ["a", "a", "a", "b", "b"]
     np.testing.assert_allclose(quality.neighbour_radii(line, groups, k=1), [6, 5, 3, 3, 7])
+    assert quality.has_neighbours(groups, k=2) and not quality.has_neighbours(groups, k=3)
     with pytest.raises(ValueError, match="other recordings"):
         quality.neighbour_radii(line, groups, k=3)
 

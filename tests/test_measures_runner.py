@@ -107,13 +107,10 @@ def test_nearest_pairs_are_drawn(report_of_all):
         assert picture.height > 8 * 32
 
 
-def test_measuring_twice_gives_the_same_but_for_the_order_of_sums(run, prepared, tmp_path):
-    first, second = (
-        runner.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"] for _ in range(2)
-    )
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        np.testing.assert_allclose(value, second[name], rtol=1e-4, atol=0.1, err_msg=name)
+def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
+    before, _ = report_of_all
+    again = runner.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"]
+    assert again == {name: before[name] for name in again}
 
 
 def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows):
@@ -130,9 +127,9 @@ def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows)
 def test_pictures_can_be_drawn_and_looked_at_again(run, test_windows):
     noise = np.random.default_rng(2017).standard_normal((len(test_windows), 10))
     again = windows.generate(run.generator, test_windows.encodings, noise)
-    np.testing.assert_allclose(
-        again.astype(int), test_windows.generated, atol=1 if len(again) <= 64 else 255
-    )
+    # One batch, so that a window has the noise that it had.
+    assert len(again) <= windows.BATCH
+    np.testing.assert_allclose(again.astype(int), test_windows.generated, atol=1)
     features, named = windows.look(run.verifier, test_windows.real)
     np.testing.assert_allclose(features, test_windows.real_features, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(named, test_windows.real_named)

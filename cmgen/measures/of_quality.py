@@ -25,7 +25,7 @@ def clouds(subject: Subject) -> list[Score]:
         "real": (test.real_features, test.groups),
         "train": (train.real_features, train.groups),
     }
-    return _cloud_scores(sets, "", {"extractor": FEATURES, "n": len(test)})
+    return _cloud_scores(subject, sets, "", {"extractor": FEATURES, "n": len(test)})
 
 
 def inception_clouds(subject: Subject, extractor: Any, weights: str) -> list[Score]:
@@ -42,15 +42,21 @@ def inception_clouds(subject: Subject, extractor: Any, weights: str) -> list[Sco
         for name, (some, groups) in pictures.items()
     }
     settings = inception.SETTINGS | {"weights": Path(weights).name, "n": number, "seed": SEED}
-    return _cloud_scores(sets, "_inception", settings)
+    return _cloud_scores(subject, sets, "_inception", settings)
 
 
 def _cloud_scores(
-    sets: Mapping[str, tuple[NDArray, NDArray]], suffix: str, settings: Mapping[str, Any]
+    subject: Subject,
+    sets: Mapping[str, tuple[NDArray, NDArray]],
+    suffix: str,
+    settings: Mapping[str, Any],
 ) -> list[Score]:
     """From (features, groups) of generated and real test pictures and of real train pictures."""
     (fake, groups), (real, _), (train, train_groups) = (
         sets[name] for name in ("generated", "real", "train")
+    )
+    floor_interval = quality.kid_interval(
+        train, real, train_groups, groups, paired=False, seed=SEED
     )
     kid = Score(
         f"kid{suffix}",
@@ -59,40 +65,39 @@ def _cloud_scores(
         quality.kid_interval(fake, real, groups, groups, paired=True, seed=SEED),
         None,
         (f"kid{suffix}_floor", quality.kid(train, real)),
-        {
-            **settings,
-            "floor_ci95": list(
-                quality.kid_interval(train, real, train_groups, groups, paired=False, seed=SEED)
-            ),
-        },
+        {**settings, "floor_ci95": list(floor_interval)},
     )
-    radii = {
-        name: quality.neighbour_radii(features, owners) for name, (features, owners) in sets.items()
+    if not all(quality.has_neighbours(owners) for _, owners in sets.values()):
+        subject.notes.append("too few recordings for neighbours, so no precision and recall")
+        return [kid]
+    return [kid, *_precision_and_recall(sets, suffix, settings)]
+
+
+def _precision_and_recall(
+    sets: Mapping[str, tuple[NDArray, NDArray]], suffix: str, settings: Mapping[str, Any]
+) -> list[Score]:
+    radii = {name: quality.neighbour_radii(*cloud) for name, cloud in sets.items()}
+
+    def shares(vectors: str, cloud: str) -> NDArray[np.bool_]:
+        return quality.inside(sets[vectors][0], sets[cloud][0], radii[cloud])
+
+    pairs = {
+        "precision": (shares("generated", "real"), shares("train", "real")),
+        "recall": (shares("real", "generated"), shares("real", "train")),
     }
-    source = (
-        "Kynkaanniemi et al. 2019, k = 3, neighbours of the same recording left out; "
-        "real: real train pictures in the place of generated ones"
-    )
-    inside = {
-        "precision": (fake, "real", (train, "real")),
-        "recall": (real, "generated", (real, "train")),
-    }
-    scores = [kid]
-    for name, (vectors, cloud, (others, other_cloud)) in inside.items():
-        hits = quality.inside(vectors, sets[cloud][0], radii[cloud])
-        ceiling = quality.inside(others, sets[other_cloud][0], radii[other_cloud])
-        scores.append(
-            Score(
-                f"{name}{suffix}",
-                float(hits.mean()),
-                source,
-                metrics.bootstrap_interval(hits, groups, seed=SEED),
-                None,
-                (f"{name}{suffix}_real", float(ceiling.mean())),
-                settings,
-            )
+    return [
+        Score(
+            f"{name}{suffix}",
+            float(hits.mean()),
+            "Kynkaanniemi et al. 2019, k = 3, neighbours of the same recording left out; real: real "
+            "train pictures in the place of generated ones",
+            metrics.bootstrap_interval(hits, sets["real"][1], seed=SEED),
+            None,
+            (f"{name}{suffix}_real", float(ceiling.mean())),
+            settings,
         )
-    return scores
+        for name, (hits, ceiling) in pairs.items()
+    ]
 
 
 def variety(subject: Subject) -> list[Score]:

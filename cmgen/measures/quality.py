@@ -115,6 +115,12 @@ def neighbour_radii(
     return np.sqrt(radii)
 
 
+def has_neighbours(groups: ArrayLike, k: int = NEIGHBOUR) -> bool:
+    """Whether each vector has k neighbours of other recordings, as `neighbour_radii` needs."""
+    counts = np.unique(np.asarray(groups), return_counts=True)[1]
+    return bool(counts.sum() - counts.max() >= k)
+
+
 def inside(vectors: ArrayLike, cloud: ArrayLike, radii: ArrayLike) -> NDArray[np.bool_]:
     """Whether a vector lies in a ball around any vector of a cloud.
 

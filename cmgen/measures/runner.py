@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from cmgen import checkpoint
 from cmgen.checkpoint import Run
@@ -52,6 +53,8 @@ def measure(
     Returns:
       {"headlines": key -> number, "measures": name -> details, "notes": [str], "settings": ...}.
     """
+    # So that measuring again gives the same numbers, of what is trained too.
+    tf.config.experimental.enable_op_determinism()
     weights, folder_of_control = config.inception_weights, config.label_control
     extractor = None if weights is None else inception.load(weights)
     control = None if folder_of_control is None else _load_control(folder_of_control, run)
