@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "charts": BASE | {"images"},
     # What trains and what reports import the measures, not the other way round.
     "measures": SIGNALS
-    | {"networks", "augment", "classifier", "data", "checkpoint"}
+    | {"networks", "losses", "augment", "classifier", "data", "checkpoint"}
     | {"metrics", "evaluation", "charts", "measures"},
     "sound_files": BASE,
     "audio": BASE | {"sound_files"},

@@ -225,7 +225,7 @@ def normalized(vectors):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_the_correspondence_loss_is_the_mean_of_both_cross_entropies():
+def test_the_loss_is_the_mean_of_both_cross_entropies():
     random = np.random.default_rng(0)
     sounds, pictures = random.standard_normal((2, 6, 5)).astype(np.float32)
     logits = normalized(sounds) @ normalized(pictures).T / 0.1
@@ -236,7 +236,7 @@ def test_the_correspondence_loss_is_the_mean_of_both_cross_entropies():
             tf.nn.softmax_cross_entropy_with_logits(own, logits.T),
         ]
     )
-    assert float(trained.correspondence_loss(sounds, pictures)) == pytest.approx(expected, rel=1e-5)
+    assert float(trained.both_ways(sounds, pictures)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_score_tells_what_it_has_to_be_compared_with():

@@ -72,7 +72,6 @@ def retrieval(subject: Subject, paired: bool) -> list[Score]:
                     "gallery": size,
                     "galleries": config.galleries,
                     "steps": config.embedding_steps,
-                    "temperature": trained.TEMPERATURE,
                 },
             )
         )

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cmgen import images
-from cmgen.augment import UNIFORMS, augment_for_verifier, augment_lms
+from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
 from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.losses import correspondence_loss
 from cmgen.measures.windows import BATCH, Windows
 from cmgen.networks import Encoder
 
 EMBEDDING_SIZE = 64
-TEMPERATURE = 0.1
 # A batch of the embedding: moments of the same recording are its hardest negatives.
 MOMENTS = 4
 LEARNING_RATE = 1e-3
@@ -104,8 +104,7 @@ class Embedding:
 def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedding:
     """Learns from real train recordings which sound goes with which picture.
 
-    Symmetric InfoNCE over cosine similarities (van den Oord et al. 2018, eq. 4; both ways as in
-    Radford et al. 2021, Fig. 3), temperature 0.1. Labels are not used.
+    InfoNCE both ways, as in Radford et al., "CLIP" (2021), Fig. 3. Labels are not used.
 
     Args:
       windows: of the train split; their sounds and real pictures.
@@ -126,10 +125,10 @@ def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedd
 
     def step(batch: Batch) -> Batch:
         heard = augment_lms(batch["lms"], batch["uniforms"][:, 0])
-        seen = augment_for_verifier(batch["image"], batch["uniforms"][:, 1])
+        seen = augment_for_correspondence(batch["image"], batch["uniforms"][:, 1])
         seed = tf.stack([tf.cast(optimizer.iterations, tf.int32), 0])
         with tf.GradientTape() as tape:
-            loss = correspondence_loss(
+            loss = both_ways(
                 sound(heard, training=True, seed=seed),
                 image(seen, training=True, seed=seed + [0, 2]),
             )
@@ -145,14 +144,14 @@ def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedd
     )
 
 
-def correspondence_loss(sounds: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
-    """Symmetric InfoNCE; float [batch, d] each, row i of both from the same instant -> scalar."""
+def both_ways(sounds: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
+    """Mean InfoNCE from sounds to pictures and back; [batch, d] each, row by row pairs -> scalar."""
     sounds = tf.math.l2_normalize(tf.cast(sounds, tf.float32), axis=-1)
     pictures = tf.math.l2_normalize(tf.cast(pictures, tf.float32), axis=-1)
-    logits = tf.matmul(sounds, pictures, transpose_b=True) / TEMPERATURE
-    own = tf.linalg.diag_part(logits)
-    both = tf.reduce_logsumexp(logits, axis=0) + tf.reduce_logsumexp(logits, axis=1)
-    return tf.reduce_mean(0.5 * both - own)
+    own = tf.range(tf.shape(sounds)[0])
+    return 0.5 * tf.reduce_mean(
+        correspondence_loss(sounds, pictures, own) + correspondence_loss(pictures, sounds, own)
+    )
 
 
 def _moments(windows: Windows, size: int, steps: int, seed: int) -> Iterator[Batch]:
