@@ -18,6 +18,7 @@ __all__ = [
     "lms",
     "lms_to_waveform",
     "log_mel_db",
+    "mel_edges",
     "mel_matrix",
     "scale_db",
     "unscale_db",
@@ -80,13 +81,18 @@ def mel_matrix(config: SoundConfig) -> np.ndarray:
     The formulas are those of librosa.filters.mel (htk=False, norm="slaney"): linear below 1 kHz,
     27 steps for each factor of 6.4 above.
     """
-    limits = _hz_to_mel(np.array([config.f_min, config.f_max]))
-    edges = _mel_to_hz(np.linspace(limits[0], limits[1], config.n_mels + 2))
+    edges = mel_edges(config)
     bins = np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate)
     slopes = edges[:, None] - bins[None, :]
     widths = np.diff(edges)[:, None]
     triangles = np.maximum(0, np.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]))
     return (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).T.astype(np.float32)
+
+
+def mel_edges(config: SoundConfig) -> np.ndarray:
+    """Where the triangular filters begin, peak and end, in Hz; float64 [n_mels + 2]."""
+    limits = _hz_to_mel(np.array([config.f_min, config.f_max]))
+    return _mel_to_hz(np.linspace(limits[0], limits[1], config.n_mels + 2))
 
 
 def lms_to_waveform(

@@ -11,6 +11,7 @@ from cmgen.errors import UserError
 
 TASKS = ("sound_encoder", "image_encoder", "s2i", "i2s")
 STRATEGIES = ("auto", "default", "mirrored")
+CONDITIONS = ("sound", "label")
 MISMATCHES = ("class", "instrument", "recording", "mixed")
 CONDITIONINGS = ("concat", "projection")
 UPSAMPLINGS = ("deconvolution", "resize")
@@ -33,6 +34,7 @@ CHOICES = {
     "normalization": NORMALIZATIONS,
     "generator_normalization": NORMALIZATIONS,
     "discriminator_normalization": NORMALIZATIONS,
+    "condition": CONDITIONS,
     "conditioning": CONDITIONINGS,
     "mismatch": MISMATCHES,
     "upsampling": UPSAMPLINGS,
@@ -132,6 +134,9 @@ PICTURE_ENCODER = EncoderConfig(
 class GanConfig:
     """Generator, discriminator, objective and optimizers (paper, Fig. 2 and section 3)."""
 
+    # `label` is a control: the networks are told the class alone, as a one-hot vector in the place
+    # of the encoding; the true one in training, the sound encoder's guess when used.
+    condition: str = "sound"
     noise_size: int = 10
     compressed_size: int = 64
     generator_channels: int = 32

@@ -18,7 +18,7 @@ from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.errors import UserError
-from cmgen.networks import Encoder, Generator
+from cmgen.networks import Encoder, Generator, condition
 
 # Of the noise and of the bootstrap, so that evaluating twice gives the same numbers.
 SEED = 2017
@@ -70,6 +70,12 @@ class SplitScores:
         correct = (self.labels == self.generated)[self.sounding]
         return metrics.bootstrap_interval(correct, self.groups[self.sounding], seed=SEED)
 
+    def balanced_interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the balanced accuracy over recordings."""
+        kept = self.sounding
+        windows = self.labels[kept], self.generated[kept], self.groups[kept]
+        return metrics.balanced_interval(*windows, seed=SEED)
+
     def confusion(self) -> NDArray[np.int64]:
         """Sounding windows by true class (rows) and class of the generated picture (columns)."""
         return metrics.confusion_matrix(
@@ -87,6 +93,7 @@ class SplitScores:
             "accuracy": self.accuracy,
             "accuracy_ci95": list(self.interval()),
             "balanced_accuracy": metrics.balanced_accuracy(confusion),
+            "balanced_accuracy_ci95": list(self.balanced_interval()),
             "majority_rate": metrics.majority_rate(self.labels[self.sounding]),
             "sound_encoder_accuracy": self.sound_accuracy,
             "verifier_accuracy_real": self.real_accuracy,
@@ -206,7 +213,8 @@ class Evaluator:
         """What the sound encoder hears, and what the verifier sees in the generated picture."""
         encoding = self._sound_encoder.encode(audio.lms(waveform, self._config.sound))
         heard = tf.argmax(self._sound_encoder.classify(encoding), axis=-1)
-        image = self._generator((encoding, noise), training=False)
+        told = condition(self._sound_encoder, encoding, self._config.gan.condition)
+        image = self._generator((told, noise), training=False)
         generated, generated_encoding = self._look_eagerly(image)
         return {
             "heard": heard,

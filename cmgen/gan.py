@@ -9,7 +9,7 @@ import tensorflow as tf
 from cmgen import losses
 from cmgen.augment import augment_for_discriminator
 from cmgen.config import GanConfig
-from cmgen.networks import Discriminator, Encoder, Generator
+from cmgen.networks import Discriminator, Encoder, Generator, condition, one_hot
 from cmgen.replica import scale_each, scale_loss, update_average
 
 Batch = dict[str, tf.Tensor]
@@ -72,12 +72,12 @@ class SoundToImageGan(keras.Model):
 
         Args:
           batch: lms [batch, 128, 44], image [batch, s, s, 3], noise [batch, 10], uniforms
-            [batch, 16]; rows 2q and 2q + 1 of different classes.
+            [batch, 16], label [batch]; rows 2q and 2q + 1 of different classes.
 
         Returns:
           scalar metrics under stable names.
         """
-        encoding = tf.stop_gradient(self.encoder.encode(batch["lms"]))
+        encoding = tf.stop_gradient(self._condition(batch))
         real, uniforms = batch["image"], batch["uniforms"]
         with tf.GradientTape() as generator_tape:
             fake = self.generator((encoding, batch["noise"]), training=True)
@@ -99,6 +99,11 @@ class SoundToImageGan(keras.Model):
         metrics["gradient_norm/generator"] = tf.linalg.global_norm(generator_gradients)
         metrics["gradient_norm/discriminator"] = tf.linalg.global_norm(gradients)
         return metrics
+
+    def _condition(self, batch: Batch) -> tf.Tensor:
+        if self.config.condition == "label":
+            return one_hot(batch["label"], self.encoder.config)
+        return self.encoder.encode(batch["lms"])
 
     def _augment(self, images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
         return augment_for_discriminator(images, uniforms) if self.config.augment else images
@@ -191,7 +196,8 @@ class SoundToImageGan(keras.Model):
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """(lms, noise) -> picture by the averaged generator."""
         lms, noise = inputs
-        return self.average((self.encoder.encode(lms), noise))
+        told = condition(self.encoder, self.encoder.encode(lms), self.config.condition)
+        return self.average((told, noise))
 
 
 def build_gan(encoder: Encoder, config: GanConfig, image_size: int, policy: str) -> SoundToImageGan:

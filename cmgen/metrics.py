@@ -78,41 +78,94 @@ def majority_rate(labels: ArrayLike) -> float:
 
 
 def bootstrap_interval(
-    correct: ArrayLike,
+    values: ArrayLike,
     groups: ArrayLike,
     resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of an accuracy, with whole recordings drawn again.
+    """Percentile bootstrap interval of a mean over windows, with whole recordings drawn again.
 
     Windows of one recording share their player, room and piece, so they are not independent:
     drawing windows instead would make the interval several times too narrow.
     (Efron & Tibshirani 1993, chapters 8 and 13: the cluster is the unit that is resampled.)
 
     Args:
-      correct: whether each window was right, bool [windows].
+      values: of each window, whether it was right or any number, [windows].
       groups: the recording that each window belongs to, any sortable values [windows].
       resamples: number of bootstrap samples.
       confidence: coverage of the interval, in (0, 1).
       seed: of the resampling.
 
     Returns:
-      (low, high), both in [0, 1]. With a single recording both are its accuracy.
+      (low, high). With a single recording both are its mean.
     """
-    correct, groups = np.asarray(correct, bool), np.asarray(groups)
-    if correct.size == 0 or correct.shape != groups.shape:
-        raise ValueError(f"correct {correct.shape} and groups {groups.shape}: same, not empty")
-    names, member = np.unique(groups, return_inverse=True)
-    windows = np.bincount(member)
-    hits = np.bincount(member, weights=correct)
-    # How often each recording is drawn is multinomial: one matrix product gives all resamples.
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=resamples
-    )
-    accuracies = (draws @ hits) / (draws @ windows)
+    values, groups = np.asarray(values, np.float64), np.asarray(groups)
+    if values.size == 0 or values.shape != groups.shape:
+        raise ValueError(f"values {values.shape} and groups {groups.shape}: same, not empty")
+    member, draws = draw_recordings(groups, resamples, seed)
+    windows, sums = np.bincount(member), np.bincount(member, weights=values)
+    return percentile_interval((draws @ sums) / (draws @ windows), confidence)
+
+
+def balanced_interval(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of `balanced_accuracy`, with whole recordings drawn again.
+
+    A class none of whose recordings is drawn is left out of that draw's mean.
+
+    Args:
+      labels: true classes, int [windows].
+      predictions: predicted classes, int [windows].
+      groups: the recording that each window belongs to, [windows].
+      resamples: number of bootstrap samples.
+      seed: of the resampling.
+
+    Returns:
+      (low, high), both in [0, 1].
+    """
+    labels, predictions = _checked_pair(labels, predictions)
+    member, draws = draw_recordings(groups, resamples, seed)
+    classes = int(labels.max()) + 1
+    shape = (draws.shape[1], classes)
+    cells = member * classes + labels
+    windows = np.bincount(cells, minlength=shape[0] * classes).reshape(shape)
+    hits = np.bincount(cells, labels == predictions, shape[0] * classes).reshape(shape)
+    drawn, right = draws @ windows, draws @ hits
+    recalls = np.full(drawn.shape, np.nan)
+    np.divide(right, drawn, out=recalls, where=drawn > 0)
+    return percentile_interval(np.nanmean(recalls, axis=1))
+
+
+def draw_recordings(
+    groups: ArrayLike, resamples: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often each recording comes in each bootstrap sample.
+
+    Args:
+      groups: the recording of each window, any sortable values [windows].
+      resamples: number of bootstrap samples.
+      seed: of the resampling.
+
+    Returns:
+      the index of each window's recording, int64 [windows], and counts that are multinomial,
+      int64 [resamples, recordings], so that one matrix product gives all resamples.
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    shares = np.full(len(names), 1 / len(names))
+    draws = np.random.default_rng(seed).multinomial(len(names), shares, size=resamples)
+    return member.astype(np.int64), draws
+
+
+def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """(low, high) between which the middle `confidence` of all values lies."""
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(accuracies, [tail, 100 - tail])
+    low, high = np.percentile(np.asarray(values, np.float64), [tail, 100 - tail])
     return float(low), float(high)
 
 

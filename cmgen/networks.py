@@ -82,6 +82,27 @@ class Encoder(keras.Model):
         return self.logits(self._hidden(inputs, training, seed), seed)
 
 
+def condition(encoder: Encoder, encoding: tf.Tensor, kind: str) -> tf.Tensor:
+    """What the generator is told of a sound.
+
+    Args:
+      encoder: that made the encoding.
+      encoding: float32 [batch, encoding_size].
+      kind: `sound` tells the encoding itself, `label` only the class that the encoder names.
+
+    Returns:
+      float32 [batch, encoding_size].
+    """
+    if kind == "sound":
+        return encoding
+    return one_hot(tf.argmax(encoder.classify(encoding), axis=-1), encoder.config)
+
+
+def one_hot(labels: tf.Tensor, config: EncoderConfig) -> tf.Tensor:
+    """Classes int [batch] as vectors of the encoding's length; float32 [batch, encoding_size]."""
+    return tf.one_hot(labels, config.encoding_size, dtype=tf.float32)
+
+
 class SoundEncoder(Encoder):
     """LMS -> encoding and class logits (paper, Fig. 4)."""
 

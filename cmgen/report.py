@@ -14,6 +14,9 @@ from cmgen.data import catalog, pipeline
 from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED, Evaluator, SplitScores
+from cmgen.measures import runner
+from cmgen.measures import scores as measure_scores
+from cmgen.measures.subject import MeasureConfig
 from cmgen.versions import installed
 
 # Of a split that is only a control (train), a fixed subset of about so many windows is scored.
@@ -22,6 +25,8 @@ TRAIN_WINDOWS = 2600
 HEADLINES = {
     "accuracy_{}": "accuracy",
     "accuracy_{}_ci95": "accuracy_ci95",
+    "balanced_accuracy_{}": "balanced_accuracy",
+    "balanced_accuracy_{}_ci95": "balanced_accuracy_ci95",
     "majority_rate_{}": "majority_rate",
     "sound_encoder_accuracy_{}": "sound_encoder_accuracy",
     "verifier_accuracy_real_{}": "verifier_accuracy_real",
@@ -29,19 +34,24 @@ HEADLINES = {
 }
 
 
-def evaluate_run(run: Run, data: str, output: Path) -> dict[str, Any]:
+def evaluate_run(
+    run: Run, data: str, output: Path, measures: MeasureConfig | None = None
+) -> dict[str, Any]:
     """Scores every split of some data and writes OUTPUT and OUTPUT's confusion pictures.
 
     Args:
       run: a run with a verifier.
       data: "demo", a prepared folder or a raw one, of the run's classes or some of them.
       output: the JSON file; the pictures are <stem>_confusion_<split>.png beside it.
+      measures: how `measures.runner` is to measure besides; None takes the paper's measure alone.
 
     Returns:
       what the JSON file holds.
     """
     folder = catalog.resolve(dataclasses.replace(run.config.data, data=data))
     info = read_info(folder)
+    if measures is not None:
+        runner.check(folder, run, measures)
     evaluator = Evaluator.of(run)
     scores = {
         split: _score(evaluator, folder, split, info, run) for split in _in_order(info.splits)
@@ -49,6 +59,8 @@ def evaluate_run(run: Run, data: str, output: Path) -> dict[str, Any]:
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
     report = compose(run, scores, info, fingerprint(folder))
+    if measures is not None:
+        report = add_measures(report, runner.measure(run, folder, output, measures))
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
         images.write_png(picture, confusion_picture(split, split_scores))
@@ -84,6 +96,17 @@ def compose(
     }
 
 
+def add_measures(report: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with what `measures.runner.measure` found: its headlines among the others."""
+    own = list(report)
+    split = own.index("date")
+    first = {name: report[name] for name in own[:split]}
+    rest = {name: report[name] for name in own[split:]}
+    rest["notes"] = [*report["notes"], *found["notes"]]
+    more = {"measures": found["measures"], "measure_settings": found["settings"]}
+    return {**first, **found["headlines"], **rest, **more}
+
+
 def headlines(report: Mapping[str, Any]) -> dict[str, Any]:
     """The headline numbers alone of what `evaluate_run` returned or wrote."""
     names = [key.format(split) for split in report["splits"] for key in HEADLINES]
@@ -92,11 +115,11 @@ def headlines(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(report: Mapping[str, Any]) -> str:
     """The report's main numbers as a table for the terminal."""
-    columns = "{:<12}{:>11}{:>18}{:>10}{:>9}{:>14}{:>9}{:>12}"
+    columns = "{:<12}{:>11}{:>18}{:>10}{:>10}{:>9}{:>14}{:>9}{:>12}"
     lines = [
         columns.format(
-            "split", "generated", "95 % interval", "majority", "sound", "real pictures",
-            "windows", "recordings",
+            "split", "generated", "95 % interval", "balanced", "majority", "sound",
+            "real pictures", "windows", "recordings",
         )
     ]  # fmt: skip
     for name, values in report["splits"].items():
@@ -107,6 +130,7 @@ def summary(report: Mapping[str, Any]) -> str:
                 name,
                 f"{values['accuracy']:.4f}",
                 f"{low:.3f} to {high:.3f}",
+                f"{values['balanced_accuracy']:.4f}",
                 f"{values['majority_rate']:.4f}",
                 f"{values['sound_encoder_accuracy']:.4f}",
                 "none" if real is None else f"{real:.4f}",
@@ -114,6 +138,8 @@ def summary(report: Mapping[str, Any]) -> str:
                 values["recordings"],
             )
         )
+    if "measures" in report:
+        lines += ["", measure_scores.table(report["measures"])]
     return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"])])
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from cmgen import audio
 from cmgen.config import SoundConfig
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.networks import Generator, SoundEncoder
+from cmgen.networks import Generator, SoundEncoder, condition
 
 # TF Serving and tf.saved_model leave files in this folder alone.
 METADATA_FILE = Path("assets.extra") / "cmgen.json"
@@ -75,7 +75,8 @@ class SoundToImage(tf.Module):
           image: float32 [batch, 64, 64, 3], in [-1, 1].
         """
         encoding = self.sound_encoder.encode(audio.lms(waveform, self._sound, for_onnx=True))
-        image = self.generator((encoding, noise), training=False)
+        told = condition(self.sound_encoder, encoding, self.generator.config.condition)
+        image = self.generator((told, noise), training=False)
         return {"image": image}
 
     def _generate_png(self, waveform: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -81,6 +81,7 @@ SECTION_HELP = {
         "discriminator_channels": "Channels of the discriminator's first block.",
         "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
         "discriminator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
+        "condition": "What the networks are told: sound, or the class alone (a control): label.",
         "conditioning": f"How the discriminator sees the sound: {' or '.join(CONDITIONINGS)}.",
         "upsampling": f"How the generator grows the picture: {' or '.join(UPSAMPLINGS)}.",
         "mismatch_weight": "Weight of real pictures with another class's sound; 0 leaves them out.",

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, callbacks, checkpoint, report
+from cmgen import audio, callbacks, checkpoint, curve, report
 from cmgen.classifier import Classifier
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
@@ -54,9 +54,10 @@ def run(config: TrainConfig) -> None:
     for name in ("sound_encoder", "verifier"):
         if not checkpoint.weights_path(workdir, name).exists():
             train_encoder(name, config, train, validation)
-    train_gan(config, train, validation)
-    output = workdir / "evaluation.json"
-    scores = report.evaluate_run(checkpoint.load_run(workdir), config.data.data, output)
+    train_gan(config, train, validation, _load_if_there(folder, "test", config))
+    finished = checkpoint.load_run(workdir)
+    curve.draw(workdir, finished.step)
+    scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
     print(report.summary(scores), flush=True)
     print(_what_next(config), flush=True)
 
@@ -90,6 +91,7 @@ def _seconds_per_step(gan: SoundToImageGan, config: TrainConfig) -> float:
     batch = {
         "lms": tf.zeros([count, config.sound.n_mels, config.sound.frames]),
         "image": tf.zeros([count, size, size, 3]),
+        "label": tf.zeros([count], tf.int32),
         "noise": tf.zeros([count, config.gan.noise_size]),
         "uniforms": tf.zeros([count, pipeline.UNIFORMS]),
     }
@@ -237,9 +239,15 @@ def validation_accuracy(
 
 
 def train_gan(
-    config: TrainConfig, train: pipeline.Recordings, validation: pipeline.Recordings | None
+    config: TrainConfig,
+    train: pipeline.Recordings,
+    validation: pipeline.Recordings | None,
+    test: pipeline.Recordings | None = None,
 ) -> None:
-    """Trains the S2I GAN; the averaged generator that is best on validation goes to generator.npz."""
+    """Trains the S2I GAN; the averaged generator that is best on validation goes to generator.npz.
+
+    Test recordings are for the curve alone and choose nothing.
+    """
     workdir = Path(config.workdir)
     classes = tuple(train.classes)
     policy = _policy(config)
@@ -265,10 +273,15 @@ def train_gan(
     log = callbacks.MetricsLog(start, workdir, total)
     sheet = SampleSheet(workdir, validation or train, config, log.writer)
     choose = _Chooser(gan, classes, config, validation, log, start)
+    verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
+    splits = {"train": train, "validation": validation, "test": test}
+    there = {name: some for name, some in splits.items() if some is not None}
+    follow = curve.Curve(workdir, there, encoder, gan.average, verifier, config, start)
 
     def at_checkpoint(step: int) -> None:
         sheet.write(gan, step)
         choose(step)
+        log.write({f"curve/{name}": share for name, share in follow(step).items()})
         saved.save(step)
 
     watchers: list[callbacks.StepCallback] = [

@@ -42,6 +42,25 @@ def test_swap_neighbours():
     np.testing.assert_array_equal(swap_neighbours(rows), [[2, 3], [0, 1], [6, 7], [4, 5]])
 
 
+def test_the_label_control_hears_nothing_in_training():
+    """Its losses follow from the class alone, and a used one is told the class that is heard."""
+    config = dataclasses.replace(TINY, condition="label")
+    batch = make_batch()
+    other = batch | {"lms": -batch["lms"]}
+    first, second = (make_gan(config).train_step(some) for some in (batch, other))
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    wrong = make_gan(config).train_step(batch | {"label": (batch["label"] + 1) % 3})
+    assert float(wrong["loss/generator"]) != float(first["loss/generator"])
+
+    gan = make_gan(config)
+    heard = tf.argmax(gan.encoder(batch["lms"]), axis=-1)
+    told = tf.one_hot(heard, ENCODER.encoding_size)
+    np.testing.assert_allclose(
+        gan((batch["lms"], batch["noise"])), gan.average((told, batch["noise"])), atol=1e-6
+    )
+
+
 def textbook_gradients(gan, batch):
     """Three separate passes of D, G run twice, each network's loss differentiated on its own."""
     config = gan.config

@@ -23,6 +23,11 @@ MAY_IMPORT = {
     "networks": {"config", "layers"},
     "gan": {"config", "networks", "losses", "replica", "augment", "layers"},
     "metrics": BASE,
+    "charts": BASE | {"images"},
+    # What trains and what reports import the measures, not the other way round.
+    "measures": SIGNALS
+    | {"networks", "losses", "augment", "classifier", "data", "checkpoint"}
+    | {"metrics", "evaluation", "charts", "measures"},
     "sound_files": BASE,
     "audio": BASE | {"sound_files"},
     "images": BASE,
@@ -33,6 +38,8 @@ MAY_IMPORT = {
 }
 MAINS = {"train", "evaluate", "generate", "prepare"}
 NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS
+# Formulas of the measures: functions of arrays, of which no module knows a network or a run.
+FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
 
 def modules() -> dict[str, Path]:
@@ -79,6 +86,13 @@ def room(module: str) -> str:
 def test_a_room_imports_only_what_comes_before_it(module: str) -> None:
     extra = {m for m in ours(MODULES[module]) if room(m) not in MAY_IMPORT[room(module)]}
     assert extra == set(), f"cmgen/{module} imports {sorted(extra)}"
+
+
+@pytest.mark.parametrize("module", sorted(FORMULAS))
+def test_formulas_of_the_measures_know_no_network(module: str) -> None:
+    known = FORMULAS | {"config", "errors", "metrics", "audio"}
+    assert ours(MODULES[module]) <= known
+    assert not {n for n in imports(MODULES[module]) if room(n) in ("tensorflow", "keras")}
 
 
 def test_nothing_imports_a_main() -> None:

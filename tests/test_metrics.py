@@ -68,6 +68,26 @@ def test_interval_covers_the_true_accuracy():
     assert covered >= 180
 
 
+def test_interval_of_a_mean_of_numbers():
+    values, groups = [1.0, 3.0, 10.0, 10.0], ["a", "a", "b", "b"]
+    assert metrics.bootstrap_interval(values, groups) == (2.0, 10.0)
+
+
+def test_balanced_interval_equals_a_loop_over_draws():
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 2])
+    predictions = np.array([0, 1, 0, 0, 1, 0, 0, 2])
+    groups = np.array(["a", "a", "b", "b", "c", "d", "d", "e"])
+    member, draws = metrics.draw_recordings(groups, 300, seed=4)
+    expected = []
+    for draw in draws:
+        rows = np.repeat(np.arange(8), draw[member])
+        right = (labels == predictions)[rows]
+        recalls = [right[labels[rows] == c].mean() for c in range(3) if (labels[rows] == c).any()]
+        expected.append(np.mean(recalls))
+    found = metrics.balanced_interval(labels, predictions, groups, resamples=300, seed=4)
+    assert found == pytest.approx(metrics.percentile_interval(expected))
+
+
 def test_frechet_distance_of_gaussians_with_known_moments():
     rng = np.random.default_rng(2)
     whitened = rng.standard_normal((500, 3))

@@ -59,4 +59,6 @@ def test_preset_is_valid_and_says_its_cost_and_result(name, tmp_path, monkeypatc
 
 
 def test_presets_are_shipped() -> None:
-    assert {"s2i.flags", "s2i_paper.flags", "smoke.flags"} <= set(cli.preset_names())
+    assert {"s2i.flags", "s2i_paper.flags", "label_control.flags", "smoke.flags"} <= set(
+        cli.preset_names()
+    )

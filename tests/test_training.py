@@ -72,6 +72,8 @@ def test_a_run_leaves_what_it_promises(whole):
         "metrics.jsonl",
         "evaluation.json",
         "samples/000006.png",
+        "curve.json",
+        "curve.png",
     ):
         assert (whole / name).stat().st_size, name
     rows = [json.loads(x) for x in (whole / "metrics.jsonl").read_text().splitlines()]
@@ -83,6 +85,9 @@ def test_a_run_leaves_what_it_promises(whole):
     scores = json.loads((whole / "evaluation.json").read_text())
     assert 0 <= scores["accuracy_test"] <= 1
     assert checkpoint.load_run(whole).step in (3, 6)
+    curve = json.loads((whole / "curve.json").read_text())
+    assert [row["step"] for row in curve] == [3, 6]
+    assert all(0 <= row[split] <= 1 for row in curve for split in ("train", "validation", "test"))
 
 
 def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
@@ -94,6 +99,8 @@ def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
         np.testing.assert_array_equal(value, found[name], err_msg=name)
     lines = [(p / "metrics.jsonl").read_text().splitlines() for p in (whole, tmp_path)]
     assert json.loads(lines[0][-1])["step"] == json.loads(lines[1][-1])["step"]
+    curves = [json.loads((p / "curve.json").read_text()) for p in (whole, tmp_path)]
+    assert curves[0] == curves[1]
 
 
 def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):

@@ -23,6 +23,7 @@ __all__ = [
     "UNIFORMS",
     "BatchConfig",
     "Recordings",
+    "count_windows",
     "evaluation_windows",
     "load_split",
     "training_dataset",
@@ -159,6 +160,15 @@ def evaluation_windows(
     }
     places = tf.data.Dataset.from_tensor_slices((begin, columns))
     return places.batch(batch_size).map(cut, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def count_windows(recordings: Recordings, config: TrainConfig) -> int:
+    """How many windows `evaluation_windows` gives with a stride of 1."""
+    sound = config.sound
+    rows = evaluation_rows(
+        recordings, 1, sound.window_samples, sound.sample_rate, config.only_classes
+    )
+    return len(rows.recording)
 
 
 def evaluation_rows(

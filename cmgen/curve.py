@@ -1,0 +1,127 @@
+"""The paper's curve (Fig. 9): the verifier's accuracy on generated pictures over training.
+
+Counted on a fixed subset of each split with fixed noise, so that it costs a second a checkpoint. It
+is a figure: which generator is kept follows from validation alone (`training.best_step`).
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from PIL import Image
+
+from cmgen import audio, charts, images
+from cmgen.config import TrainConfig
+from cmgen.data import pipeline
+from cmgen.files import write_text
+from cmgen.networks import Encoder, Generator, condition
+from cmgen.samples import ROWS
+
+WINDOWS = 390  # of each split, about
+BATCH = 65
+STRIPS = 6  # moments whose pictures are shown
+SEED = 2017
+
+
+class Curve:
+    """Writes curve.json at each checkpoint, and curve.png at the end.
+
+    Args:
+      workdir: the run folder.
+      splits: name -> recordings, such as those of train, validation and test.
+      encoder: the trained sound encoder; each sound is heard once.
+      generator: `(condition, noise)` -> picture; its present weights count each time.
+      verifier: names the instrument in a picture.
+      config: the run's.
+      start: rows of later steps, of a run that was killed, are dropped.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        splits: Mapping[str, pipeline.Recordings],
+        encoder: Encoder,
+        generator: Generator,
+        verifier: Encoder,
+        config: TrainConfig,
+        start: int,
+    ):
+        self.workdir, self.path = workdir, workdir / "curve.json"
+        self.sounds = {name: _hear(some, encoder, config) for name, some in splits.items()}
+        self.rows: list[dict[str, float]] = []
+        if self.path.exists():
+            self.rows = [r for r in json.loads(self.path.read_text()) if r["step"] <= start]
+
+        def name_pictures(told: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+            return tf.argmax(verifier(generator((told, noise), training=False)), axis=-1)
+
+        self._name = tf.function(name_pictures, autograph=False, reduce_retracing=True)
+
+    def __call__(self, step: int) -> dict[str, float]:
+        """Adds the row of a step; returns split -> accuracy."""
+        row = {}
+        for name, (told, noise, labels) in self.sounds.items():
+            parts = [
+                self._name(told[at : at + BATCH], noise[at : at + BATCH])
+                for at in range(0, len(labels), BATCH)
+            ]
+            row[name] = float(np.mean(np.concatenate(parts) == labels))
+        self.rows.append({"step": step, **row})
+        write_text(self.path, json.dumps(self.rows, indent=1) + "\n")
+        return row
+
+
+def draw(workdir: Path, kept: int) -> None:
+    """Draws curve.png from curve.json and samples/.
+
+    Args:
+      workdir: the run folder.
+      kept: the step whose generator was kept.
+    """
+    path = workdir / "curve.json"
+    if not path.exists():
+        return  # a run of an earlier version, trained to its end
+    rows = json.loads(path.read_text())
+    steps = [int(row["step"]) for row in rows]
+    names = [name for name in rows[0] if name != "step"]
+    places = np.unique(np.linspace(0, len(steps) - 1, STRIPS).round().astype(int))
+    strips = {steps[at]: _first_row(workdir / "samples" / f"{steps[at]:06d}.png") for at in places}
+    figure = charts.draw_curve(
+        steps,
+        {name: [row[name] for row in rows] for name in names},
+        "Generated pictures recognised by the verifier, over training steps",
+        kept,
+        {step: strip for step, strip in strips.items() if strip is not None},
+    )
+    images.write_png(workdir / "curve.png", figure)
+
+
+def _first_row(path: Path) -> NDArray[np.uint8] | None:
+    """The first noise vector's pictures of a sample sheet."""
+    if not path.exists():
+        return None
+    with Image.open(path) as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    return pixels[: pixels.shape[0] // ROWS]
+
+
+def _hear(
+    recordings: pipeline.Recordings, encoder: Encoder, config: TrainConfig
+) -> tuple[Any, Any, NDArray[np.int64]]:
+    """What the generator is told, noise and labels of a fixed subset of sounding windows."""
+    stride = max(1, round(pipeline.count_windows(recordings, config) / WINDOWS))
+    hear = tf.function(lambda wave: encoder.encode(audio.lms(wave, config.sound)), autograph=False)
+    told, labels = [], []
+    for batch in pipeline.evaluation_windows(recordings, stride, config):
+        sounding = batch["sounding"]
+        encoding = tf.boolean_mask(hear(batch["waveform"]), sounding)
+        told.append(condition(encoder, encoding, config.gan.condition))
+        labels.append(tf.boolean_mask(batch["label"], sounding).numpy())
+    noise = np.random.default_rng(SEED).standard_normal(
+        (sum(map(len, labels)), config.gan.noise_size)
+    )
+    return tf.concat(told, axis=0), tf.cast(noise, tf.float32), np.concatenate(labels)

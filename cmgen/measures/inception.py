@@ -1,0 +1,66 @@
+"""Features of InceptionV3, from a weights file that the user has; nothing is downloaded."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cmgen import images
+from cmgen.errors import UserError
+
+SIZE = 299
+BATCH = 32
+SETTINGS = {
+    "extractor": "keras.applications.InceptionV3, average-pooled, 2048 features",
+    "resize": f"bilinear to {SIZE} x {SIZE}, not antialiased",
+}
+
+
+def load(path: Path) -> keras.Model:
+    """InceptionV3 up to its last pooling, [batch, 299, 299, 3] in [-1, 1] -> [batch, 2048].
+
+    Szegedy et al., "Rethinking the Inception Architecture" (2015). Weights other than those of the
+    original FID code give other values: compare only numbers of the same file.
+
+    Args:
+      path: .h5 or .keras weights of keras.applications' InceptionV3, with or without its top.
+    """
+    whole = keras.applications.InceptionV3(weights=None, include_top=True)
+    features = keras.Model(whole.inputs, whole.get_layer("avg_pool").output)
+    problems = []
+    for network in (features, whole):
+        try:
+            network.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            problems.append(str(error).splitlines()[0])
+        else:
+            return features
+    raise UserError(
+        f"--inception_weights={path}: not weights of keras.applications' InceptionV3 "
+        f"({problems[0]}); give inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5 or the like"
+    )
+
+
+def features(network: keras.Model, pictures: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
+    """Features of pictures.
+
+    Args:
+      network: of `load`.
+      pictures: uint8 [n, size, size, 3].
+      name: for the progress bar.
+
+    Returns:
+      float32 [n, 2048].
+    """
+
+    def see(pixels: tf.Tensor) -> Any:
+        large = tf.image.resize(tf.cast(pixels, tf.float32), [SIZE, SIZE], "bilinear")
+        return network(images.scale(large), training=False)
+
+    traced = tf.function(see, autograph=False, reduce_retracing=True)
+    starts = tqdm(range(0, len(pictures), BATCH), desc=f"Inception, {name}", unit=" batches")
+    return np.concatenate([traced(pictures[at : at + BATCH]).numpy() for at in starts])

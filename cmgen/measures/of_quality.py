@@ -1,0 +1,192 @@
+"""How real a run's pictures are, how various, and whether they are copies of training pictures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen import charts, images, metrics
+from cmgen.evaluation import SEED
+from cmgen.measures import agreement, diversity, inception, quality
+from cmgen.measures.scores import Score
+from cmgen.measures.subject import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
+from cmgen.measures.windows import generate, look
+
+
+def clouds(subject: Subject) -> list[Score]:
+    """KID, precision and recall on the verifier's features."""
+    test, train = subject.test, spread(subject.train, subject.config.cloud)
+    test = spread(test, min(subject.config.cloud, len(train)))
+    train = spread(train, len(test))
+    sets = {
+        "generated": (test.generated_features, test.groups),
+        "real": (test.real_features, test.groups),
+        "train": (train.real_features, train.groups),
+    }
+    return _cloud_scores(subject, sets, "", {"extractor": FEATURES, "n": len(test)})
+
+
+def inception_clouds(subject: Subject, extractor: Any, weights: str) -> list[Score]:
+    """The same on Inception's features."""
+    number = min(subject.config.inception_pictures, len(subject.test), len(subject.train))
+    test, train = spread(subject.test, number), spread(subject.train, number)
+    pictures = {
+        "generated": (test.generated, test.groups),
+        "real": (test.real, test.groups),
+        "train": (train.real, train.groups),
+    }
+    sets = {
+        name: (inception.features(extractor, some, name), groups)
+        for name, (some, groups) in pictures.items()
+    }
+    settings = inception.SETTINGS | {"weights": Path(weights).name, "n": number, "seed": SEED}
+    return _cloud_scores(subject, sets, "_inception", settings)
+
+
+def _cloud_scores(
+    subject: Subject,
+    sets: Mapping[str, tuple[NDArray, NDArray]],
+    suffix: str,
+    settings: Mapping[str, Any],
+) -> list[Score]:
+    """From (features, groups) of generated and real test pictures and of real train pictures."""
+    (fake, groups), (real, _), (train, train_groups) = (
+        sets[name] for name in ("generated", "real", "train")
+    )
+    floor_interval = quality.kid_interval(
+        train, real, train_groups, groups, paired=False, seed=SEED
+    )
+    kid = Score(
+        f"kid{suffix}",
+        quality.kid(fake, real),
+        "Binkowski et al. 2018: unbiased MMD^2, cubic kernel; real: real train against real test",
+        quality.kid_interval(fake, real, groups, groups, paired=True, seed=SEED),
+        None,
+        (f"kid{suffix}_floor", quality.kid(train, real)),
+        {**settings, "floor_ci95": list(floor_interval)},
+    )
+    if not all(quality.has_neighbours(owners) for _, owners in sets.values()):
+        subject.notes.append("too few recordings for neighbours, so no precision and recall")
+        return [kid]
+    return [kid, *_precision_and_recall(sets, suffix, settings)]
+
+
+def _precision_and_recall(
+    sets: Mapping[str, tuple[NDArray, NDArray]], suffix: str, settings: Mapping[str, Any]
+) -> list[Score]:
+    radii = {name: quality.neighbour_radii(*cloud) for name, cloud in sets.items()}
+
+    def shares(vectors: str, cloud: str) -> NDArray[np.bool_]:
+        return quality.inside(sets[vectors][0], sets[cloud][0], radii[cloud])
+
+    pairs = {
+        "precision": (shares("generated", "real"), shares("train", "real")),
+        "recall": (shares("real", "generated"), shares("real", "train")),
+    }
+    return [
+        Score(
+            f"{name}{suffix}",
+            float(hits.mean()),
+            "Kynkaanniemi et al. 2019, k = 3, neighbours of the same recording left out; real: real "
+            "train pictures in the place of generated ones",
+            metrics.bootstrap_interval(hits, sets["real"][1], seed=SEED),
+            None,
+            (f"{name}{suffix}_real", float(ceiling.mean())),
+            settings,
+        )
+        for name, (hits, ceiling) in pairs.items()
+    ]
+
+
+def variety(subject: Subject) -> list[Score]:
+    """Pictures of one sound by different noise, against real pictures of one class."""
+    config, test, run = subject.config, subject.test, subject.run
+    random = np.random.default_rng(SEED)
+    chosen = agreement.draw_galleries(test.groups, min(config.sounds, len(test)), 1, SEED)[0]
+    noise = random.standard_normal((len(chosen) * config.pictures, run.config.gan.noise_size))
+    conditions = np.repeat(told(run, test)[chosen], config.pictures, axis=0)
+    pictures = generate(run.generator, conditions, noise)
+    alike = diversity.draw_alike(test.labels, test.groups, config.pictures, len(chosen), SEED)
+    shape = (len(chosen), config.pictures, -1)
+    pairs = {
+        "diversity": (
+            look(subject.verifier, pictures)[0].reshape(shape),
+            test.real_features[alike],
+        ),
+        "diversity_pixels": (
+            pixel_vectors(pictures).reshape(shape),
+            pixel_vectors(test.real)[alike],
+        ),
+    }
+    extractors = {"diversity": FEATURES, "diversity_pixels": PIXELS}
+    scores = []
+    for name, (fake, real) in pairs.items():
+        distances = diversity.mean_pairwise_distance(fake)
+        scores.append(
+            Score(
+                name,
+                float(distances.mean()),
+                "mean pairwise distance over noise for one sound; real: pictures of one class, of "
+                "different recordings as far as there are any",
+                metrics.bootstrap_interval(distances, test.groups[chosen], seed=SEED),
+                0.0,
+                (f"{name}_real", float(diversity.mean_pairwise_distance(real).mean())),
+                {
+                    "extractor": extractors[name],
+                    "sounds": len(chosen),
+                    "pictures": config.pictures,
+                },
+            )
+        )
+    return scores
+
+
+def memory(subject: Subject, output: Path) -> list[Score]:
+    """Are generated pictures nearer to training pictures than real test pictures are?"""
+    test, train = subject.test, subject.train
+    spaces = {
+        "nearest_train_distance": (
+            FEATURES,
+            (test.generated_features, test.real_features, train.real_features),
+        ),
+        "nearest_train_distance_pixels": (
+            PIXELS,
+            tuple(pixel_vectors(some) for some in (test.generated, test.real, train.real)),
+        ),
+    }
+    scores, pairs = [], {}
+    for name, (extractor, (fake, real, gallery)) in spaces.items():
+        of_fake, of_real = (diversity.nearest(some, gallery) for some in (fake, real))
+        pairs[name] = of_fake, of_real
+        scores.append(
+            Score(
+                name,
+                float(of_fake[0].mean()),
+                "mean distance to the nearest real train picture; real: of real test pictures",
+                metrics.bootstrap_interval(of_fake[0], test.groups, seed=SEED),
+                None,
+                (f"{name}_real", float(of_real[0].mean())),
+                {"extractor": extractor, "n": len(test), "n_train": len(train)},
+            )
+        )
+    rows: dict[str, NDArray[np.uint8]] = {}
+    for title, both in zip(("features", "pixels"), pairs.values(), strict=True):
+        kinds = {"generated": test.generated, "real test": test.real}
+        for (kind, shown), (apart, index) in zip(kinds.items(), both, strict=True):
+            first = _nearest_of_recordings(apart, test.groups, subject.config.shown)
+            rows[f"{kind}, nearest by {title}"] = shown[first]
+            rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
+    sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
+    images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet)
+    return scores
+
+
+def _nearest_of_recordings(
+    distances: NDArray[np.float64], groups: NDArray, number: int
+) -> NDArray[np.int64]:
+    """Indices of the smallest distances, at most one of each recording, smallest first."""
+    order = np.argsort(distances, kind="stable")
+    _, first = np.unique(groups[order], return_index=True)
+    return order[np.sort(first)][:number]

@@ -1,0 +1,120 @@
+"""Every measure of a finished sound-to-image run, each with its floor and its ceiling."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cmgen import checkpoint
+from cmgen.checkpoint import Run
+from cmgen.data import pipeline
+from cmgen.data.shards import read_info
+from cmgen.errors import UserError
+from cmgen.evaluation import SEED
+from cmgen.measures import inception, of_agreement, of_controls, of_quality
+from cmgen.measures.scores import Score
+from cmgen.measures.subject import MeasureConfig, Subject
+from cmgen.measures.windows import collect
+
+
+def check(folder: Path, run: Run, config: MeasureConfig) -> None:
+    """Raises a UserError for what would stop `measure`, before any work is done."""
+    splits = read_info(folder).splits
+    for split in ("train", "test"):
+        if split not in splits:
+            raise UserError(
+                f"--measures=all: {folder} has no {split} split, and train is compared with test; "
+                "measure with --measures=paper"
+            )
+    weights = config.inception_weights
+    if weights is not None and not weights.is_file():
+        raise UserError(f"--inception_weights={weights}: no such file")
+    if config.label_control is not None:
+        _load_control(config.label_control, run)
+
+
+def measure(
+    run: Run,
+    folder: Path,
+    output: Path,
+    config: MeasureConfig,
+) -> dict[str, Any]:
+    """Measures a run on the train and test splits of prepared data.
+
+    Nothing is chosen by what is measured here.
+
+    Args:
+      run: a sound-to-image run with a verifier.
+      folder: prepared data of the run's classes.
+      output: the JSON file of the evaluation; pictures are put beside it.
+      config: how much work it may be.
+
+    Returns:
+      {"headlines": key -> number, "measures": name -> details, "notes": [str], "settings": ...}.
+    """
+    # So that measuring again gives the same numbers, of what is trained too.
+    tf.config.experimental.enable_op_determinism()
+    weights, folder_of_control = config.inception_weights, config.label_control
+    extractor = None if weights is None else inception.load(weights)
+    control = None if folder_of_control is None else _load_control(folder_of_control, run)
+    train, test = (_load(folder, split, run) for split in ("train", "test"))
+    subject = Subject(
+        run,
+        collect(run, train, config.train_windows),
+        collect(run, test, config.test_windows),
+        config,
+    )
+    scores: list[Score] = [
+        *of_agreement.classification_accuracy_score(subject),
+        *of_agreement.retrieval(subject, train.paired and test.paired),
+        *of_quality.clouds(subject),
+        *of_quality.variety(subject),
+        *of_quality.memory(subject, output),
+        *of_controls.without_training(subject),
+    ]
+    if control is not None:
+        scores += of_controls.label_control(subject, control)
+    if extractor is not None:
+        scores += of_quality.inception_clouds(subject, extractor, str(weights))
+    headlines: dict[str, Any] = {}
+    for score in scores:
+        headlines |= score.headline()
+    return {
+        "headlines": headlines,
+        "measures": {score.name: score.detail() for score in scores},
+        "notes": subject.notes,
+        "settings": _settings(config),
+    }
+
+
+def _settings(config: MeasureConfig) -> dict[str, Any]:
+    """What the numbers depend on, of JSON types."""
+    values = {k: str(v) if isinstance(v, Path) else v for k, v in vars(config).items()}
+    return values | {"seed": SEED}
+
+
+def _load(folder: Path, split: str, run: Run) -> pipeline.Recordings:
+    recordings = pipeline.load_split(folder, split, run.config.data)
+    pictured = np.isin(recordings.labels, recordings.labels[recordings.has_frames])
+    if not pictured.all():
+        raise UserError(
+            f"--measures=all: the {split} recordings of {folder} lack pictures of some classes or "
+            "of all; measure with --measures=paper, or on data with pictures"
+        )
+    return recordings
+
+
+def _load_control(folder: Path, run: Run) -> Run:
+    control = checkpoint.load_run(folder)
+    if control.config.gan.condition != "label":
+        raise UserError(f"--label_control={folder}: was not trained with --condition=label")
+    mine, its = (
+        (r.classes, r.config.data.image_size, r.config.sound_encoder.encoding_size)
+        for r in (run, control)
+    )
+    if mine != its:
+        raise UserError(
+            f"--label_control={folder}: has other classes or sizes ({its}) than the run ({mine})"
+        )
+    return control

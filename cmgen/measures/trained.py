@@ -1,0 +1,198 @@
+"""What has to be trained to measure: classifiers for the CAS, and an audio-visual embedding."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cmgen import images
+from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
+from cmgen.classifier import Classifier, build_encoder
+from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.losses import correspondence_loss
+from cmgen.measures.windows import BATCH, Windows
+from cmgen.networks import Encoder
+
+EMBEDDING_SIZE = 64
+# A batch of the embedding: moments of the same recording are its hardest negatives.
+MOMENTS = 4
+LEARNING_RATE = 1e-3
+
+Batch = dict[str, tf.Tensor]
+
+
+def train_classifier(
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    num_classes: int,
+    config: TrainConfig,
+    steps: int,
+    name: str,
+) -> Encoder:
+    """A classifier of the verifier's architecture, settings and augmentation, for the CAS.
+
+    Classification Accuracy Score: Ravuri and Vinyals (2019). Which windows make a batch follows
+    from the seed alone, so that two calls differ in nothing but the pictures.
+
+    Args:
+      pictures: uint8 [n, size, size, 3].
+      labels: int64 [n].
+      num_classes: how many instruments the run knows.
+      config: the run's; its `verifier` counts, but for the steps.
+      steps: of training.
+      name: for the progress bar.
+    """
+    settings = config.verifier
+    keras.utils.set_random_seed(config.seed)
+    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], policy(config))
+    model = Classifier(encoder, "image", settings, steps)
+    model.compile()
+
+    def batches() -> Iterator[Batch]:
+        random = np.random.default_rng(config.seed)
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        for _ in range(steps):
+            turns = random.integers(len(members), size=settings.batch_size)
+            rows = np.array([random.choice(members[turn]) for turn in turns])
+            uniforms = random.random((settings.batch_size, UNIFORMS), np.float32)
+            yield {
+                "image": images.scale(tf.cast(pictures[rows], tf.float32)),
+                "label": tf.cast(labels[rows], tf.int32),
+                "uniforms": tf.constant(uniforms),
+            }
+
+    fit(model.train_step, batches(), steps, name)
+    return in_float32(encoder, settings, pictures.shape[1:])
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Two encoders into one space, where sound and picture of the same instant are near.
+
+    Attributes:
+      sound, image: classifiers' networks, the last layer of which gives the embedding.
+    """
+
+    sound: Encoder
+    image: Encoder
+
+    def sounds(self, lms: NDArray[np.floating]) -> NDArray[np.float32]:
+        """[n, mels, frames] in [-1, 1] -> float32 [n, 64]."""
+        return self._in_batches(self.sound, lms, lambda x: x)
+
+    def pictures(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [n, size, size, 3] -> float32 [n, 64]."""
+        return self._in_batches(self.image, pixels, images.scale)
+
+    @staticmethod
+    def _in_batches(
+        network: Encoder, inputs: NDArray, prepare: Callable[[tf.Tensor], tf.Tensor]
+    ) -> NDArray[np.float32]:
+        embed = tf.function(
+            lambda x: network(prepare(tf.cast(x, tf.float32))),
+            autograph=False,
+            reduce_retracing=True,
+        )
+        parts = [embed(inputs[at : at + BATCH]) for at in range(0, len(inputs), BATCH)]
+        return np.concatenate(parts)
+
+
+def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedding:
+    """Learns from real train recordings which sound goes with which picture.
+
+    InfoNCE both ways, as in Radford et al., "CLIP" (2021), Fig. 3. Labels are not used.
+
+    Args:
+      windows: of the train split; their sounds and real pictures.
+      config: the run's; architectures of its sound encoder and verifier.
+      steps: of training.
+    """
+    keras.utils.set_random_seed(config.seed)
+    shapes = windows.lms.shape[1:], windows.real.shape[1:]
+    settings = config.sound_encoder, config.verifier
+    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], policy(config))
+    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], policy(config))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=min(100, steps // 10 + 1)
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.verifier.weight_decay)
+    variables = sound.trainable_variables + image.trainable_variables
+    optimizer.build(variables)
+
+    def step(batch: Batch) -> Batch:
+        heard = augment_lms(batch["lms"], batch["uniforms"][:, 0])
+        seen = augment_for_correspondence(batch["image"], batch["uniforms"][:, 1])
+        seed = tf.stack([tf.cast(optimizer.iterations, tf.int32), 0])
+        with tf.GradientTape() as tape:
+            loss = both_ways(
+                sound(heard, training=True, seed=seed),
+                image(seen, training=True, seed=seed + [0, 2]),
+            )
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return {"loss": loss}
+
+    batches = _moments(windows, config.verifier.batch_size, steps, config.seed)
+    fit(step, batches, steps, "audio-visual embedding")
+    return Embedding(
+        in_float32(sound, settings[0], shapes[0], EMBEDDING_SIZE),
+        in_float32(image, settings[1], shapes[1], EMBEDDING_SIZE),
+    )
+
+
+def both_ways(sounds: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
+    """Mean InfoNCE from sounds to pictures and back; [batch, d] each, row by row pairs -> scalar."""
+    sounds = tf.math.l2_normalize(tf.cast(sounds, tf.float32), axis=-1)
+    pictures = tf.math.l2_normalize(tf.cast(pictures, tf.float32), axis=-1)
+    own = tf.range(tf.shape(sounds)[0])
+    return 0.5 * tf.reduce_mean(
+        correspondence_loss(sounds, pictures, own) + correspondence_loss(pictures, sounds, own)
+    )
+
+
+def _moments(windows: Windows, size: int, steps: int, seed: int) -> Iterator[Batch]:
+    """Batches of a few moments from each of several recordings."""
+    random = np.random.default_rng(seed)
+    _, member = np.unique(windows.groups, return_inverse=True)
+    members = [np.flatnonzero(member == index) for index in range(member.max() + 1)]
+    for _ in range(steps):
+        count = min(len(members), max(1, size // MOMENTS))
+        chosen = random.permutation(len(members))[:count]
+        rows = np.concatenate(
+            [random.permutation(members[index])[: size // count] for index in chosen]
+        )
+        yield {
+            "lms": tf.cast(windows.lms[rows], tf.float32),
+            "image": images.scale(tf.cast(windows.real[rows], tf.float32)),
+            "uniforms": tf.constant(random.random((len(rows), 2, UNIFORMS), np.float32)),
+        }
+
+
+def fit(step: Callable[[Batch], Batch], batches: Iterator[Batch], steps: int, name: str) -> None:
+    """Calls the traced step for every batch, with a bar that shows its metrics."""
+    traced = tf.function(step, autograph=False, reduce_retracing=True)
+    with tqdm(batches, desc=name, total=steps, unit=" steps", mininterval=1.0) as bar:
+        for batch in bar:
+            metrics = traced(batch)
+            if bar.n % 25 == 0:
+                shown = {k.split("/")[-1]: f"{float(v):.3f}" for k, v in metrics.items()}
+                bar.set_postfix(shown, refresh=False)
+
+
+def policy(config: TrainConfig) -> str:
+    """The run's own arithmetic, for training."""
+    return "mixed_bfloat16" if config.mixed_precision else "float32"
+
+
+def in_float32(
+    trained: Encoder, config: EncoderConfig, shape: tuple[int, ...], outputs: int | None = None
+) -> Encoder:
+    """The same weights in a network that computes in float32, for measuring."""
+    key = "lms" if len(shape) == 2 else "image"
+    copy = build_encoder(key, outputs or trained.num_classes, config, shape, "float32")
+    copy.set_weights(trained.get_weights())
+    return copy

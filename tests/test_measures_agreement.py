@@ -1,0 +1,63 @@
+"""Retrieval: planted embeddings, ties, and galleries whose windows lie far apart."""
+
+import numpy as np
+import pytest
+
+from cmgen.measures import agreement
+
+
+def test_planted_pairs_are_found_whatever_their_length():
+    vectors = np.random.default_rng(0).standard_normal((20, 8))
+    ranks = agreement.retrieval_ranks(vectors, vectors * np.linspace(0.1, 9, 20)[:, None])
+    np.testing.assert_array_equal(ranks, 0)
+
+
+def test_ranks_count_the_better_ones():
+    # Angles to the first query: own item 40 degrees, the others 10, 20 and 90.
+    angles = np.deg2rad([40, 10, 20, 90])
+    gallery = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    queries = np.tile([[1.0, 0.0]], (4, 1))
+    np.testing.assert_array_equal(agreement.retrieval_ranks(queries, gallery), [2, 0, 1, 3])
+
+
+def test_a_collapsed_embedding_retrieves_nothing():
+    point = np.ones((10, 3))
+    assert (agreement.retrieval_ranks(point, point) == 9).all()
+
+
+def test_unrelated_vectors_reach_chance():
+    random = np.random.default_rng(1)
+    first, second = random.standard_normal((2, 2000, 16))
+    ranks = np.concatenate(
+        [
+            agreement.retrieval_ranks(first[at : at + 50], second[at : at + 50])
+            for at in range(0, 2000, 50)
+        ]
+    )
+    assert np.mean(ranks < 5) == pytest.approx(0.1, abs=0.03)
+
+
+def test_knowing_the_class_alone():
+    np.testing.assert_allclose(
+        agreement.class_only_recall([0, 0, 0, 0, 1, 2, 2], 1), [0.25] * 4 + [1, 0.5, 0.5]
+    )
+    np.testing.assert_allclose(agreement.class_only_recall([0, 0, 0, 0, 1], 2), [0.5] * 4 + [1])
+
+
+def test_galleries_take_every_recording_before_any_twice():
+    groups = np.repeat(["a", "b", "c"], [40, 20, 30])
+    galleries = agreement.draw_galleries(groups, 7, 25, seed=3)
+    assert galleries.shape == (25, 7)
+    for gallery in galleries:
+        counts = np.unique(groups[gallery], return_counts=True)[1]
+        assert len(set(gallery)) == 7 and sorted(counts) == [2, 2, 3]
+        apart = np.diff(np.sort(gallery[groups[gallery] == "a"]))
+        assert (apart >= 6).all()
+    np.testing.assert_array_equal(galleries, agreement.draw_galleries(groups, 7, 25, seed=3))
+
+
+def test_a_gallery_may_take_everything():
+    groups = np.repeat(["a", "b"], [1, 5])
+    assert sorted(agreement.draw_galleries(groups, 6, 1, seed=0)[0]) == list(range(6))
+    with pytest.raises(ValueError, match="at most 6"):
+        agreement.draw_galleries(groups, 7, 1, seed=0)

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from cmgen.measures import diversity
+from cmgen.measures.subject import pixel_vectors
+
+
+def test_mean_distance_over_pairs():
+    triangle = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    found = diversity.mean_pairwise_distance([triangle, triangle * 2, np.ones((3, 2))])
+    np.testing.assert_allclose(found, [4.0, 8.0, 0.0], atol=1e-6)
+    with pytest.raises(ValueError, match="at least 2"):
+        diversity.mean_pairwise_distance(np.ones((4, 1, 2)))
+
+
+def test_nearest_is_found_across_chunks(monkeypatch):
+    monkeypatch.setattr(diversity, "ROWS_AT_ONCE", 4)
+    random = np.random.default_rng(0)
+    queries, gallery = random.standard_normal((11, 5)), random.standard_normal((30, 5))
+    apart = np.linalg.norm(queries[:, None] - gallery[None], axis=2)
+    distances, index = diversity.nearest(queries, gallery)
+    np.testing.assert_array_equal(index, apart.argmin(axis=1))
+    np.testing.assert_allclose(distances, apart.min(axis=1), rtol=1e-6)
+
+
+def test_a_copy_is_at_distance_zero():
+    gallery = np.random.default_rng(1).random((20, 6)).astype(np.float32) * 100
+    distances, index = diversity.nearest(gallery[[3, 17]], gallery)
+    np.testing.assert_array_equal(index, [3, 17])
+    np.testing.assert_array_equal(distances, 0)
+
+
+def test_sets_are_of_one_class_and_of_several_recordings():
+    labels = np.repeat([0, 1], 30)
+    groups = np.repeat(np.arange(6), 10)
+    sets = diversity.draw_alike(labels, groups, 3, 8, seed=0)
+    assert sets.shape == (8, 3)
+    assert all(len(set(labels[s])) == 1 and len(set(groups[s])) == 3 for s in sets)
+    assert len(set(labels[sets[:, 0]])) == 2
+
+
+def test_sets_larger_than_the_class_repeat():
+    assert diversity.draw_alike([0, 0], ["a", "a"], 5, 1, seed=0).shape == (1, 5)
+
+
+def test_pixel_vectors_have_the_root_mean_square_as_distance():
+    black, grey = np.zeros((1, 64, 64, 3), np.uint8), np.full((1, 64, 64, 3), 51, np.uint8)
+    half = black.copy()
+    half[:, :32] = 255
+    vectors = pixel_vectors(np.concatenate([black, grey, half]))
+    assert np.linalg.norm(vectors[1] - vectors[0]) == pytest.approx(0.2)
+    assert np.linalg.norm(vectors[2] - vectors[0]) == pytest.approx(0.5**0.5)

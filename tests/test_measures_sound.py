@@ -1,0 +1,70 @@
+"""Measures of spectrograms on tones whose pitch is known."""
+
+import librosa
+import numpy as np
+import pytest
+
+from cmgen import audio
+from cmgen.config import SoundConfig
+from cmgen.measures import sound
+
+CONFIG = SoundConfig()
+
+
+def tones(*frequencies: float) -> np.ndarray:
+    """LMS of notes with overtones."""
+    time = np.arange(CONFIG.window_samples) / CONFIG.sample_rate
+    waves = [
+        sum(0.2 / k * np.sin(2 * np.pi * f * k * time) for k in range(1, 4)) for f in frequencies
+    ]
+    return audio.lms(np.array(waves, np.float32), CONFIG).numpy()
+
+
+def test_distance_is_in_decibels():
+    first = np.zeros((2, 128, 44))
+    second = first + 0.1
+    second[1, :64] = 0.0
+    # 0.1 of a span of 60 dB to either side; over half of the bands, by the root of a half.
+    np.testing.assert_allclose(
+        sound.lms_distance(first, second, CONFIG), [6.0, 6.0 * 0.5**0.5], rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("note", range(60, 96))
+def test_the_pitch_class_of_a_note_is_the_strongest(note):
+    found = sound.chroma(tones(440 * 2 ** ((note - 69) / 12)), CONFIG)[0]
+    assert found.sum() == pytest.approx(1)
+    # The mel bands below 500 Hz are wider than a semitone.
+    off = abs((found.argmax() - note + 6) % 12 - 6)
+    assert off == 0 if note >= 74 else off <= 1
+
+
+def test_chroma_resembles_that_of_librosa():
+    frequencies = 440 * 2 ** (np.arange(0, 24, 3) / 12)
+    own = sound.chroma(tones(*frequencies), CONFIG)
+    time = np.arange(CONFIG.window_samples) / CONFIG.sample_rate
+    for frequency, mine in zip(frequencies, own, strict=True):
+        wave = sum(0.2 / k * np.sin(2 * np.pi * frequency * k * time) for k in range(1, 4))
+        theirs = librosa.feature.chroma_stft(y=wave, sr=CONFIG.sample_rate, tuning=0.0).mean(axis=1)
+        assert np.corrcoef(mine, theirs)[0, 1] > 0.7
+
+
+def test_agreement_ignores_octaves_and_loudness_and_tells_notes_apart():
+    first, octave, other = sound.chroma(tones(880.0, 1760.0, 554.37 * 2), CONFIG)
+    assert sound.chroma_agreement([first], [octave])[0] > 0.8
+    assert sound.chroma_agreement([first], [other])[0] < 0.3
+    quiet = sound.chroma(
+        audio.scale_db(audio.unscale_db(tones(880.0), CONFIG) - 20, CONFIG), CONFIG
+    )
+    assert sound.chroma_agreement([first], quiet)[0] == pytest.approx(1, abs=1e-3)
+    assert sound.chroma_agreement([first], [np.full(12, 1 / 12)])[0] == 0.0
+
+
+def test_shuffled_partners_are_of_the_class_and_of_another_recording():
+    groups = np.repeat(["a", "b", "c", "d"], 5)
+    labels = np.repeat([0, 0, 0, 1], 5)
+    partners = sound.shuffled_within(labels, groups, seed=0)
+    assert (groups[partners] != groups).all()
+    assert (labels[partners][:15] == 0).all()
+    with pytest.raises(ValueError, match="two recordings"):
+        sound.shuffled_within([0, 0], ["a", "a"], seed=0)
