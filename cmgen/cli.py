@@ -17,15 +17,18 @@ ends with a function for the console script:
         console()
 
 The main's module docstring is its manual: the first paragraph heads --help, the rest (examples)
-ends it.
+ends it. A main with several commands has a `Command` for each and ends with `cli.run_commands`.
 """
 
 import errno
+import inspect
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,9 +37,26 @@ from absl import flags
 from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
 
 PRESETS = Path(__file__).parent / "presets"
+HELP = {"--help", "-help", "-h", "--helpshort"}
+FULL_HELP = {"--helpfull", "-helpfull"}
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
 
 FlagGroups = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One of several things that a main does, with flags of its own: `cmgen.rate serve --port=80`.
+
+    Attributes:
+      work: called once the flags are parsed; its docstring is the command's manual.
+      groups: heading -> names of the flags that --help shows under it, in this order.
+      flag_values: where the command's flags are defined.
+    """
+
+    work: Callable[[], None]
+    groups: FlagGroups
+    flag_values: flags.FlagValues
 
 
 def run(
@@ -56,7 +76,42 @@ def run(
     quiet_tensorflow()
     arguments = list(sys.argv if argv is None else argv)
     program = _program_name(main)
-    sys.exit(_exit_code(program, lambda: _start(program, main, groups, flag_values, arguments)))
+    manual, command = _manual(main), Command(main, groups, flag_values)
+    sys.exit(_exit_code(program, lambda: _start(program, command, manual, arguments)))
+
+
+def run_commands(commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> NoReturn:
+    """Like `run`, for a main whose first argument is the name of a command.
+
+    Args:
+      commands: name -> command, as --help lists them.
+      argv: the command line with the program's name first; sys.argv if None.
+    """
+    quiet_tensorflow()
+    arguments = list(sys.argv if argv is None else argv)
+    first = next(iter(commands.values()))
+    program, manual = _program_name(first.work), _manual(first.work)
+    name = arguments[1] if len(arguments) > 1 else ""
+    if name in commands:
+        program, command = f"{program} {name}", commands[name]
+        rest = [arguments[0], *arguments[2:]]
+        own = inspect.cleandoc(command.work.__doc__ or "")
+        sys.exit(_exit_code(program, lambda: _start(program, command, own, rest)))
+    sys.exit(_exit_code(program, lambda: _list_commands(program, commands, manual, name)))
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Imports of packages that only the extra `name` installs; says how, where one is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "cmgen":
+            raise
+        raise UserError(
+            f"the package {error.name!r} is missing; in a checkout of cmgen: "
+            f'pip install -c requirements.lock -e ".[{name}]"'
+        ) from error
 
 
 def quiet_tensorflow() -> None:
@@ -124,21 +179,40 @@ def help_text(program: str, manual: str, groups: FlagGroups, flag_values: flags.
     return "\n\n".join(parts) + "\n"
 
 
-def _start(
-    program: str,
-    main: Callable[[], None],
-    groups: FlagGroups,
-    flag_values: flags.FlagValues,
-    argv: Sequence[str],
-) -> None:
-    manual = sys.modules[main.__module__].__doc__ or ""
-    if {"--help", "-help", "-h", "--helpshort"} & set(argv):
-        print(help_text(program, manual, groups, flag_values), end="")
-    elif {"--helpfull", "-helpfull"} & set(argv):
-        print(f"{manual.strip()}\n\nflags:\n{flag_values.get_help()}")
+def _start(program: str, command: Command, manual: str, argv: Sequence[str]) -> None:
+    if HELP & set(argv):
+        print(help_text(program, manual, command.groups, command.flag_values), end="")
+    elif FULL_HELP & set(argv):
+        print(f"{manual.strip()}\n\nflags:\n{command.flag_values.get_help()}")
     else:
-        parse(flag_values, argv)
-        main()
+        parse(command.flag_values, argv)
+        command.work()
+
+
+def _list_commands(program: str, commands: Mapping[str, Command], manual: str, name: str) -> None:
+    """--help of a main with commands; any other `name` is refused."""
+    if name not in HELP | FULL_HELP:
+        *some, last = commands
+        what = f"{name!r} is no command" if name else "a command is missing"
+        raise UserError(f"{what}; say {', '.join(some)} or {last} (see --help)")
+    summary, _, examples = manual.strip().partition("\n\n")
+    width = min(shutil.get_terminal_size().columns, 100)
+    lines = [
+        f"  {known:<10}{(command.work.__doc__ or '').strip().splitlines()[0]}"
+        for known, command in commands.items()
+    ]
+    parts = [
+        f"usage: {program} {{{','.join(commands)}}} [--flag=value ...]",
+        textwrap.fill(summary, width),
+        "\n".join(["Commands:", *lines]),
+        examples.rstrip(),
+        "COMMAND --help shows a command's flags, COMMAND --helpfull every one.",
+    ]
+    print("\n\n".join(part for part in parts if part))
+
+
+def _manual(main: Callable[[], None]) -> str:
+    return sys.modules[main.__module__].__doc__ or ""
 
 
 def _exit_code(program: str, work: Callable[[], None]) -> int:

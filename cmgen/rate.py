@@ -1,0 +1,206 @@
+"""The paper's human evaluation: people look at a picture, hear the sound it was made from, and give
+it 0 to 3 points on a web page, without knowing whether it is real or which run made it.
+
+Examples:
+  python -m cmgen.rate collect --output=study --run=S2I-C=runs/s2i --run=S2I-N=runs/s2i_n
+  python -m cmgen.rate serve --study=study
+  python -m cmgen.rate report --study=study
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from cmgen import cli
+from cmgen.errors import UserError
+
+PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+COLLECT = flags.FlagValues()
+flags.DEFINE_string("output", None, "New folder for the study.", flag_values=COLLECT)
+flags.DEFINE_multi_string(
+    "run", [], "NAME=FOLDER of a trained run to rate; give one or several.", flag_values=COLLECT
+)
+flags.DEFINE_integer(
+    "per_class",
+    10,
+    "Test windows of each instrument; each gives one picture a source. The paper has 30.",
+    lower_bound=1,
+    flag_values=COLLECT,
+)
+flags.DEFINE_float(
+    "sound_seconds",
+    2.0,
+    "Length of the sounds that raters hear, around the half second that the run heard.",
+    lower_bound=0.5,
+    upper_bound=30.0,
+    flag_values=COLLECT,
+)
+flags.DEFINE_string(
+    "data", None, "Other data of the same classes; the runs' own if left out.", flag_values=COLLECT
+)
+flags.DEFINE_integer(
+    "seed", 1, "Of the windows, the noise and the raters' orders.", flag_values=COLLECT
+)
+
+SERVE = flags.FlagValues()
+flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "Address to listen on; any but loopback needs a password.",
+    flag_values=SERVE,
+)
+flags.DEFINE_integer(
+    "port", 8765, "Port to listen on.", lower_bound=1, upper_bound=65535, flag_values=SERVE
+)
+flags.DEFINE_string(
+    "password_file",
+    None,
+    f"File with the password that raters must give; or set ${PASSWORD_VARIABLE}.",
+    flag_values=SERVE,
+)
+flags.DEFINE_integer(
+    "per_rater", 0, "Pictures for each rater; 0: all.", lower_bound=0, flag_values=SERVE
+)
+
+REPORT = flags.FlagValues()
+flags.DEFINE_string(
+    "output",
+    None,
+    "The Markdown file; the chart is a .png of its name. report.md in the study if left out.",
+    flag_values=REPORT,
+)
+for command_flags in (SERVE, REPORT):
+    flags.DEFINE_string("study", "study", "Folder of the study.", flag_values=command_flags)
+    flags.DEFINE_string(
+        "database",
+        None,
+        "SQLAlchemy URL of the votes; votes.db in the study if left out.",
+        flag_values=command_flags,
+    )
+
+
+def collect() -> None:
+    """Draws test windows and writes the pictures and sounds of a study.
+
+    Windows in which something sounds are drawn from test recordings, the same number of each
+    instrument. Each gives a picture of every source: the real one, and what each run makes of it.
+
+    Examples:
+      python -m cmgen.rate collect --output=study --run=S2I-C=runs/s2i --per_class=30
+    """
+    if not COLLECT.output:
+        raise UserError("--output: missing; name a new folder")
+    workdirs = _workdirs(COLLECT.run)
+    # TensorFlow is imported only when the work starts.
+    from cmgen.rating.collect import CollectConfig, collect
+
+    config = CollectConfig(COLLECT.per_class, COLLECT.sound_seconds, COLLECT.seed, COLLECT.data)
+    output = Path(COLLECT.output)
+    manifest = collect(output, workdirs, config)
+    print(
+        f"{output}: {len(manifest.items)} pictures ({', '.join(manifest.sources)}) of "
+        f"{len(manifest.windows)} sounds"
+    )
+
+
+def serve() -> None:
+    """Serves the page on which people rate; stop it with Ctrl-C.
+
+    Votes are kept at once; a rater goes on where they stopped. The page is for this computer
+    alone unless --host says otherwise. Passwords and votes then travel unencrypted: put a proxy
+    that speaks HTTPS before it where the network isn't your own.
+
+    Examples:
+      python -m cmgen.rate serve --study=study
+      python -m cmgen.rate serve --study=study --host=0.0.0.0 --password_file=password.txt
+    """
+    password = _password(SERVE.password_file)
+    if SERVE.host not in LOOPBACK and not password:
+        raise UserError(
+            f"--host={SERVE.host}: others could reach the page; give a --password_file, or set "
+            f"${PASSWORD_VARIABLE}"
+        )
+    with cli.extra("rating"):
+        from cmgen.rating import server, store, study
+
+    served = study.read_study(Path(SERVE.study))
+    with store.Store(_database(SERVE), served.id) as votes:
+        server.serve(served, votes, SERVE.host, SERVE.port, password, SERVE.per_rater)
+
+
+def report() -> None:
+    """Counts the votes: scores, means, intervals and agreement, as a table and a chart.
+
+    Examples:
+      python -m cmgen.rate report --study=study --output=human.md
+    """
+    folder = Path(REPORT.study)
+    output = Path(REPORT.output) if REPORT.output else folder / "report.md"
+    if output.suffix != ".md":
+        raise UserError(f"--output={output}: must end in .md")
+    with cli.extra("rating"):
+        from cmgen.rating import results, store, study
+
+    id_, manifest = study.read_manifest(folder)
+    with store.Store(_database(REPORT), id_, must_exist=True) as votes:
+        print(results.write_report(manifest, votes.all_votes(), output))
+    print(f"\n{output}, {output.with_suffix('.png')}")
+
+
+COMMANDS = {
+    "collect": cli.Command(
+        collect,
+        {"What": ("run", "data", "per_class", "sound_seconds", "seed"), "Result": ("output",)},
+        COLLECT,
+    ),
+    "serve": cli.Command(
+        serve,
+        {"What": ("study", "database", "per_rater"), "Where": ("host", "port", "password_file")},
+        SERVE,
+    ),
+    "report": cli.Command(report, {"What": ("study", "database"), "Result": ("output",)}, REPORT),
+}
+
+
+def _workdirs(arguments: Sequence[str]) -> dict[str, Path]:
+    """NAME=FOLDER, ... -> name -> folder."""
+    if not arguments:
+        raise UserError("--run: missing; name a run, e.g. --run=S2I-C=runs/s2i")
+    workdirs: dict[str, Path] = {}
+    for argument in arguments:
+        name, _, folder = argument.partition("=")
+        if not name or not folder:
+            raise UserError(f"--run={argument}: write NAME=FOLDER, e.g. --run=S2I-C=runs/s2i")
+        if name in workdirs:
+            raise UserError(f"--run={argument}: {name!r} is given twice; rename one")
+        workdirs[name] = Path(folder)
+    return workdirs
+
+
+def _password(file: str | None) -> str:
+    """The password without blanks around it; empty if none is given."""
+    if not file:
+        return os.environ.get(PASSWORD_VARIABLE, "").strip()
+    try:
+        password = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--password_file={file}: can't be read ({error})") from error
+    if not password:
+        raise UserError(f"--password_file={file}: is empty; write a password into it")
+    return password
+
+
+def _database(flag_values: flags.FlagValues) -> str | Path:
+    return flag_values.database or Path(flag_values.study) / "votes.db"
+
+
+def console() -> None:
+    cli.run_commands(COMMANDS)
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,278 @@
+"""The rating page: a few fixed answers, and those of the rater whose code the browser holds.
+
+Nobody can tell a picture's source from what is served: pictures and sounds are asked for by their
+place in the rater's own order, and only around the one that is to be judged.
+"""
+
+import hmac
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypeAlias
+
+import flask
+from flask import Flask, Response, abort, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from cmgen.errors import UserError
+from cmgen.rating.order import rater_order
+from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
+from cmgen.rating.study import SCORES, Item, Study
+
+# Fixed names, read once: no path of a request reaches the file system.
+PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/rate.css": ("rate.css", "text/css; charset=utf-8"),
+    "/rate.js": ("rate.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # A rater who leaves a shared computer leaves no pictures behind, and places are not addresses
+    # of the same picture for two raters.
+    "Cache-Control": "no-store",
+}
+MAX_REQUEST_BYTES = 4096
+MAX_NAME = 60
+MAX_ADDRESSES = 1000
+_YEAR = 365 * 24 * 3600
+Answer: TypeAlias = Response | tuple[Response, int]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use the page.
+
+    Attributes:
+      password: asked for before anyone can join; "" asks for none.
+      hosts: names under which a browser may call the page, or None for any. On loopback this
+        keeps other sites from reaching it through a name of theirs that points here.
+      tries_per_minute: wrong passwords and codes from one address, so that none can be guessed.
+    """
+
+    password: str = ""
+    hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "[::1]")
+    tries_per_minute: int = 30
+
+
+class Throttle:
+    """Counts failed tries by address, and says who had too many in the last minute."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic):
+        self._per_minute, self._clock, self._lock = per_minute, clock, threading.Lock()
+        self._failures: dict[str, deque[float]] = {}
+
+    def refuses(self, address: str) -> bool:
+        with self._lock:
+            return len(self._recent(address)) >= self._per_minute
+
+    def count(self, address: str) -> None:
+        with self._lock:
+            if len(self._failures) >= MAX_ADDRESSES:
+                self._failures = {a: f for a, f in self._failures.items() if self._recent(a)}
+            self._failures.setdefault(address, deque(maxlen=self._per_minute)).append(self._clock())
+
+    def _recent(self, address: str) -> list[float]:
+        return [t for t in self._failures.get(address, ()) if self._clock() - t < 60.0]
+
+
+class Page:
+    """The answers of the page.
+
+    Args:
+      study: what is rated.
+      store: where votes go.
+      access: who may use the page.
+      per_rater: pictures for each rater, 0 for all.
+    """
+
+    def __init__(self, study: Study, store: Store, access: Access, per_rater: int = 0):
+        self._study, self._store, self._access = study, store, access
+        self._total = min(per_rater or len(study.manifest.items), len(study.manifest.items))
+        self._throttle = Throttle(access.tries_per_minute)
+        # Browsers send cookies to every port of a host, so each study has its own.
+        self.cookie = f"rater_{study.id}"
+        self._orders: dict[int, list[Item]] = {}
+
+    def study(self) -> Answer:
+        """What the page says before anyone has joined."""
+        return jsonify(
+            password=bool(self._access.password),
+            total=self._total,
+            scores=[{"score": score, "meaning": meaning} for score, meaning in SCORES.items()],
+        )
+
+    def join(self) -> Answer:
+        """A name -> a new rater; a code -> the rater whose it is."""
+        values = _json_values(name=str, code=str, password=str)
+        address = request.remote_addr or ""
+        if self._throttle.refuses(address):
+            return _refusal("Too many tries. Wait a minute, then try again.", 429)
+        given, wanted = values["password"].strip().encode(), self._access.password.encode()
+        if wanted and not hmac.compare_digest(given, wanted):
+            self._throttle.count(address)
+            return _refusal("The password of the study is wrong.", 403)
+        code = values["code"].strip()
+        if code:
+            found = self._store.rater(code)
+            if found is None:
+                self._throttle.count(address)
+                return _refusal("Nobody has this code. Check each letter.", 403)
+            return self._welcome(found, code)
+        name = " ".join(values["name"].split())
+        if not name or len(name) > MAX_NAME or not name.isprintable():
+            return _refusal(f"Give a name of 1 to {MAX_NAME} letters.", 400)
+        try:
+            return self._welcome(*self._store.add_rater(name))
+        except NameTaken:
+            return _refusal("This name is taken. Give your code, or another name.", 409)
+
+    def leave(self) -> Answer:
+        """Forgets who uses this browser; their votes stay."""
+        answer = jsonify(left=True)
+        answer.delete_cookie(self.cookie, httponly=True, samesite="Strict")
+        return answer
+
+    def state(self) -> Answer:
+        """How far the rater is."""
+        return self._state(self._rater(), request.cookies[self.cookie])
+
+    def vote(self) -> Answer:
+        """Takes the score of the next picture, or another one for the picture before it."""
+        rater = self._rater()
+        values = _json_values(place=int, score=int)
+        place, score = values["place"], values["score"]
+        if score not in SCORES or not 0 <= place < self._total:
+            return _refusal("A score is 0, 1, 2 or 3.", 400)
+        try:
+            self._store.vote(rater, place, self._item(rater, place).picture, score)
+        except OutOfTurn:
+            return _refusal("This picture is not the one to judge now.", 409)
+        return self._state(rater, request.cookies[self.cookie])
+
+    def picture(self, place: int) -> Answer:
+        return Response(self._study.pictures[self._shown(place).picture], content_type="image/png")
+
+    def sound(self, place: int) -> Answer:
+        window = self._study.manifest.windows[self._shown(place).window]
+        data = self._study.sounds[window.sound]
+        answer = Response(data, content_type="audio/wav")
+        # Safari plays only what it can ask for in parts.
+        answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
+        return answer
+
+    def _shown(self, place: int) -> Item:
+        """The item at a place that the rater may see: the last, the present or the next one."""
+        rater = self._rater()
+        done = len(self._store.scores(rater))
+        if not max(done - 1, 0) <= place <= min(done + 1, self._total - 1):
+            abort(404)
+        return self._item(rater, place)
+
+    def _item(self, rater: Rater, place: int) -> Item:
+        if rater.number not in self._orders:
+            self._orders[rater.number] = rater_order(self._study.manifest, rater.number)
+        return self._orders[rater.number][place]
+
+    def _rater(self) -> Rater:
+        code = request.cookies.get(self.cookie, "")
+        rater = self._store.rater(code) if code else None
+        if rater is None:
+            abort(401)
+        return rater
+
+    def _welcome(self, rater: Rater, code: str) -> Response:
+        answer = self._state(rater, code)
+        answer.set_cookie(self.cookie, code, max_age=_YEAR, httponly=True, samesite="Strict")
+        return answer
+
+    def _state(self, rater: Rater, code: str) -> Response:
+        scores = self._store.scores(rater)[: self._total]
+        return jsonify(
+            name=rater.name,
+            code=code,
+            done=len(scores),
+            total=self._total,
+            last=scores[-1] if scores else None,
+        )
+
+
+def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -> Flask:
+    """The page as a WSGI application."""
+    app = Flask(__name__, static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES)
+    app.config.update(TRUSTED_HOSTS=list(access.hosts) if access.hosts else None)
+    folder = resources.files("cmgen.rating") / "page"
+    for path, (name, kind) in PAGE.items():
+        answer = _fixed((folder / name).read_bytes(), kind)
+        app.add_url_rule(path, name, answer)
+    page = Page(study, store, access, per_rater)
+    app.add_url_rule("/api/study", "study", page.study)
+    app.add_url_rule("/api/join", "join", page.join, methods=["POST"])
+    app.add_url_rule("/api/leave", "leave", page.leave, methods=["POST"])
+    app.add_url_rule("/api/state", "state", page.state)
+    app.add_url_rule("/api/vote", "vote", page.vote, methods=["POST"])
+    app.add_url_rule("/api/picture/<int:place>", "picture", page.picture)
+    app.add_url_rule("/api/sound/<int:place>", "sound", page.sound)
+    app.before_request(_refuse_other_sites)
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(UserError, _explain_failure)
+    return app
+
+
+def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
+    return lambda: Response(data, content_type=kind)
+
+
+def _refuse_other_sites() -> Answer | None:
+    """Only this page's own scripts may post; browsers say where a request comes from."""
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") not in (
+        "same-origin",
+        "none",
+    ):
+        return _refusal("Requests from other sites are refused.", 403)
+    return None
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
+def _explain(error: HTTPException) -> Answer:
+    return _refusal(error.description or error.name, error.code or 500)
+
+
+def _explain_failure(error: UserError) -> Answer:
+    # The message is for whoever runs the server; it may name the database.
+    flask.current_app.logger.error("%s", error)
+    return _refusal("The vote could not be kept. Tell whoever runs the study.", 500)
+
+
+def _refusal(message: str, status: int) -> Answer:
+    return jsonify(error=message), status
+
+
+def _json_values(**types: type) -> dict[str, Any]:
+    """The fields of a JSON request, each of its type; a text that is missing is empty."""
+    values = request.get_json()
+    if not isinstance(values, dict):
+        abort(400)
+    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
+    if any(type(found[name]) is not kind for name, kind in types.items()):
+        abort(400)
+    return found

@@ -1,0 +1,293 @@
+"""Makes a study: draws test windows, shows them to trained runs, writes pictures and sounds."""
+
+import dataclasses
+import io
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from cmgen import checkpoint, evaluation, images, report, serving
+from cmgen.checkpoint import Run
+from cmgen.data import catalog, pipeline
+from cmgen.errors import UserError
+from cmgen.files import atomic_folder
+from cmgen.rating.study import (
+    MANIFEST,
+    PICTURES,
+    REAL,
+    SOUNDS,
+    Item,
+    Manifest,
+    Window,
+    check_sources,
+    picture_path,
+    sha256,
+    sound_path,
+)
+from cmgen.versions import installed
+
+SPLIT = "test"
+_FADE_SECONDS = 0.005  # at both ends of a sound, against clicks
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What a study is made of.
+
+    Attributes:
+      per_class: windows of each instrument.
+      sound_seconds: length of the sounds that raters hear; the runs hear their own window.
+      seed: of all that is drawn.
+      data: "demo", a prepared folder or a raw one; None: that of the runs.
+    """
+
+    per_class: int
+    sound_seconds: float
+    seed: int
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Windows of a split, as equally long columns.
+
+    Attributes:
+      recording: index of the recording, int64 [n].
+      start: first sample of the window, from the recording's, int64 [n].
+      frame: index of the real picture, int64 [n].
+    """
+
+    recording: NDArray[np.int64]
+    start: NDArray[np.int64]
+    frame: NDArray[np.int64]
+
+    def __getitem__(self, rows: Any) -> "Places":
+        return Places(self.recording[rows], self.start[rows], self.frame[rows])
+
+
+def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
+    """Writes a new study: real pictures, and those that each run makes of the same sounds.
+
+    Args:
+      output: the new folder.
+      workdirs: source's name -> folder of a trained run.
+      config: what to draw.
+    """
+    check_sources(list(workdirs))
+    runs = {name: checkpoint.load_run(workdir) for name, workdir in workdirs.items()}
+    recordings = _load_test_split(runs, config)
+    assert recordings.sound is not None and recordings.frames is not None
+    window = next(iter(runs.values())).config.sound.window_samples
+    sound = recordings.sound.numpy()
+    places = draw_places(recordings, _sounding(recordings, sound, runs, window), window, config)
+    waveforms = _cut(recordings, sound, places, window).astype(np.float32) / 32768.0
+    made = {REAL: recordings.frames.numpy()[places.frame]}
+    made |= {name: _pictures(run, waveforms, config.seed) for name, run in runs.items()}
+    heard = _sounds(recordings, sound, places, window, config.sound_seconds)
+    keys = _keys(config.seed)
+    windows = _describe(recordings, places, window, keys, heard)
+    with atomic_folder(output) as folder:
+        (folder / PICTURES).mkdir()
+        (folder / SOUNDS).mkdir()
+        for one, data in zip(windows, heard, strict=True):
+            sound_path(folder, one.sound).write_bytes(data)
+        items = [
+            _write_picture(folder, Item(next(keys), index, source, ""), pixels[index])
+            for index in range(len(windows))
+            for source, pixels in made.items()
+        ]
+        manifest = Manifest(
+            seed=config.seed,
+            classes=tuple(recordings.classes),
+            sources=tuple(made),
+            windows=tuple(windows),
+            items=tuple(items),
+            facts=_facts(runs, recordings, config),
+        )
+        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def draw_places(
+    recordings: pipeline.Recordings, places: Places, window: int, config: CollectConfig
+) -> Places:
+    """Draws `per_class` windows of each class that don't overlap, from its recordings in turn.
+
+    Returns:
+      Places class by class, each class's in the order drawn.
+    """
+    draw = random.Random(config.seed)
+    chosen: list[int] = []
+    for label, class_name in enumerate(recordings.classes):
+        mine = np.flatnonzero(recordings.labels[places.recording] == label)
+        piles = [_apart(places, mine[places.recording[mine] == r], window, draw)
+                 for r in np.unique(places.recording[mine])]  # fmt: skip
+        draw.shuffle(piles)
+        turns = [pile[i] for i in range(max(map(len, piles), default=0)) for pile in piles
+                 if i < len(pile)]  # fmt: skip
+        if len(turns) < config.per_class:
+            raise UserError(
+                f"--per_class={config.per_class}: the {SPLIT} recordings of {class_name!r} have "
+                f"{len(turns)} windows that sound and don't overlap; give at most that many"
+            )
+        chosen += turns[: config.per_class]
+    return places[np.array(chosen)]
+
+
+def _apart(places: Places, rows: NDArray[np.int64], window: int, draw: random.Random) -> list[int]:
+    """Windows of one recording in random order, leaving out those that overlap an earlier one."""
+    kept: list[int] = []
+    for row in draw.sample(list(rows), len(rows)):
+        if all(abs(places.start[row] - places.start[other]) >= window for other in kept):
+            kept.append(int(row))
+    return kept
+
+
+def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline.Recordings:
+    """The test recordings in memory, after checking that the runs can be compared on them."""
+    first, *others = runs.values()
+    for name, run in list(runs.items())[1:]:
+        if run.config.sound != first.config.sound:
+            raise UserError(f"--run={name}: hears other windows of sound than the first run")
+        if run.config.data.image_size != first.config.data.image_size:
+            raise UserError(f"--run={name}: makes pictures of another size than the first run")
+    known = {run.data for run in runs.values()}
+    if config.data is None and len(known) > 1:
+        raise UserError(f"the runs were trained on {', '.join(sorted(known))}; choose with --data")
+    data = dataclasses.replace(
+        first.config.data, data=config.data or first.data, cache_gib=math.inf
+    )
+    recordings = pipeline.load_split(catalog.resolve(data), SPLIT, data)
+    if not recordings.has_frames.any():
+        raise UserError(f"--data={data.data}: its {SPLIT} recordings have no pictures")
+    for run in (first, *others):
+        evaluation.class_indices(recordings.classes, run.classes)
+    return recordings
+
+
+def _sounding(
+    recordings: pipeline.Recordings, sound: NDArray[np.int16], runs: Mapping[str, Run], window: int
+) -> Places:
+    """All windows with a picture in which something is to be heard."""
+    config = next(iter(runs.values())).config
+    rows = pipeline.evaluation_rows(recordings, 1, window, config.sound.sample_rate)
+    places = Places(rows.recording, rows.start, rows.frame)[rows.frame >= 0]
+    begin = recordings.sound_offsets[places.recording] + places.start
+    power = np.array([np.mean(np.square(sound[b : b + window] / 32768.0)) for b in begin])
+    return places[power > 10.0 ** (config.data.silence_dbfs / 10.0)]
+
+
+def _cut(
+    recordings: pipeline.Recordings, sound: NDArray[np.int16], places: Places, window: int
+) -> NDArray[np.int16]:
+    begin = recordings.sound_offsets[places.recording] + places.start
+    return sound[begin[:, None] + np.arange(window)]
+
+
+def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
+    """What a run makes of each sound; runs whose noise has the same size get the same noise."""
+    module = serving.SoundToImage.of(run)
+    noise = np.random.default_rng(seed).standard_normal((len(waveforms), run.config.gan.noise_size))
+    noise = noise.astype(np.float32)
+    parts = [
+        module.generate(waveforms[i : i + 64], noise[i : i + 64])["image"].numpy()
+        for i in range(0, len(waveforms), 64)
+    ]
+    return images.unscale(np.concatenate(parts))
+
+
+def _sounds(
+    recordings: pipeline.Recordings,
+    sound: NDArray[np.int16],
+    places: Places,
+    window: int,
+    seconds: float,
+) -> list[bytes]:
+    """WAV files of `seconds` around each window, inside its recording, faded at both ends."""
+    rate = recordings.info.sample_rate
+    fade = np.ones(round(seconds * rate))
+    ramp = np.linspace(0.0, 1.0, round(_FADE_SECONDS * rate))
+    fade[: len(ramp)], fade[-len(ramp) :] = ramp, ramp[::-1]
+    files = []
+    for recording, start in zip(places.recording, places.start, strict=True):
+        first, end = recordings.sound_offsets[recording : recording + 2]
+        wanted = first + start + (window - len(fade)) // 2
+        begin = max(first, min(wanted, end - len(fade)))
+        samples = sound[begin : min(begin + len(fade), end)]
+        # A recording that is shorter than `seconds` is heard whole.
+        shape = np.minimum(fade[: len(samples)], fade[-len(samples) :])
+        buffer = io.BytesIO()
+        faded = np.rint(samples * shape).astype(np.int16)
+        soundfile.write(buffer, faded, rate, format="WAV", subtype="PCM_16")
+        files.append(buffer.getvalue())
+    return files
+
+
+def _facts(
+    runs: Mapping[str, Run], recordings: pipeline.Recordings, config: CollectConfig
+) -> dict[str, Any]:
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "settings": dataclasses.asdict(config),
+        "runs": {
+            name: {
+                "workdir": run.workdir.name,
+                "step": run.step,
+                "seed": run.config.seed,
+                "generator_sha256": _file_hash(run, "generator"),
+                "sound_encoder_sha256": _file_hash(run, "sound_encoder"),
+            }
+            for name, run in runs.items()
+        },
+        "data": {
+            **recordings.info.source,
+            "split": SPLIT,
+            "fingerprint": report.fingerprint(recordings.folder),
+        },
+        "versions": installed(),
+    }
+
+
+def _file_hash(run: Run, network: str) -> str:
+    return sha256(checkpoint.weights_path(run.workdir, network).read_bytes())
+
+
+def _keys(seed: int) -> Iterator[str]:
+    """Names of files that tell nothing: 16 hex digits each."""
+    draw = random.Random(f"keys {seed}")
+    while True:
+        yield f"{draw.getrandbits(64):016x}"
+
+
+def _describe(
+    recordings: pipeline.Recordings,
+    places: Places,
+    window: int,
+    keys: Iterator[str],
+    heard: Sequence[bytes],
+) -> list[Window]:
+    middles = (places.start + window / 2) / recordings.info.sample_rate
+    return [
+        Window(
+            sound=next(keys),
+            class_name=recordings.classes[recordings.labels[recording]],
+            recording=str(recordings.groups[recording]),
+            seconds=round(float(middle), 3),
+            sha256=sha256(data),
+        )
+        for recording, middle, data in zip(places.recording, middles, heard, strict=True)
+    ]
+
+
+def _write_picture(folder: Path, item: Item, pixels: NDArray[np.uint8]) -> Item:
+    data = images.encode_png(pixels)
+    picture_path(folder, item.picture).write_bytes(data)
+    return dataclasses.replace(item, sha256=sha256(data))

@@ -1,0 +1,195 @@
+"""What the votes say: counts, means with intervals, and agreement, as the paper's figure has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import krippendorff
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen.errors import FAILED_WORK, UserError
+from cmgen.files import write_text
+from cmgen.images import write_png
+from cmgen.rating.chart import draw_votes
+from cmgen.rating.store import Vote
+from cmgen.rating.study import SCORES, Manifest
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+SEED = 2017  # of the bootstrap, so that the same votes give the same numbers
+
+
+@dataclass(frozen=True)
+class SourceVotes:
+    """The votes on the pictures of one source.
+
+    Attributes:
+      source: its name.
+      counts: votes for each score, in the order of `SCORES`.
+      mean: of the scores, 0 to 3; NaN without any vote.
+      low, high: 95 % interval of the mean, over raters and recordings.
+    """
+
+    source: str
+    counts: tuple[int, ...]
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that is reported.
+
+    Attributes:
+      sources: in the study's order.
+      raters: how many voted.
+      alpha: Krippendorff's, for ordinal scores; None where no two raters judged the same picture,
+        or all gave the same score.
+      shared: pictures that at least two raters judged.
+    """
+
+    sources: tuple[SourceVotes, ...]
+    raters: int
+    alpha: float | None
+    shared: int
+
+
+def summarize(manifest: Manifest, votes: Sequence[Vote]) -> Results:
+    """Counts the votes of a study; none at all is an error."""
+    if not votes:
+        raise UserError(
+            "nobody has voted on this study yet; let people rate with `cmgen.rate serve`",
+            FAILED_WORK,
+        )
+    items = {item.picture: item for item in manifest.items}
+    known = [vote for vote in votes if vote.item in items]
+    scores = np.array([vote.score for vote in known])
+    raters = np.array([vote.rater for vote in known])
+    sources = np.array([items[vote.item].source for vote in known])
+    recordings = np.array([manifest.windows[items[v.item].window].recording for v in known])
+    found = []
+    for source in manifest.sources:
+        mine = sources == source
+        counts = tuple(int(np.sum(scores[mine] == score)) for score in SCORES)
+        if mine.any():
+            mean = float(scores[mine].mean())
+            low, high = mean_interval(scores[mine], raters[mine], recordings[mine])
+        else:
+            mean = low = high = float("nan")
+        found.append(SourceVotes(source, counts, mean, low, high))
+    table = reliability_table(known)
+    shared = int(np.sum(np.sum(~np.isnan(table), axis=0) >= 2))
+    return Results(tuple(found), len(np.unique(raters)), ordinal_alpha(table), shared)
+
+
+def mean_interval(
+    scores: NDArray[np.int64],
+    raters: NDArray[np.int64],
+    recordings: NDArray[np.str_],
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a mean score over raters and recordings at once.
+
+    Votes of one rater are alike, and so are votes on one recording; both are drawn again, each
+    vote weighing as often as its rater times its recording was drawn (Owen, "The pigeonhole
+    bootstrap", 2007). With a single rater the interval says nothing of other raters.
+
+    Args:
+      scores: int [votes], 0 to 3.
+      raters: who gave each vote [votes].
+      recordings: what each vote's picture was made of [votes].
+      resamples: number of bootstrap samples.
+      seed: of the resampling.
+
+    Returns:
+      (low, high).
+    """
+    draw = np.random.default_rng(seed)
+    rows, row = np.unique(raters, return_inverse=True)
+    columns, column = np.unique(recordings, return_inverse=True)
+    sums, counts = np.zeros((2, len(rows), len(columns)))
+    np.add.at(sums, (row, column), scores)
+    np.add.at(counts, (row, column), 1)
+    by_row = draw.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), resamples)
+    by_column = draw.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), resamples)
+    totals = np.sum((by_row @ counts) * by_column, axis=1)
+    points = np.sum((by_row @ sums) * by_column, axis=1)
+    # A resample that drew no vote at all says nothing.
+    means = points[totals > 0] / totals[totals > 0]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def reliability_table(votes: Sequence[Vote]) -> NDArray[np.float64]:
+    """Scores as float [raters, items], NaN where a rater did not judge an item."""
+    rows = {rater: row for row, rater in enumerate(sorted({vote.rater for vote in votes}))}
+    columns = {item: column for column, item in enumerate(sorted({vote.item for vote in votes}))}
+    table = np.full((len(rows), len(columns)), np.nan)
+    for vote in votes:
+        table[rows[vote.rater], columns[vote.item]] = vote.score
+    return table
+
+
+def ordinal_alpha(table: NDArray[np.float64]) -> float | None:
+    """Krippendorff's alpha of `reliability_table`: 1 is full agreement, 0 that of chance.
+
+    None where it is not defined: no item has two scores, or all scores of such items are the same.
+    """
+    paired = table[:, np.sum(~np.isnan(table), axis=0) >= 2]
+    if len(np.unique(paired[~np.isnan(paired)])) < 2:
+        return None
+    return float(krippendorff.alpha(reliability_data=paired, level_of_measurement="ordinal"))
+
+
+def write_report(manifest: Manifest, votes: Sequence[Vote], output: Path) -> str:
+    """Writes the table as Markdown and the chart as a .png beside it; returns the table."""
+    results = summarize(manifest, votes)
+    chart = output.with_suffix(".png")
+    text = markdown(manifest, results)
+    write_png(chart, draw_votes(results.sources))
+    write_text(output, f"# Human evaluation\n\n![Votes for each score]({chart.name})\n\n{text}\n")
+    return text
+
+
+def markdown(manifest: Manifest, results: Results) -> str:
+    """The results as a table, with what they rest on."""
+    lines = [
+        f"| pictures | {' | '.join(map(str, SCORES))} | votes | mean | 95 % interval |",
+        f"|{'---|' * (len(SCORES) + 4)}",
+    ]
+    for one in results.sources:
+        votes = sum(one.counts)
+        mean = f"**{one.mean:.2f}** | {one.low:.2f} to {one.high:.2f}" if votes else "- | -"
+        lines.append(f"| {one.source} | {' | '.join(map(str, one.counts))} | {votes} | {mean} |")
+    recordings = len({window.recording for window in manifest.windows})
+    scale = "; ".join(f"{score}: {meaning}" for score, meaning in SCORES.items())
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{scale}.",
+            "",
+            f"Raters: {results.raters}. {_agreement(results)}",
+            f"Pictures of {len(manifest.windows)} half-seconds from {recordings} test recordings of "
+            f"{len(manifest.classes)} classes; intervals by bootstrap over raters and recordings"
+            f"{_single_rater(results)}.",
+        ]
+    )
+
+
+def _agreement(results: Results) -> str:
+    if results.alpha is None:
+        why = "all scores are the same" if results.shared else "no picture was judged by two raters"
+        return f"Krippendorff's alpha is not defined: {why}."
+    return (
+        f"Krippendorff's alpha (ordinal) is {results.alpha:.3f}, on {results.shared} pictures that "
+        "two or more raters judged."
+    )
+
+
+def _single_rater(results: Results) -> str:
+    return "; with one rater they say nothing of others" if results.raters == 1 else ""
