@@ -1,8 +1,10 @@
-"""Trains a sound-to-image generator (or an encoder) and evaluates it. The same command resumes.
+"""Trains a sound-to-image or image-to-sound generator, or an encoder, and evaluates it. The same
+command resumes.
 
 Examples:
   python -m cmgen.train --flagfile=s2i.flags --workdir=runs/s2i
   python -m cmgen.train --flagfile=s2i.flags --data=/videos --workdir=runs/mine --train_steps=5000
+  python -m cmgen.train --flagfile=i2s.flags --workdir=runs/i2s
   python -m cmgen.train --flagfile=s2i.flags --dry_run
   tensorboard --logdir=runs
 """
@@ -74,17 +76,17 @@ SECTION_HELP = {
         "discriminator_channels": "Channels of the discriminator's first block.",
         "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
         "discriminator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
-        "conditioning": f"How the discriminator sees the sound: {' or '.join(CONDITIONINGS)}.",
-        "upsampling": f"How the generator grows the picture: {' or '.join(UPSAMPLINGS)}.",
-        "mismatch_weight": "Weight of real pictures with another class's sound; 0 leaves them out.",
+        "conditioning": f"How the discriminator sees the condition: {' or '.join(CONDITIONINGS)}.",
+        "upsampling": f"How the generator grows its maps: {' or '.join(UPSAMPLINGS)}.",
+        "mismatch_weight": "Weight of real targets with another class's condition; 0 leaves them out.",
         "r1_gamma": "Gradient penalty on real pairs; 0 leaves it out.",
         "r2_gamma": "Gradient penalty on generated pairs; 0 leaves it out.",
         "generator_learning_rate": "Adam's learning rate of the generator.",
         "discriminator_learning_rate": "Adam's learning rate of the discriminator.",
         "beta_1": "Adam's decay of the mean gradient, both networks.",
         "beta_2": "Adam's decay of the squared gradient, both networks.",
-        "average_half_life": "Half-life of the averaged generator weights, in pictures.",
-        "augment": "Shift, recolour and cut what the discriminator sees, differentiably.",
+        "average_half_life": "Half-life of the averaged generator weights, in examples.",
+        "augment": "Shift, and recolour or make louder, what the discriminator sees, differentiably.",
     },
     "sound_encoder": ENCODER_HELP,
     "image_encoder": ENCODER_HELP,
@@ -110,7 +112,9 @@ GROUPS = {
         "conditioning",
         "upsampling",
         "sound_encoder_architecture",
+        "image_encoder_architecture",
         "sound_encoder_train_steps",
+        "image_encoder_train_steps",
         "verifier_train_steps",
     ),
     "Objective": (

@@ -22,12 +22,13 @@ CLASSES = tuple(sorted(COLOURS))
 def split_scores(**changes):
     """Two recordings of class 0 and one of class 1; the last window of each is silent."""
     values = {
+        "direction": config.DIRECTIONS["s2i"],
         "classes": ("bell", "drum", "flute"),
         "groups": np.array(["a", "a", "a", "b", "b", "c", "c"]),
         "labels": np.array([0, 0, 0, 0, 0, 1, 1]),
         "sounding": np.array([1, 1, 0, 1, 0, 1, 0], bool),
         "generated": np.array([0, 1, 2, 0, 2, 1, 2]),
-        "heard": np.array([0, 0, 2, 2, 2, 2, 2]),
+        "encoded": np.array([0, 0, 2, 2, 2, 2, 2]),
         "real": np.array([0, 0, 0, 0, 0, 1, 2]),
         "feature_distance": 1.5,
     }
@@ -37,7 +38,7 @@ def split_scores(**changes):
 def test_silent_windows_are_counted_apart():
     scores = split_scores()
     assert scores.accuracy == pytest.approx(3 / 4)
-    assert scores.sound_accuracy == pytest.approx(2 / 4)
+    assert scores.encoder_accuracy == pytest.approx(2 / 4)
     assert scores.report()["accuracy_silent_windows"] == 0.0
     assert (scores.report()["windows"], scores.report()["silent_windows"]) == (4, 3)
 
@@ -112,7 +113,7 @@ def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
     classify.bias.assign([0.0, 5.0, 0.0])
     after = evaluator.split(recordings)
     assert (after.generated == 1).all() and (after.real == 1).all()
-    np.testing.assert_array_equal(before.heard, after.heard)
+    np.testing.assert_array_equal(before.encoded, after.encoded)
 
 
 def test_a_run_without_verifier_is_refused(run_folder, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cmgen import losses
-from cmgen.config import EncoderConfig, GanConfig
+from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.gan import build_gan, swap_neighbours
 from cmgen.networks import SoundEncoder
 
@@ -21,7 +21,7 @@ def make_gan(config=TINY, policy="float32", seed=3):
     keras.utils.set_random_seed(seed)
     encoder = SoundEncoder(3, ENCODER, policy)
     encoder(tf.zeros([1, 128, 44]))
-    gan = build_gan(encoder, config, SIZE, policy)
+    gan = build_gan(DIRECTIONS["s2i"], encoder, config, (SIZE, SIZE, 3), policy)
     gan.compile()
     return gan
 

@@ -21,7 +21,8 @@ SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
 @pytest.mark.parametrize("size", [32, 64])
 def test_generator_and_discriminator_fit_each_other(upsampling, size):
     config = GanConfig(generator_channels=4, discriminator_channels=4, upsampling=upsampling)
-    generator, discriminator = Generator(config, size), Discriminator(config, size)
+    shape = (size, size, 3)
+    generator, discriminator = Generator(config, shape), Discriminator(config, shape)
     encoding, noise = tf.random.normal([3, 128]), tf.random.normal([3, 10])
     image = generator((encoding, noise))
     assert image.shape == [3, size, size, 3]
@@ -33,7 +34,7 @@ def test_generator_and_discriminator_fit_each_other(upsampling, size):
 
 def test_the_paper_s_discriminator_joins_512_and_64_maps_of_4_by_4():
     config = GanConfig(discriminator_channels=64, conditioning="concat")
-    discriminator = Discriminator(config, 64)
+    discriminator = Discriminator(config, (64, 64, 3))
     features = discriminator.features(tf.zeros([2, 64, 64, 3]))
     assert features.shape == [2, 4, 4, 512]
     discriminator.score(features, tf.zeros([2, 128]))

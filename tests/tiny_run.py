@@ -38,7 +38,7 @@ def write_run(
     for name in ("sound_encoder", "verifier"):
         encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
         checkpoint.save_weights(encoder, checkpoint.weights_path(folder, name), step=STEP)
-    generator = Generator(settings.gan, settings.data.image_size, name="average")
+    generator = Generator(settings.gan, settings.shape_of("image"), name="average")
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
     checkpoint.save_weights(generator, checkpoint.weights_path(folder, "generator"), step=STEP)
     return folder
