@@ -86,7 +86,7 @@ def join_lms(
         inside = (places >= 0) & (places < frames)
         places = places[inside]
         far = np.abs(places - middle)
-        weight = np.clip(((spacing + fade) / 2 - far) / fade, 1e-9, 1.0)
+        weight = np.clip(((spacing + fade) / 2 - far) / fade, 1e-12, 1.0)
         total[:, places] += weight * 10.0 ** (unscale_db(window[:, inside], config) / 10.0)
         weights[places] += weight
     return scale_db(10.0 * np.log10(total / weights), config).numpy().astype(np.float32)

@@ -162,9 +162,7 @@ def _copy_with_sound(
     audio = new.add_stream("aac", rate=sample_rate, layout="mono")
     audio.bit_rate = 128000
     begin, written = pictures.start_time or 0, 0
-    for packet in old.demux(pictures):
-        if packet.dts is None or packet.pts is None:  # the last, empty one
-            continue
+    for packet in _timed_packets(old, pictures):
         packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
         until = float(packet.pts * packet.time_base) * sample_rate
         packet.stream = video
@@ -175,6 +173,21 @@ def _copy_with_sound(
         written = end
     mux_sound(new, audio, sound, written, len(sound), sample_rate)
     new.mux(audio.encode(None))
+
+
+def _timed_packets(
+    container: av.container.InputContainer, stream: av.video.VideoStream
+) -> list[av.Packet]:
+    """A stream's packets, each with both its times; some containers keep but one of them."""
+    packets = [packet for packet in container.demux(stream) if packet.size]
+    known = [i for i, packet in enumerate(packets) if packet.dts is not None]
+    step = round(1 / (stream.average_rate * stream.time_base)) if stream.average_rate else 1
+    for index, packet in enumerate(packets):
+        if packet.dts is None and known:  # Matroska leaves out the first ones
+            packet.dts = packets[known[0]].dts - (known[0] - index) * step
+        if packet.pts is None:  # AVI has no others
+            packet.pts = packet.dts
+    return packets
 
 
 def write_video(
