@@ -117,6 +117,18 @@ def augment_for_verifier(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     return tf.where(inside, 0.0, images)
 
 
+def augment_for_correspondence(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Colour and hue as for the verifier, but little shift and no hole: the pose must stay.
+
+    Args:
+      images: [batch, h, w, 3] in [-1, 1].
+      uniforms: [batch, 16].
+    """
+    images = rotate_hue(images, uniforms[:, 10:12])
+    images = shift_pixels(color_jitter(images, uniforms[:, :3], 0.6), uniforms[:, 3:5], 0.05)
+    return images * (1 + 0.3 * (2 * uniforms[:, None, None, 5:8] - 1))
+
+
 def augment_lms(lms: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Level, tilt, a smooth change of timbre, and masked bands and times of an LMS.
 

@@ -47,7 +47,7 @@ def weights_path(workdir: Path, name: str) -> Path:
     return workdir / f"{name}.npz"
 
 
-def _named(network: keras.Model) -> dict[str, Any]:
+def _named(network: keras.layers.Layer) -> dict[str, Any]:
     named = {v.path.split("/", 1)[1]: v for v in network.variables}
     if len(named) != len(network.variables):
         raise ValueError(f"{network.name}: two variables share a name; name the layers")
@@ -139,12 +139,12 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
 
 
 def _trackable(part: Any) -> Any:
-    """A network as its variables by name; anything else as it is.
+    """A network or layer as its variables by name; anything else as it is.
 
     tf.train.Checkpoint walks through attributes, but not through Keras's lists of layers: weights
     of layers in lists that no optimizer holds (averages, batch statistics) would be left out.
     """
-    if not isinstance(part, keras.Model):
+    if not isinstance(part, keras.layers.Layer):
         return part
     return tf.train.Checkpoint(variables={name: v.value for name, v in _named(part).items()})
 

@@ -32,6 +32,7 @@ DIRECTIONS = {
 }
 TASKS = ("sound_encoder", "image_encoder", *DIRECTIONS)
 STRATEGIES = ("auto", "default", "mirrored")
+MISMATCHES = ("class", "instrument", "recording", "mixed")
 CONDITIONINGS = ("concat", "projection")
 UPSAMPLINGS = ("deconvolution", "resize")
 NORMALIZATIONS = ("none", "batch")
@@ -54,11 +55,15 @@ CHOICES = {
     "generator_normalization": NORMALIZATIONS,
     "discriminator_normalization": NORMALIZATIONS,
     "conditioning": CONDITIONINGS,
+    "mismatch": MISMATCHES,
     "upsampling": UPSAMPLINGS,
 }
 SHARES = ("dropout", "label_smoothing", "beta_1", "beta_2")
 NOT_NEGATIVE = (
     "cache_gib",
+    "squeeze",
+    "correspondence_weight",
+    "mismatch_seconds",
     "l2",
     "weight_decay",
     "mismatch_weight",
@@ -112,6 +117,11 @@ class EncoderConfig:
     """A convolutional classifier whose last hidden layer is the encoding (paper, Figs. 4 and 5)."""
 
     widths: tuple[int, ...] = (32, 64, 96, 128)
+    # One for each width, or none for strides of 2; a first stride of 1 keeps thin things: a bow, a
+    # mouthpiece, one partial.
+    strides: tuple[int, ...] = ()
+    # Channels of a last 1 x 1 convolution, so that more places can be kept; 0 leaves it out.
+    squeeze: int = 0
     hidden: int = 256
     encoding_size: int = 128
     dropout: float = 0.3
@@ -125,6 +135,18 @@ class EncoderConfig:
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
     weight_decay: float = 0.02
+    # Weight of finding the picture of the sound's own instant (sound encoder alone; its partner is
+    # an image encoder), among so many instants of each recording; 0 trains for the class alone.
+    correspondence_weight: float = 0.0
+    correspondence_instants: int = 12
+
+
+# The first convolution keeps the resolution, and 16 x 6 places of an LMS, 8 x 8 of a picture, are
+# kept to the end.
+SOUND_ENCODER = EncoderConfig(widths=(24, 48, 64, 96, 128), strides=(1, 2, 2, 2, 1), squeeze=48)
+PICTURE_ENCODER = EncoderConfig(
+    widths=(16, 32, 64, 64, 96, 96), strides=(1, 2, 2, 1, 2, 1), squeeze=32
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +165,11 @@ class GanConfig:
     upsampling: str = "resize"
     # Weight of S_w, the score of a real target with a condition of another class; 0 leaves it out.
     mismatch_weight: float = 1.0
+    # What a real target and its wrong condition have in common: nothing ("class"), the instrument, the
+    # recording, or by turns nothing and the recording ("mixed").
+    mismatch: str = "class"
+    # Two moments of one recording that make a wrong pair lie at least so far apart.
+    mismatch_seconds: float = 0.5
     # gamma of the zero-centred gradient penalty on real pairs (R1) and on generated ones (R2).
     r1_gamma: float = 1.0
     r2_gamma: float = 0.0
@@ -161,6 +188,8 @@ class TrainConfig:
 
     task: str = "s2i"
     workdir: str = "runs/s2i"
+    # The GAN is trained and measured on these classes alone; all if empty. Encoders see all.
+    only_classes: tuple[str, ...] = ()
     train_steps: int = 2500
     batch_size: int = 64
     checkpoint_steps: int = 250
@@ -171,9 +200,9 @@ class TrainConfig:
     mixed_precision: bool | None = None
     sound: SoundConfig = field(default_factory=SoundConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    sound_encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    image_encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    verifier: EncoderConfig = field(default_factory=EncoderConfig)
+    sound_encoder: EncoderConfig = SOUND_ENCODER
+    image_encoder: EncoderConfig = PICTURE_ENCODER
+    verifier: EncoderConfig = PICTURE_ENCODER
     gan: GanConfig = field(default_factory=GanConfig)
 
     @property
@@ -242,6 +271,22 @@ def validate(config: TrainConfig) -> None:
         part = getattr(config, section) if section else config
         for item in dataclasses.fields(part):
             _check_value(prefix + item.name, item.name, getattr(part, item.name))
+    for prefix in ("sound_encoder", "image_encoder", "verifier"):
+        encoder = getattr(config, prefix)
+        _require(
+            len(encoder.strides) in (0, len(encoder.widths)),
+            f"{prefix}_strides",
+            ",".join(map(str, encoder.strides)),
+            f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
+        )
+    instants = config.sound_encoder.correspondence_instants
+    _require(
+        not config.sound_encoder.correspondence_weight
+        or config.sound_encoder.batch_size % (2 * instants) == 0,
+        "sound_encoder_batch_size",
+        config.sound_encoder.batch_size,
+        f"must be a multiple of twice --sound_encoder_correspondence_instants, {2 * instants}",
+    )
     _require(
         config.batch_size % 2 == 0,
         "batch_size",
@@ -270,6 +315,8 @@ def _check_value(flag: str, name: str, value: Any) -> None:
         _require(value >= 0, flag, value, "must not be negative")
     elif name == "widths":
         _require(bool(value) and min(value) >= 1, flag, value, "needs numbers of at least 1")
+    elif name == "strides":
+        _require(min(value, default=1) >= 1, flag, value, "needs numbers of at least 1")
     elif type(value) is int and name != "seed":
         _require(value >= 1, flag, value, "must be at least 1")
 

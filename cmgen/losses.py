@@ -55,3 +55,23 @@ def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
     """
     squares = tf.square(tf.cast(gradients, tf.float32))
     return tf.reduce_sum(squares, axis=list(range(1, len(gradients.shape)))) / 2
+
+
+def correspondence_loss(
+    anchors: tf.Tensor, others: tf.Tensor, own: tf.Tensor, temperature: float = 0.1
+) -> tf.Tensor:
+    """InfoNCE: -log of the share that an anchor's own partner has among all candidates.
+
+    van den Oord et al., "Representation Learning with Contrastive Predictive Coding" (2018), eq. 4,
+    with cosine similarity over a temperature (Chen et al., "SimCLR", 2020, eq. 1).
+
+    Args:
+      anchors: unit vectors [batch, size].
+      others: unit vectors [candidates, size].
+      own: index of each anchor's partner among the candidates, int [batch].
+
+    Returns:
+      [batch], not negative.
+    """
+    similarity = tf.matmul(anchors, others, transpose_b=True) / temperature
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=similarity)

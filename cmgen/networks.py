@@ -64,9 +64,15 @@ class Encoder(keras.Model):
         x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
         return self.encoding(self.dropout(self.hidden(x), seed=seed))
 
-    def encode(self, inputs: tf.Tensor) -> tf.Tensor:
-        """inputs as for `call` -> float32 [batch, encoding_size], not negative."""
-        return tf.cast(self._hidden(inputs, training=False, seed=None), tf.float32)
+    def encode(
+        self, inputs: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """inputs and seed as for `call` -> float32 [batch, encoding_size], not negative."""
+        return tf.cast(self._hidden(inputs, training, seed), tf.float32)
+
+    def logits(self, encoding: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """What `encode` gave -> float32 [batch, classes]; seed as for `call`."""
+        return self.classify(self.dropout(encoding, seed=None if seed is None else seed + [0, 1]))
 
     def call(
         self, inputs: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
@@ -75,9 +81,7 @@ class Encoder(keras.Model):
 
         `seed` int32 [2] keys the dropout; without it nothing is dropped.
         """
-        encoding = self._hidden(inputs, training, seed)
-        next_seed = None if seed is None else seed + [0, 1]
-        return self.classify(self.dropout(encoding, seed=next_seed))
+        return self.logits(self._hidden(inputs, training, seed), seed)
 
 
 class SoundEncoder(Encoder):
@@ -108,13 +112,16 @@ def _convolution(
 
 
 def _strided_trunk(config: EncoderConfig, policy: Policy) -> list[keras.layers.Layer]:
-    """3 x 3 convolutions of stride 2; the paper draws no pooling for sound and no strides."""
+    """3 x 3 convolutions with strides; the paper draws no pooling for sound and no strides."""
     trunk: list[keras.layers.Layer] = []
-    for i, width in enumerate(config.widths):
+    strides = config.strides or (2,) * len(config.widths)
+    for i, (width, stride) in enumerate(zip(config.widths, strides, strict=True)):
         normalize = normalization(config.normalization, dtype=policy, name=f"normalize_{i}")
-        trunk.append(_convolution(i, width, 2, policy, use_bias=normalize is None))
+        trunk.append(_convolution(i, width, stride, policy, use_bias=normalize is None))
         trunk += [normalize] if normalize is not None else []
         trunk.append(keras.layers.ReLU(dtype=policy))
+    if config.squeeze:
+        trunk.append(keras.layers.Conv2D(config.squeeze, 1, name="squeeze", dtype=policy))
     return trunk
 
 

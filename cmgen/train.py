@@ -20,6 +20,7 @@ from cmgen import cli
 from cmgen.config import (
     CONDITIONINGS,
     FLAG_PREFIXES,
+    MISMATCHES,
     NORMALIZATIONS,
     STRATEGIES,
     TASKS,
@@ -34,9 +35,12 @@ FLAGS = flags.FlagValues()
 # Flags are made from the fields of TrainConfig, so names and default values stand there alone.
 # The networks are built for this shape of spectrogram, so it is no flag.
 NOT_FLAGS = ("sound",)
+FLAG_NAMES = {"only_classes": "class"}  # `class` cannot be a field's name
 
 ENCODER_HELP = {
     "widths": "Channels of the convolutions, comma-separated.",
+    "strides": "Strides of the convolutions, one for each width; 2 throughout if empty.",
+    "squeeze": "Channels of a last 1 x 1 convolution; 0 leaves it out.",
     "hidden": "Width of the dense layer before the encoding.",
     "encoding_size": "Length of the encoding.",
     "dropout": "Share of units dropped while training.",
@@ -49,11 +53,14 @@ ENCODER_HELP = {
     "learning_rate": "Adam's highest learning rate.",
     "label_smoothing": "Share of each target spread over all classes.",
     "weight_decay": "Share of the weights that Adam takes away, times the learning rate.",
+    "correspondence_weight": "Weight of telling which picture belongs to which instant of sound.",
+    "correspondence_instants": "Instants of each recording that are told apart in a batch.",
 }
 SECTION_HELP = {
     "": {
         "task": f"What to train: {', '.join(TASKS)}.",
         "workdir": "The run's folder: settings, checkpoints, logs, samples.",
+        "only_classes": "Train and measure the GAN on these classes alone; all if empty.",
         "train_steps": "Steps of the task's own training.",
         "batch_size": "Pairs a step, over all devices; even.",
         "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
@@ -79,6 +86,8 @@ SECTION_HELP = {
         "conditioning": f"How the discriminator sees the condition: {' or '.join(CONDITIONINGS)}.",
         "upsampling": f"How the generator grows its maps: {' or '.join(UPSAMPLINGS)}.",
         "mismatch_weight": "Weight of real targets with another class's condition; 0 leaves them out.",
+        "mismatch": f"What a wrong pair has in common: one of {', '.join(MISMATCHES)}.",
+        "mismatch_seconds": "Two moments of a recording that make a wrong pair lie so far apart.",
         "r1_gamma": "Gradient penalty on real pairs; 0 leaves it out.",
         "r2_gamma": "Gradient penalty on generated pairs; 0 leaves it out.",
         "generator_learning_rate": "Adam's learning rate of the generator.",
@@ -93,7 +102,7 @@ SECTION_HELP = {
     "verifier": ENCODER_HELP,
 }
 GROUPS = {
-    "Data": ("data", "image_size", "cache_gib"),
+    "Data": ("data", "class", "image_size", "cache_gib"),
     "Run": (
         "task",
         "workdir",
@@ -115,10 +124,12 @@ GROUPS = {
         "image_encoder_architecture",
         "sound_encoder_train_steps",
         "image_encoder_train_steps",
+        "sound_encoder_correspondence_weight",
         "verifier_train_steps",
     ),
     "Objective": (
         "mismatch_weight",
+        "mismatch",
         "r1_gamma",
         "r2_gamma",
         "generator_learning_rate",
@@ -129,15 +140,22 @@ GROUPS = {
 }
 
 
-class _IntegersParser(flags.ArgumentParser):
-    """Comma-separated whole numbers to a tuple."""
+class _TupleParser(flags.ArgumentParser):
+    """Comma-separated items to a tuple.
 
-    syntactic_help = "comma-separated whole numbers"
+    Args:
+      item: their type, int or str.
+    """
 
-    def parse(self, argument: Any) -> tuple[int, ...]:
+    def __init__(self, item: type):
+        super().__init__()
+        self.item = item
+        self.syntactic_help = f"comma-separated {'whole numbers' if item is int else 'names'}"
+
+    def parse(self, argument: Any) -> tuple[Any, ...]:
         if isinstance(argument, tuple):
             return argument
-        return tuple(int(part) for part in argument.split(","))
+        return tuple(self.item(part.strip()) for part in argument.split(",") if part.strip())
 
 
 class Setting(typing.NamedTuple):
@@ -146,7 +164,7 @@ class Setting(typing.NamedTuple):
     flag: str
     section: str  # "" for TrainConfig's own fields
     field: str
-    kind: Any  # bool, int, float, str or tuple
+    kind: Any  # bool, int, float, str, or tuple[int, ...] and the like
     default: Any
     help: str
 
@@ -159,17 +177,17 @@ def settings() -> Iterator[Setting]:
         helps = SECTION_HELP[section]
         for field in dataclasses.fields(part):
             if section or field.name not in (*FLAG_PREFIXES, *NOT_FLAGS):
-                flag = FLAG_PREFIXES.get(section, "") + field.name
+                flag = FLAG_PREFIXES.get(section, "") + FLAG_NAMES.get(field.name, field.name)
                 default = getattr(part, field.name)
                 text = helps.get(field.name, "")
                 yield Setting(flag, section, field.name, _kind(hints[field.name]), default, text)
 
 
 def _kind(hint: Any) -> Any:
-    """bool for `bool | None`, tuple for `tuple[int, ...]`, a plain type for itself."""
-    options = [option for option in typing.get_args(hint) if isinstance(option, type)]
+    """bool for `bool | None`, other hints for themselves."""
     if typing.get_origin(hint) is tuple:
-        return tuple
+        return hint
+    options = [option for option in typing.get_args(hint) if isinstance(option, type)]
     return options[0] if options else hint
 
 
@@ -182,9 +200,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         str: flags.DEFINE_string,
     }
     for setting in settings():
-        if setting.kind is tuple:
+        if typing.get_origin(setting.kind) is tuple:
             serializer = flags.CsvListSerializer(",")
-            parser = _IntegersParser()
+            parser = _TupleParser(typing.get_args(setting.kind)[0])
             flags.DEFINE(
                 parser, setting.flag, setting.default, setting.help, flag_values, serializer
             )

@@ -1,9 +1,11 @@
 """The whole job of one training command: data, encoders, GAN, measuring, what to do next."""
 
+import dataclasses
 import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ import tensorflow as tf
 from cmgen import audio, callbacks, checkpoint, report
 from cmgen.classifier import Classifier
 from cmgen.config import DIRECTIONS, EncoderConfig, TrainConfig
+from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.data import catalog, pipeline
 from cmgen.evaluation import Evaluator
 from cmgen.files import write_text
@@ -127,14 +130,9 @@ def _load_if_there(folder: Path, split: str, config: TrainConfig) -> pipeline.Re
 
 
 def _batches(
-    recordings: pipeline.Recordings, config: TrainConfig, batch_size: int, seed: int, start: int
+    recordings: pipeline.Recordings, config: TrainConfig, kind: pipeline.BatchConfig, start: int
 ) -> tf.data.Dataset:
-    batches = pipeline.training_dataset(
-        recordings,
-        pipeline.BatchConfig(batch_size=batch_size, seed=seed, noise_dim=config.gan.noise_size),
-        config,
-        start_step=start,
-    )
+    batches = pipeline.training_dataset(recordings, kind, config, start_step=start)
 
     def with_lms(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         rest = {name: values for name, values in batch.items() if name != "waveform"}
@@ -180,10 +178,10 @@ def train_encoder(
     with get_strategy(config.strategy).scope():
         policy = _policy(config)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
-        model = Classifier(encoder, key, settings, settings.train_steps)
+        model, parts = _classifier(encoder, name, config, policy)
         model.compile()
         saved = checkpoint.Checkpoints(
-            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer
+            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer, **parts
         )
         start = saved.restore()
     total = settings.train_steps
@@ -199,12 +197,31 @@ def train_encoder(
             callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
             callbacks.StopOnInterrupt(start, saved.save),
         ]
-        batches = _batches(train, config, settings.batch_size, seed, start)
+        kind = pipeline.BatchConfig(
+            batch_size=settings.batch_size,
+            seed=seed,
+            noise_dim=config.gan.noise_size,
+            instants=settings.correspondence_instants if parts else 1,
+        )
+        batches = _batches(train, config, kind, start)
         _fit(model, batches, total - start, watchers)
     checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)
+
+
+def _classifier(
+    encoder: Encoder, name: str, config: TrainConfig, policy: str
+) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
+    """What trains the encoder, and what moves besides it."""
+    settings: EncoderConfig = getattr(config, name)
+    if name != "sound_encoder" or not settings.correspondence_weight:
+        key = config.kind_seen_by(name)
+        return Classifier(encoder, key, settings, settings.train_steps), {}
+    partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
+    model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
+    return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
 
 
 def validation_accuracy(
@@ -213,6 +230,7 @@ def validation_accuracy(
     """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
     name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
     right: list[np.ndarray] = []
+    config = dataclasses.replace(config, only_classes=())  # encoders see all classes
     for batch in pipeline.evaluation_windows(recordings, 1, config):
         if key == "image" and "image" not in batch:
             return math.nan
@@ -266,7 +284,15 @@ def train_gan(
         callbacks.EverySteps(start, config.checkpoint_steps, total, at_checkpoint),
         callbacks.StopOnInterrupt(start, saved.save),
     ]
-    batches = _batches(train, config, config.batch_size, config.seed, start)
+    kind = pipeline.BatchConfig(
+        batch_size=config.batch_size,
+        seed=config.seed,
+        noise_dim=config.gan.noise_size,
+        mismatch=config.gan.mismatch,
+        mismatch_seconds=config.gan.mismatch_seconds,
+        only=config.only_classes,
+    )
+    batches = _batches(train, config, kind, start)
     _fit(gan, batches, total - start, watchers)
 
 

@@ -162,13 +162,13 @@ def _copy_with_sound(
     audio = new.add_stream("aac", rate=sample_rate, layout="mono")
     audio.bit_rate = 128000
     begin, written = pictures.start_time or 0, 0
-    for packet in _timed_packets(old, pictures):
-        packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
-        until = float(packet.pts * packet.time_base) * sample_rate
+    for packet, shown, decoded in _timed_packets(old, pictures):
+        packet.pts, packet.dts = shown - begin, decoded - begin
+        # Sound and pictures lie side by side in the file, so that players need not seek.
+        until = round(float(packet.pts * packet.time_base) * sample_rate)
+        end = min(len(sound), max(written, until))
         packet.stream = video
         new.mux(packet)
-        # Sound and pictures lie side by side in the file, so that players need not seek.
-        end = min(len(sound), max(written, round(until)))
         mux_sound(new, audio, sound, written, end, sample_rate)
         written = end
     mux_sound(new, audio, sound, written, len(sound), sample_rate)
@@ -177,17 +177,17 @@ def _copy_with_sound(
 
 def _timed_packets(
     container: av.container.InputContainer, stream: av.video.VideoStream
-) -> list[av.Packet]:
-    """A stream's packets, each with both its times; some containers keep but one of them."""
+) -> Iterator[tuple[av.Packet, int, int]]:
+    """A stream's packets with the times at which they are shown and decoded, in its time base."""
     packets = [packet for packet in container.demux(stream) if packet.size]
-    known = [i for i, packet in enumerate(packets) if packet.dts is not None]
-    step = round(1 / (stream.average_rate * stream.time_base)) if stream.average_rate else 1
+    rate, base = stream.average_rate, stream.time_base
+    step = round(1 / (rate * base)) if rate and base else 1
+    known = (packet.dts - step * i for i, packet in enumerate(packets) if packet.dts is not None)
+    first = next(known, 0)
     for index, packet in enumerate(packets):
-        if packet.dts is None and known:  # Matroska leaves out the first ones
-            packet.dts = packets[known[0]].dts - (known[0] - index) * step
-        if packet.pts is None:  # AVI has no others
-            packet.pts = packet.dts
-    return packets
+        # Matroska leaves out the first times of decoding, AVI all times of showing.
+        decoded = first + step * index if packet.dts is None else packet.dts
+        yield packet, decoded if packet.pts is None else packet.pts, decoded
 
 
 def write_video(

@@ -74,6 +74,14 @@ def test_paper_image_encoder_has_the_layers_of_figure_5():
     assert dense == [(16 * 16 * 64, 1024), (1024, 128), (128, 13)]
 
 
+def test_strides_and_squeeze_set_what_the_dense_layer_sees():
+    config = dataclasses.replace(SMALL, strides=(1, 4), squeeze=3)
+    encoder = build_encoder("image", 13, config, (32, 32, 3), "float32")
+    assert encoder.hidden.kernel.shape[0] == 8 * 8 * 3
+    plain = build_encoder("image", 13, SMALL, (32, 32, 3), "float32")
+    assert plain.hidden.kernel.shape[0] == 8 * 8 * SMALL.widths[-1]
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("config", [SMALL, PAPER], ids=["strided", "paper"])
 @pytest.mark.parametrize("key", ["lms", "image"])

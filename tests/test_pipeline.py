@@ -289,3 +289,62 @@ def test_one_class_has_no_mismatched_pairs(tmp_path):
     prepare(tmp_path / "raw", tmp_path / "prepared", PrepareConfig())
     with pytest.raises(UserError, match="only the class 'bell'"):
         batches(load(tmp_path / "prepared"))
+
+
+def draw_pairs(mismatch, classes=3, steps=40):
+    """label, recording, start of many batches of 8 from 4 recordings a class."""
+    labels = np.repeat(np.arange(classes), 4)
+    table = sampling.ClassTable.of(labels, np.ones(len(labels), bool), classes)
+    low, high = tf.zeros([8], tf.int64), tf.fill([8], tf.constant(999, tf.int64))
+    rows = []
+    for step in range(steps):
+        step = tf.constant(step, tf.int64)
+        label, visit = sampling.class_stream(step * 8 + tf.range(8, dtype=tf.int64), classes, 3)
+        label, visit = sampling.share_pairs(label, visit, mismatch)
+        recording = sampling.pick_recordings(label, visit, table, 3)
+        start = sampling.pick_starts(step, low, high, 3)
+        apart = sampling.keep_pairs_apart(start, recording, low, high, 200)
+        rows.append(np.stack([label, recording, start, apart]))
+    columns = np.concatenate(rows, axis=1)
+    assert (labels[columns[1]] == columns[0]).all()
+    return columns.reshape(4, -1, 2)
+
+
+@pytest.mark.parametrize(
+    ("mismatch", "same_class", "same_recording"),
+    [("class", 0, 0), ("instrument", 1, 0), ("recording", 1, 1), ("mixed", 0.5, 0.5)],
+)
+def test_pairs_share_what_mismatch_says(mismatch, same_class, same_recording):
+    label, recording, start, apart = draw_pairs(mismatch)
+    assert (label[:, 0] == label[:, 1]).mean() == same_class
+    assert (recording[:, 0] == recording[:, 1]).mean() == pytest.approx(same_recording, abs=0.03)
+    assert (apart[:, 0] == start[:, 0]).all()
+    shared = recording[:, 0] == recording[:, 1]
+    assert (apart[~shared] == start[~shared]).all()
+    way = np.abs(apart[shared, 0] - apart[shared, 1])
+    assert (np.minimum(way, 1000 - way) >= 200).all()
+    assert apart.min() >= 0 and apart.max() <= 999
+    assert np.bincount(label[:, 0]).min() > 0.8 * len(label) / 3
+    assert len(np.unique(recording)) == 12
+
+
+def test_one_class_alone_has_pairs_of_other_moments(prepared):
+    recordings = load(prepared)
+    name = recordings.classes[1]
+    config = pipeline.BatchConfig(8, 5, mismatch="recording", mismatch_seconds=0.5, only=(name,))
+    batch = next(pipeline.training_dataset(recordings, config, CONFIG).as_numpy_iterator())
+    assert set(batch["label"]) == {1}
+    assert not (batch["waveform"][0] == batch["waveform"][1]).all()
+    with pytest.raises(UserError, match="--mismatch=instrument or recording"):
+        pipeline.training_dataset(recordings, pipeline.BatchConfig(8, 5, only=(name,)), CONFIG)
+    with pytest.raises(UserError, match="--class=kazoo"):
+        pipeline.training_dataset(recordings, pipeline.BatchConfig(8, 5, only=("kazoo",)), CONFIG)
+
+
+def test_instants_are_windows_of_one_recording(prepared):
+    recordings = load(prepared)
+    config = pipeline.BatchConfig(batch_size=12, seed=5, instants=4)
+    batch = next(pipeline.training_dataset(recordings, config, CONFIG).as_numpy_iterator())
+    labels = batch["label"].reshape(3, 4)
+    assert (labels == labels[:, :1]).all() and labels[0, 0] != labels[1, 0]
+    assert len({wave.tobytes() for wave in batch["waveform"]}) == 12

@@ -32,7 +32,7 @@ def test_flags_reach_their_section() -> None:
         "--seed=5",
         "--image_size=32",
         "--r1_gamma=0.25",
-        "--sound_encoder_widths=4,8",
+        "--sound_encoder_widths=4,8,8,8,8",
         "--verifier_train_steps=9",
         "--nomixed_precision",
     )
@@ -41,7 +41,7 @@ def test_flags_reach_their_section() -> None:
         expected,
         data=dataclasses.replace(expected.data, image_size=32),
         gan=dataclasses.replace(expected.gan, r1_gamma=0.25),
-        sound_encoder=dataclasses.replace(expected.sound_encoder, widths=(4, 8)),
+        sound_encoder=dataclasses.replace(expected.sound_encoder, widths=(4, 8, 8, 8, 8)),
         verifier=dataclasses.replace(expected.verifier, train_steps=9),
     )
     assert config == expected

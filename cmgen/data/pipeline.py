@@ -41,11 +41,20 @@ class BatchConfig:
       batch_size: even, since neighbours are each other's mismatched pair.
       seed: of everything that is drawn.
       noise_dim: size of the generator's noise.
+      mismatch: what the two members of a mismatched pair (rows 2q and 2q + 1) have in common; see
+        `sampling.share_pairs`.
+      mismatch_seconds: at least so far apart lie two windows of a pair in one recording.
+      instants: so many neighbours in a batch are windows of the same recording.
+      only: the classes to draw from; all if empty.
     """
 
     batch_size: int
     seed: int
     noise_dim: int = 10
+    mismatch: str = "class"
+    mismatch_seconds: float = 0.5
+    instants: int = 1
+    only: tuple[str, ...] = ()
 
 
 def training_dataset(
@@ -65,7 +74,7 @@ def training_dataset(
       A dataset of {"waveform": float32 [B, window_samples] in [-1, 1],
       "image": float32 [B, size, size, 3] in [-1, 1], "label": int32 [B],
       "noise": float32 [B, noise_dim], N(0, 1), "uniforms": float32 [B, UNIFORMS] in [0, 1)}.
-      Rows 2q and 2q + 1 have different classes.
+      Rows 2q and 2q + 1 have different classes, unless `batches` says otherwise.
     """
     window = config.sound.window_samples
     _check_trainable(recordings, batches, window)
@@ -105,7 +114,7 @@ def evaluation_windows(
     Args:
       recordings: of `load_split`.
       stride: 1 takes every window; more takes a fixed subset.
-      config: the run's; its sound window and silence_dbfs count.
+      config: the run's; its sound window, silence_dbfs and only_classes count.
       batch_size: the last batch may be smaller.
 
     Returns:
@@ -114,7 +123,9 @@ def evaluation_windows(
       "sounding": bool [b], whether the window is louder than silence_dbfs}.
     """
     window = config.sound.window_samples
-    rows = evaluation_rows(recordings, stride, window, config.sound.sample_rate)
+    rows = evaluation_rows(
+        recordings, stride, window, config.sound.sample_rate, config.only_classes
+    )
     if not len(rows.recording):
         raise UserError(
             f"{recordings.folder}: split {recordings.split!r} has no window of "
@@ -151,12 +162,17 @@ def evaluation_windows(
 
 
 def evaluation_rows(
-    recordings: Recordings, stride: int, window: int, sample_rate: int
+    recordings: Recordings,
+    stride: int,
+    window: int,
+    sample_rate: int,
+    only: tuple[str, ...] = (),
 ) -> streaming.Rows:
-    """Which windows and pictures `evaluation_windows` gives."""
+    """Which windows and pictures `evaluation_windows` gives; `only`: of these classes, if any."""
     chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     samples, offsets = recordings.samples, recordings.frame_offsets
-    with_sound = samples >= window
+    wanted = [not only or name in only for name in recordings.classes]
+    with_sound = (samples >= window) & np.array(wanted)[recordings.labels]
     pictures = [
         np.flatnonzero(np.repeat(recordings.labels == label, np.diff(offsets)))
         for label in range(len(recordings.classes))
@@ -186,7 +202,9 @@ def _cutter(
     recordings: Recordings, batches: BatchConfig, window: int
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """step -> the undecorated batch of that step, cut from what is in memory."""
-    count, seed, classes = batches.batch_size, batches.seed, len(recordings.classes)
+    count, seed = batches.batch_size, batches.seed
+    classes = np.array(_drawn_classes(recordings, batches), np.int64)
+    gap = round(batches.mismatch_seconds * recordings.info.sample_rate)
     heard, shown = streaming.class_tables(recordings, window)
     low, high = recordings.start_range(window)
     keys = sampling.frame_keys(recordings.frame_times, recordings.frame_offsets)
@@ -195,11 +213,13 @@ def _cutter(
 
     def cut(step: tf.Tensor) -> dict[str, tf.Tensor]:
         positions = step * count + tf.range(count, dtype=tf.int64)
-        label, visit = sampling.class_stream(positions, classes, seed)
+        label, visit = sampling.class_stream(positions // batches.instants, len(classes), seed)
+        label, visit = sampling.share_pairs(tf.gather(classes, label), visit, batches.mismatch)
         recording = sampling.pick_recordings(label, visit, heard, seed)
-        start = sampling.pick_starts(
-            step, tf.gather(low, recording), tf.gather(high, recording), seed
-        )
+        bounds = tf.gather(low, recording), tf.gather(high, recording)
+        start = sampling.pick_starts(step, *bounds, seed)
+        if batches.mismatch != "class":
+            start = sampling.keep_pairs_apart(start, recording, *bounds, gap)
         if paired:
             pictured = recording
             frame = sampling.nearest_frames(keys, frame_offsets, recording, start + window // 2)
@@ -233,9 +253,17 @@ def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) 
     where = f"{recordings.folder}: split {recordings.split!r}"
     if batches.batch_size % 2 or batches.batch_size < 2:
         raise UserError(f"--batch_size={batches.batch_size}: must be even and at least 2")
-    if len(recordings.classes) < 2:
+    drawn = _drawn_classes(recordings, batches)
+    if len(drawn) < 2 and batches.mismatch in ("class", "mixed"):
         raise UserError(
-            f"{where} has only the class {recordings.classes[0]!r}; mismatched pairs need a second"
+            f"{where} has only the class {recordings.classes[drawn[0]]!r}; mismatched pairs need a "
+            "second, or --mismatch=instrument or recording"
+        )
+    special = batches.mismatch != "class" or batches.instants > 1 or batches.only
+    if special and recordings.sound is None:
+        raise UserError(
+            f"{where} is larger than --cache_gib and streams; --mismatch other than class, --class "
+            "and correspondence need it in memory: raise --cache_gib"
         )
     for what, table in zip(
         ("sound of at least half a second", "pictures"),
@@ -245,3 +273,16 @@ def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) 
         for name, count in zip(recordings.classes, table.counts, strict=True):
             if not count:
                 raise UserError(f"{where} has no {what} of class {name!r}; add recordings of it")
+
+
+def _drawn_classes(recordings: Recordings, batches: BatchConfig) -> list[int]:
+    """Indices of the classes that batches are drawn from."""
+    unknown = sorted(set(batches.only) - set(recordings.classes))
+    if unknown:
+        raise UserError(
+            f"--class={','.join(unknown)}: {recordings.folder} has no such class, only "
+            f"{', '.join(recordings.classes)}"
+        )
+    return [
+        i for i, name in enumerate(recordings.classes) if not batches.only or name in batches.only
+    ]

@@ -48,12 +48,14 @@ def class_stream(positions: tf.Tensor, num_classes: int, seed: int) -> tuple[tf.
 
     Args:
       positions: int64 [n], places in the endless stream.
-      num_classes: at least 2.
+      num_classes: how many; a single one is everywhere.
       seed: of the stream.
 
     Returns:
       label int64 [n], visit int64 [n]: over the whole stream a class's visits count 0, 1, 2, ...
     """
+    if num_classes == 1:
+        return tf.zeros_like(positions), positions
     pair, odd = positions // 2, positions % 2
     block, place = pair // num_classes, pair % num_classes
     even_class = _shuffle(place, seed, _CLASS_ORDER, block, num_classes)
@@ -91,6 +93,50 @@ def pick_starts(step: tf.Tensor, low: tf.Tensor, high: tf.Tensor, seed: int) -> 
     )
     span = tf.cast(high - low + 1, tf.float64)
     return tf.minimum(low + tf.cast(draw * span, tf.int64), high)
+
+
+def share_pairs(label: tf.Tensor, visit: tf.Tensor, mismatch: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lets the two members of pairs (rows 2q and 2q + 1) share their class or their recording.
+
+    Args:
+      label, visit: int64 [n], of `class_stream`, n even.
+      mismatch: "class" leaves them as they are; "instrument" gives both a recording of the first
+        one's class; "recording" gives both the same recording; "mixed" does so to every other pair.
+    """
+    if mismatch == "class":
+        return label, visit
+    row = tf.range(tf.size(label, tf.int64), dtype=tf.int64)
+    first = row - row % 2
+    shared_label, shared_visit = tf.gather(label, first), tf.gather(visit, first)
+    if mismatch == "instrument":
+        # First members' visits are even numbers, so the odd ones are free.
+        return shared_label, shared_visit - shared_visit % 2 + row % 2
+    share = (row // 2) % 2 == 1 if mismatch == "mixed" else tf.ones_like(row, tf.bool)
+    return tf.where(share, shared_label, label), tf.where(share, shared_visit, visit)
+
+
+def keep_pairs_apart(
+    start: tf.Tensor, recording: tf.Tensor, low: tf.Tensor, high: tf.Tensor, gap: int
+) -> tf.Tensor:
+    """Moves the second of two windows of one recording until it begins `gap` from the first.
+
+    The rest of low..high is equally likely, going round at its end. Where there is less room than
+    that, the second is half way round.
+
+    Args:
+      start: int64 [n], drawn evenly from low..high; n even.
+      recording, low, high: int64 [n].
+      gap: samples.
+    """
+    row = tf.range(tf.size(start, tf.int64), dtype=tf.int64)
+    first = row - row % 2
+    span = high - low + 1
+    least = tf.minimum(tf.constant(gap, tf.int64), span // 2)
+    draw = tf.cast(start - low, tf.float64) / tf.cast(span, tf.float64)
+    way = least + tf.cast(draw * tf.cast(span - 2 * least + 1, tf.float64), tf.int64)
+    moved = low + (tf.gather(start, first) - low + way) % span
+    shared = (row % 2 == 1) & (recording == tf.gather(recording, first))
+    return tf.where(shared, moved, start)
 
 
 def draw_numbers(

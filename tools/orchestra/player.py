@@ -51,12 +51,12 @@ AT_CELLO = Stance(
     forward=0.12,
     swing=0.18,
     bow_down=0.30,
-    unfold=0.22,
+    unfold=0.40,
     lift=-0.3,
     turn=-0.1,
 )
 AT_BASS = Stance(
-    forward=0.34, swing=0.22, bow_down=0.25, unfold=0.14, lift=-0.2, twist=0.2, turn=-0.4
+    forward=0.34, swing=0.22, bow_down=0.25, unfold=0.28, lift=-0.2, twist=0.2, turn=-0.4
 )
 SEATED = Stance(seated=True)
 PARTS = {

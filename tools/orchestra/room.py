@@ -122,7 +122,8 @@ def _draw_colors(rng: np.random.Generator, looks: Looks) -> tuple[Clothes, Color
             _distance(wall, [looks.skin]) / 0.09,
             _distance(wall, hair) / 0.1,
             _distance(wall, INSTRUMENT_COLORS) / 0.085,
-            _distance(clothes.top_color, [looks.skin]) / 0.09,
+            _distance(clothes.top_color, [looks.skin]) / 0.15,
+            _distance(clothes.bottom_color, [looks.skin]) / 0.13,
             _distance(clothes.top_color, INSTRUMENT_COLORS) / 0.08,
         )
         if distance >= 1:

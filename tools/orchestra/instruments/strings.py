@@ -176,19 +176,19 @@ def _fittings(
 def _bow(shop: Workshop, kind: Kind) -> None:
     """The bow in a frame of its own: hair along z = 0 from the hand (origin) to the tip (+x).
 
-    Stick and hair are about twice as thick as in life, or they would vanish at 64 x 64.
+    Stick and hair are about three times as thick as in life, or they would vanish at 64 x 64.
     """
     length = kind.bow
     curve = smooth(
         [[-0.03, 0, 0.024], [0.3 * length, 0, 0.017], [0.7 * length, 0, 0.016], [length, 0, 0.026]],
         10,
     )
-    thickness = np.linspace(0.0100, 0.0080, len(curve))
+    thickness = np.linspace(0.0125, 0.0105, len(curve))
     shop.add(STICK, sweep(curve, thickness, 6), part="bow")
-    shop.add(HAIR, loft([[0.0, 0.011, -0.004, 0.004], [length, 0.010, -0.004, 0.004]]), part="bow")
+    shop.add(HAIR, loft([[0.0, 0.017, -0.006, 0.006], [length, 0.015, -0.006, 0.006]]), part="bow")
     shop.add(EBONY, box((0.0, 0, 0.010), (0.055, 0.018, 0.026)), part="bow")
     shop.add(EBONY, rod((-0.05, 0, 0.024), (-0.025, 0, 0.024), 0.010, 6), part="bow")
-    head = [[length - 0.012, 0.007, -0.003, 0.030], [length + 0.014, 0.006, 0.008, 0.030]]
+    head = [[length - 0.018, 0.012, -0.006, 0.036], [length + 0.018, 0.011, 0.006, 0.036]]
     shop.add(HAIR, loft(head), part="bow")
 
 

@@ -1,0 +1,133 @@
+"""Training of two encoders together: for the instrument, and for which sound goes with which picture.
+
+An encoding that is trained to tell instruments apart alone throws the pose away. Here the sound
+must also find the picture of its own instant among those of other instants of the same recording.
+"""
+
+import keras
+import tensorflow as tf
+
+from cmgen.augment import augment_for_correspondence, augment_lms
+from cmgen.config import EncoderConfig
+from cmgen.losses import correspondence_loss
+from cmgen.networks import Encoder
+from cmgen.replica import scale_loss
+
+PROJECTION_SIZE = 64
+
+
+class CorrespondenceClassifier(keras.Model):
+    """Trains two encoders for class and for correspondence (InfoNCE, both ways).
+
+    Args:
+      sound: encoder of LMS.
+      image: encoder of pictures.
+      config: settings; learning rate, weights and instants count.
+      total_steps: length of the learning rate's cosine.
+    """
+
+    def __init__(self, sound: Encoder, image: Encoder, config: EncoderConfig, total_steps: int):
+        super().__init__()
+        self.encoders = {"lms": sound, "image": image}
+        self.projections = {
+            key: keras.layers.Dense(PROJECTION_SIZE, use_bias=False, name=f"project_{key}")
+            for key in self.encoders
+        }
+        for projection in self.projections.values():
+            projection.build((None, config.encoding_size))
+        self.config = config
+        self.total_steps = total_steps
+
+    @property
+    def moving(self) -> list[keras.Variable]:
+        """All variables that the optimizer updates."""
+        parts = [*self.encoders.values(), *self.projections.values()]
+        return [variable for part in parts for variable in part.trainable_variables]
+
+    def compile(self) -> None:
+        """Makes and builds the optimizer; call it inside the strategy's scope."""
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0,
+            self.total_steps,
+            warmup_target=self.config.learning_rate,
+            warmup_steps=min(100, self.total_steps // 10 + 1),
+        )
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=self.config.weight_decay)
+        super().compile(optimizer=optimizer, jit_compile=False)
+        self.optimizer.build(self.moving)
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update.
+
+        Args:
+          batch: lms [batch, 128, 44], image [batch, s, s, 3], label [batch], uniforms [batch, 16];
+            `correspondence_instants` neighbours are windows of one recording.
+
+        Returns:
+          scalar metrics under stable names.
+        """
+        inputs = self._augmented(batch)
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context is not None else 0
+        seed = tf.stack([tf.cast(self.optimizer.iterations, tf.int32), 4 * replica])
+        metrics: dict[str, tf.Tensor] = {}
+        losses, vectors = [], {}
+        with tf.GradientTape() as tape:
+            for offset, (key, encoder) in enumerate(self.encoders.items()):
+                own_seed = seed + [0, 2 * offset]
+                encoding = encoder.encode(inputs[key], training=True, seed=own_seed)
+                vectors[key] = tf.math.l2_normalize(self.projections[key](encoding), axis=-1)
+                loss, accuracy = self._class_loss(encoder, encoding, batch["label"], own_seed)
+                losses.append(loss)
+                metrics["loss/classification" if key == "lms" else "loss/classification_image"] = (
+                    tf.reduce_mean(loss)
+                )
+                metrics["accuracy" if key == "lms" else "accuracy_image"] = accuracy
+            found = self._correspondence(vectors)
+            metrics["loss/correspondence"] = tf.reduce_mean(found)
+            total = scale_loss(tf.add_n(losses) + self.config.correspondence_weight * found)
+            penalties = [loss for encoder in self.encoders.values() for loss in encoder.losses]
+            if penalties:
+                total += tf.add_n(penalties) / tf.distribute.get_strategy().num_replicas_in_sync
+        gradients = tape.gradient(total, self.moving)
+        self.optimizer.apply_gradients(zip(gradients, self.moving, strict=True))
+        metrics["gradient_norm/encoder"] = tf.linalg.global_norm(gradients)
+        return metrics
+
+    def _augmented(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Both inputs, each window varied by its own numbers; none of it moves the pose."""
+        inputs = {key: batch[key] for key in self.encoders}
+        if not self.config.augment:
+            return inputs
+        uniforms = batch["uniforms"]
+        return {
+            "lms": augment_lms(inputs["lms"], uniforms),
+            "image": augment_for_correspondence(inputs["image"], tf.reverse(uniforms, [1])),
+        }
+
+    def _class_loss(
+        self, encoder: Encoder, encoding: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = encoder.logits(encoding, seed)
+        loss = keras.losses.categorical_crossentropy(
+            tf.one_hot(labels, encoder.num_classes),
+            logits,
+            from_logits=True,
+            label_smoothing=self.config.label_smoothing,
+        )
+        right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
+        return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+
+    def _correspondence(self, vectors: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Mean of both directions for each example; candidates come from all replicas."""
+        everywhere, first = vectors, 0
+        context = tf.distribute.get_replica_context()
+        count = tf.shape(vectors["lms"])[0]
+        if context is not None and context.num_replicas_in_sync > 1:
+            everywhere = {key: context.all_gather(v, axis=0) for key, v in vectors.items()}
+            first = context.replica_id_in_sync_group * count
+        own = first + tf.range(count)
+        return 0.5 * (
+            correspondence_loss(vectors["lms"], everywhere["image"], own)
+            + correspondence_loss(vectors["image"], everywhere["lms"], own)
+        )

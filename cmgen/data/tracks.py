@@ -1,0 +1,81 @@
+"""Pose tracks: what is known of the player's pose in every frame. For measuring only.
+
+`name.truth.npz` beside `name.mp4`, as the demo corpus has them. Training of encoders and GANs never
+reads them; the regressor that measures poses does.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cmgen.data import catalog
+from cmgen.data.recordings import Recordings
+from cmgen.errors import UserError
+
+SUFFIX = ".truth.npz"
+# Rows of the stored table.
+COLUMNS = ("since_onset", "level", "pitch", "bow", "loudness", "rest", "sway")
+VARIABLES = ("pitch", "bow")
+BOWED = ("cello", "double_bass", "viola", "violin")
+_LOWERED = 0.3  # with more `rest` than this the instrument is on its way down
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Poses of all frames of a split, in the order of its recordings.
+
+    Attributes:
+      values: float32 [frames, VARIABLES], about 0 to 1: the pitch-driven variable, and how far the
+        bow is drawn.
+      counts: bool [frames, VARIABLES]: a note sounds, and the instrument has such a variable.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+
+
+def read_tracks(recordings: Recordings) -> Tracks | None:
+    """The tracks beside the videos that a split was prepared from; None if there are none.
+
+    Raises:
+      UserError: some recordings have a track and others none, or one of another length.
+    """
+    folder = _source_folder(recordings)
+    paths = [(folder / str(name)).with_suffix(SUFFIX) for name in recordings.ids]
+    missing = [path for path in paths if not path.is_file()]
+    if len(missing) == len(paths):
+        return None
+    if missing:
+        raise UserError(f"{missing[0]}: missing, though other recordings have pose tracks; add it")
+    frames = np.diff(recordings.frame_offsets)
+    values, counts = [], []
+    for path, label, count in zip(paths, recordings.labels, frames, strict=True):
+        pose, playing = _read(path, int(count))
+        bowed = recordings.classes[label] in BOWED
+        values.append(pose)
+        counts.append(np.stack([playing, playing & bowed], axis=1))
+    return Tracks(np.concatenate(values), np.concatenate(counts))
+
+
+def _source_folder(recordings: Recordings) -> Path:
+    folder = Path(str(recordings.info.source["path"]))
+    if folder.is_dir():
+        return folder
+    # The demo is prepared once for all installations of it.
+    return catalog.demo_folder() if folder.name == catalog.DEMO else folder
+
+
+def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The VARIABLES of each frame, float32 [frames, 2], and whether a note is played, bool."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            table, midi = stored["table"].astype(np.float32), stored["midi"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a pose track ({error}); render it again") from error
+    if table.shape != (len(COLUMNS), frames) or len(midi) != frames:
+        raise UserError(
+            f"{path}: describes {table.shape[-1]} frames, its video has {frames}; render it again"
+        )
+    pose = np.stack([table[COLUMNS.index(name)] for name in VARIABLES], axis=1)
+    return pose, (midi > 0) & (table[COLUMNS.index("rest")] < _LOWERED)
