@@ -15,6 +15,7 @@ from cmgen.sound_files import decode_sound_file
 __all__ = [
     "decode_sound_file",
     "frame_count",
+    "join_lms",
     "lms",
     "lms_to_waveform",
     "log_mel_db",
@@ -56,6 +57,40 @@ def scale_db(decibels: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 def unscale_db(scaled: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """[-1, 1] -> dB in [floor_db, ceiling_db]."""
     return (scaled + 1.0) * ((config.ceiling_db - config.floor_db) / 2.0) + config.floor_db
+
+
+def join_lms(
+    windows: np.ndarray, middles: np.ndarray, frames: int, config: SoundConfig
+) -> np.ndarray:
+    """Windows of LMS that overlap in time -> the LMS of one longer sound, crossfaded in power.
+
+    Every frame mixes its nearest windows; neighbours fade into each other about halfway. The two
+    outermost frames of a window, which were computed from half silence, count only where there is
+    nothing else.
+
+    Args:
+      windows: float32 [n, n_mels, window frames] in [-1, 1].
+      middles: float64 [n], evenly increasing: the frame of the result in each window's middle.
+      frames: of the result; each must lie in a window.
+      config: the settings that made the LMS.
+
+    Returns:
+      float32 [n_mels, frames] in [-1, 1].
+    """
+    _, mels, length = windows.shape
+    usable = length - 4
+    spacing = min(float(np.diff(middles).mean()), usable - 1) if len(middles) > 1 else 1.0
+    fade = min(spacing, usable - spacing)
+    total, weights = np.zeros((mels, frames)), np.zeros(frames)
+    for window, middle in zip(windows, middles, strict=True):
+        places = round(middle - (length - 1) / 2) + np.arange(length)
+        inside = (places >= 0) & (places < frames)
+        places = places[inside]
+        far = np.abs(places - middle)
+        weight = np.clip(((spacing + fade) / 2 - far) / fade, 1e-12, 1.0)
+        total[:, places] += weight * 10.0 ** (unscale_db(window[:, inside], config) / 10.0)
+        weights[places] += weight
+    return scale_db(10.0 * np.log10(total / weights), config).numpy().astype(np.float32)
 
 
 def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:

@@ -79,6 +79,20 @@ def augment_for_discriminator(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tens
     return shift_pixels(color_jitter(images, uniforms[:, :3], 0.3), uniforms[:, 3:5], 0.06)
 
 
+def augment_lms_for_discriminator(lms: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Mild differentiable augmentation of real and generated LMS alike: time and level.
+
+    The counterpart of `augment_for_discriminator`: up to three frames earlier or later, up to 3 dB
+    louder or softer. Frequencies stay, for they are what tells instruments and pitches apart.
+
+    Args:
+      lms: [batch, mels, frames] in [-1, 1].
+      uniforms: [batch, 2 or more].
+    """
+    moves = tf.stack([tf.fill(tf.shape(uniforms)[:1], 0.5), uniforms[:, 0]], axis=-1)
+    return shift_pixels(lms[..., None], moves, 0.06)[..., 0] + 0.05 * _signed(uniforms, 1, 3)
+
+
 def augment_for_verifier(images: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Stronger colour, hue, shift and one erased square, for classifiers of pictures.
 

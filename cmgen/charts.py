@@ -22,16 +22,16 @@ Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def draw_confusion(
-    confusion: NDArray[np.int64], classes: Sequence[str], title: str
+    confusion: NDArray[np.int64], classes: Sequence[str], title: str, foot: str
 ) -> NDArray[np.uint8]:
-    """Rows are true classes, columns are classes of the generated pictures.
+    """Rows are true classes, columns are classes of what was generated.
 
     Each cell holds its share of the row in percent and is shaded by it.
 
     Args:
       confusion: int [classes, classes] of `metrics.confusion_matrix`.
       classes: names of the classes.
-      title: printed above.
+      title, foot: printed above and below.
 
     Returns:
       uint8 [height, width, 3].
@@ -54,8 +54,7 @@ def draw_confusion(
             _draw_cell(draw, left + CELL * column, top + CELL * row, share, small)
     for column, name in enumerate(names):
         _paste_upright(sheet, name, left + CELL * column + CELL // 2, top - MARGIN // 2, font)
-    foot = top + CELL * len(names) + MARGIN
-    draw.text((MARGIN, foot), "rows: the sound; columns: the picture; percent", INK, small)
+    draw.text((MARGIN, top + CELL * len(names) + MARGIN), foot, INK, small)
     return np.asarray(sheet)
 
 

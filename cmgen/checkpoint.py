@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cmgen import config as config_lib
 from cmgen.classifier import build_encoder
-from cmgen.config import TrainConfig
+from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.files import atomic_file, explained_disk_errors, write_text
 from cmgen.networks import Encoder, Generator
@@ -27,8 +27,9 @@ class Run:
 
     Attributes:
       step: of the generator's weights.
+      encoder: of the condition: the sound encoder of an s2i run, the image encoder of an i2s run.
       generator: with the averaged weights.
-      verifier: None where the run has none.
+      verifier: names the instrument in a target; None where the run has none.
     """
 
     workdir: Path
@@ -36,7 +37,7 @@ class Run:
     classes: tuple[str, ...]
     data: str
     step: int
-    sound_encoder: Encoder
+    encoder: Encoder
     generator: Generator
     verifier: Encoder | None
 
@@ -113,14 +114,17 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
     if config.mixed_precision is None:
         config = dataclasses.replace(config, mixed_precision=old.mixed_precision)
     differences = _differences(dataclasses.asdict(old), dataclasses.asdict(config))
-    # Tasks share a folder: an encoder may be trained before the GAN that uses it.
-    differences = [d for d in differences if not d.startswith("task ")]
+    # An encoder may be trained in the folder of the GAN that uses it, before or after; the folder
+    # stays the GAN's.
+    gan_task = next((task for task in (old.task, config.task) if task in DIRECTIONS), config.task)
+    if config.task not in DIRECTIONS or config.task == gan_task:
+        differences = [d for d in differences if not d.startswith("task ")]
     if differences:
         raise UserError(
             f"--workdir={config.workdir}: holds a run with other settings ({'; '.join(differences)});"
             " give the same flags to go on with it, or another --workdir"
         )
-    write_text(path, config_lib.to_json(config))
+    write_text(path, config_lib.to_json(dataclasses.replace(config, task=gan_task)))
     return config
 
 
@@ -195,7 +199,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str) -> None:
 
 
 def load_run(workdir: Path | str) -> Run:
-    """Loads a finished (or well begun) s2i run for inference.
+    """Loads a finished (or well begun) s2i or i2s run for inference.
 
     Args:
       workdir: a run folder of `python -m cmgen.train`.
@@ -210,15 +214,14 @@ def load_run(workdir: Path | str) -> Run:
         raise UserError(f"--workdir={workdir}: no data.json there; the run has not begun training")
     facts = json.loads(facts_path.read_text())
     classes = tuple(facts["classes"])
-    sound_encoder = load_encoder(workdir, "sound_encoder", classes, config)
-    generator = Generator(config.gan, config.data.image_size, name="average")
-    generator(
-        (tf.zeros([1, config.sound_encoder.encoding_size]), tf.zeros([1, config.gan.noise_size]))
-    )
+    direction = config.direction
+    encoder = load_encoder(workdir, direction.encoder, classes, config)
+    generator = Generator(config.gan, config.shape_of(direction.target), name="average")
+    generator((tf.zeros([1, encoder.config.encoding_size]), tf.zeros([1, config.gan.noise_size])))
     step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
     has_verifier = weights_path(workdir, "verifier").exists()
     verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
-    return Run(workdir, config, classes, facts["data"], step, sound_encoder, generator, verifier)
+    return Run(workdir, config, classes, facts["data"], step, encoder, generator, verifier)
 
 
 def load_encoder(
@@ -232,9 +235,5 @@ def load_encoder(
 
 def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
     """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
-    if name == "sound_encoder":
-        shape: tuple[int, ...] = (config.sound.n_mels, config.sound.frames)
-    else:
-        shape = (config.data.image_size, config.data.image_size, 3)
-    key = "lms" if name == "sound_encoder" else "image"
-    return build_encoder(key, num_classes, getattr(config, name), shape, policy)
+    kind = config.kind_seen_by(name)
+    return build_encoder(kind, num_classes, getattr(config, name), config.shape_of(kind), policy)

@@ -83,7 +83,7 @@ def build_encoder(
     """An encoder with its variables made.
 
     Args:
-      key: "lms" for a sound encoder, "image" for an image encoder or verifier.
+      key: what it sees, "lms" or "image".
       num_classes: how many instruments.
       config: its settings.
       input_shape: of one input, e.g. (128, 44) or (64, 64, 3).

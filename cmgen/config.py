@@ -9,7 +9,28 @@ from typing import Any, TypeVar
 
 from cmgen.errors import UserError
 
-TASKS = ("sound_encoder", "image_encoder", "s2i", "i2s")
+
+@dataclass(frozen=True)
+class Direction:
+    """What a GAN is told and what it makes, "lms" or "image", as batches name them.
+
+    Attributes:
+      encoder: the network that encodes the condition, "sound_encoder" or "image_encoder".
+      condition: what the generator is told.
+      target: what it makes.
+    """
+
+    encoder: str
+    condition: str
+    target: str
+
+
+# The paper's S2I and I2S.
+DIRECTIONS = {
+    "s2i": Direction("sound_encoder", "lms", "image"),
+    "i2s": Direction("image_encoder", "image", "lms"),
+}
+TASKS = ("sound_encoder", "image_encoder", *DIRECTIONS)
 STRATEGIES = ("auto", "default", "mirrored")
 CONDITIONS = ("sound", "label")
 MISMATCHES = ("class", "instrument", "recording", "mixed")
@@ -147,9 +168,9 @@ class GanConfig:
     discriminator_normalization: str = "none"
     conditioning: str = "projection"
     upsampling: str = "resize"
-    # Weight of S_w, the score of a real picture with the sound of another class; 0 leaves it out.
+    # Weight of S_w, the score of a real target with a condition of another class; 0 leaves it out.
     mismatch_weight: float = 1.0
-    # What a real picture and its wrong sound have in common: nothing ("class"), the instrument, the
+    # What a real target and its wrong condition have in common: nothing ("class"), the instrument, the
     # recording, or by turns nothing and the recording ("mixed").
     mismatch: str = "class"
     # Two moments of one recording that make a wrong pair lie at least so far apart.
@@ -161,7 +182,7 @@ class GanConfig:
     discriminator_learning_rate: float = 4e-4
     beta_1: float = 0.0
     beta_2: float = 0.99
-    # Half-life of the averaged generator weights, in pictures.
+    # Half-life of the averaged generator weights, in examples.
     average_half_life: int = 10000
     augment: bool = True
 
@@ -188,6 +209,23 @@ class TrainConfig:
     image_encoder: EncoderConfig = PICTURE_ENCODER
     verifier: EncoderConfig = PICTURE_ENCODER
     gan: GanConfig = field(default_factory=GanConfig)
+
+    @property
+    def direction(self) -> Direction:
+        """Of the task; an encoder alone belongs to the GAN that it would serve."""
+        served = {direction.encoder: direction for direction in DIRECTIONS.values()}
+        return (DIRECTIONS | served)[self.task]
+
+    def kind_seen_by(self, network: str) -> str:
+        """What "sound_encoder", "image_encoder" or "verifier" classifies: "lms" or "image"."""
+        kinds = {"sound_encoder": "lms", "image_encoder": "image"}
+        return kinds.get(network, self.direction.target)
+
+    def shape_of(self, kind: str) -> tuple[int, ...]:
+        """Of one "lms", (128, 44), or one "image", (64, 64, 3)."""
+        if kind == "lms":
+            return self.sound.n_mels, self.sound.frames
+        return self.data.image_size, self.data.image_size, 3
 
 
 def to_json(config: Any) -> str:
@@ -238,12 +276,6 @@ def validate(config: TrainConfig) -> None:
         part = getattr(config, section) if section else config
         for item in dataclasses.fields(part):
             _check_value(prefix + item.name, item.name, getattr(part, item.name))
-    _require(
-        config.task != "i2s",
-        "task",
-        config.task,
-        "pictures to sound come in a later version; give sound_encoder, image_encoder or s2i",
-    )
     for prefix in ("sound_encoder", "image_encoder", "verifier"):
         encoder = getattr(config, prefix)
         _require(

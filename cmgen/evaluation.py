@@ -1,11 +1,12 @@
-"""The paper's classifier-based evaluation: is the instrument of the sound seen in its picture?
+"""The paper's classifier-based evaluation: is the instrument recognised in what was generated?
 
 A verifier, trained on real training pictures alone, names the instrument in each generated
-picture (Chen et al. 2017, section 5.2 and Table 5). Windows in which nothing sounds are counted
-apart, since nobody can hear an instrument in them.
+picture (Chen et al. 2017, section 5.2 and Table 5); for sounds generated from pictures, one
+trained on real training sounds. Windows in which nothing sounds are counted apart, since nobody
+can hear an instrument in them, and a resting player has no sound to be named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from cmgen import audio, metrics
 from cmgen.checkpoint import Run
-from cmgen.config import TrainConfig
+from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
 from cmgen.errors import UserError
 from cmgen.networks import Encoder, Generator, condition
@@ -29,41 +30,46 @@ class SplitScores:
     """Predictions for every window of a split, and what follows from them.
 
     Attributes:
+      direction: of the run: what was the condition, and what was generated.
       classes: names of the classes.
       groups: the recording that each window belongs to, [windows].
       labels: true class of each window, int [windows].
       sounding: whether anything is to be heard in the window, bool [windows].
-      generated: class of the generated picture as the verifier names it, int [windows].
-      heard: class of the sound as the sound encoder names it, int [windows].
-      real: class of the real picture as the verifier names it, int [windows], or None where the
+      generated: class of the generated target as the verifier names it, int [windows].
+      encoded: class of the condition as its encoder names it, int [windows].
+      real: class of the real target as the verifier names it, int [windows], or None where the
         data have no pictures.
-      feature_distance: Frechet distance of the verifier's encodings of generated and real pictures
-        of the sounding windows: falls as pictures get cleaner; None where there are no pictures.
+      feature_distance: Frechet distance of the verifier's encodings of generated and real targets
+        of the sounding windows: falls as they get cleaner; None where there are no real ones.
     """
 
+    direction: Direction
     classes: tuple[str, ...]
     groups: NDArray[Any]
     labels: NDArray[np.int64]
     sounding: NDArray[np.bool_]
     generated: NDArray[np.int64]
-    heard: NDArray[np.int64]
+    encoded: NDArray[np.int64]
     real: NDArray[np.int64] | None
     feature_distance: float | None
 
     @property
     def accuracy(self) -> float:
-        """Share of generated pictures that show the instrument that sounds."""
+        """Share of sounding windows whose instrument is recognised in what was generated."""
         return metrics.accuracy(self.labels[self.sounding], self.generated[self.sounding])
 
     @property
-    def sound_accuracy(self) -> float:
-        """Share of sounding windows whose instrument the sound encoder names."""
-        return metrics.accuracy(self.labels[self.sounding], self.heard[self.sounding])
+    def encoder_accuracy(self) -> float:
+        """Share of sounding windows whose instrument the encoder names by the condition."""
+        return metrics.accuracy(self.labels[self.sounding], self.encoded[self.sounding])
 
     @property
     def real_accuracy(self) -> float | None:
-        """Share of all real pictures whose instrument the verifier names; None without any."""
-        return None if self.real is None else metrics.accuracy(self.labels, self.real)
+        """Share of all real pictures, or of the sounding windows, that the verifier names."""
+        if self.real is None:
+            return None
+        counted = self.sounding | (self.direction.target == "image")
+        return metrics.accuracy(self.labels[counted], self.real[counted])
 
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of `accuracy` over recordings."""
@@ -77,7 +83,7 @@ class SplitScores:
         return metrics.balanced_interval(*windows, seed=SEED)
 
     def confusion(self) -> NDArray[np.int64]:
-        """Sounding windows by true class (rows) and class of the generated picture (columns)."""
+        """Sounding windows by true class (rows) and class of what was generated (columns)."""
         return metrics.confusion_matrix(
             self.labels[self.sounding], self.generated[self.sounding], len(self.classes)
         )
@@ -95,7 +101,7 @@ class SplitScores:
             "balanced_accuracy": metrics.balanced_accuracy(confusion),
             "balanced_accuracy_ci95": list(self.balanced_interval()),
             "majority_rate": metrics.majority_rate(self.labels[self.sounding]),
-            "sound_encoder_accuracy": self.sound_accuracy,
+            f"{self.direction.encoder}_accuracy": self.encoder_accuracy,
             "verifier_accuracy_real": self.real_accuracy,
             "feature_distance": self.feature_distance,
             "accuracy_silent_windows": silent_accuracy,
@@ -127,31 +133,37 @@ class Evaluator:
     """Scores a generator on recordings; its graphs are traced once and see later weights.
 
     Args:
-      sound_encoder: names the instrument of a sound and encodes it.
-      generator: `(encoding, noise)` -> image.
-      verifier: names the instrument in a picture.
+      encoder: names the instrument of a condition and encodes it.
+      generator: `(encoding, noise)` -> target.
+      verifier: names the instrument in a target.
       classes: names that the networks' outputs stand for.
       config: the run's.
     """
 
     def __init__(
         self,
-        sound_encoder: Encoder,
+        encoder: Encoder,
         generator: Generator,
         verifier: Encoder,
         classes: Sequence[str],
         config: TrainConfig,
     ):
-        self._sound_encoder, self._generator, self._verifier = sound_encoder, generator, verifier
+        self._encoder, self._generator, self._verifier = encoder, generator, verifier
         self._classes, self._config = tuple(classes), config
-        size = config.data.image_size
+        direction = config.direction
         waveform = tf.TensorSpec([None, config.sound.window_samples], tf.float32)
         noise = tf.TensorSpec([None, config.gan.noise_size], tf.float32)
-        image = tf.TensorSpec([None, size, size, 3], tf.float32)
-        self._hear = tf.function(
-            self._hear_eagerly, input_signature=[waveform, noise], autograph=False
+        condition, target = (
+            tf.TensorSpec([None, *config.shape_of(kind)], tf.float32)
+            for kind in (direction.condition, direction.target)
         )
-        self._look = tf.function(self._look_eagerly, input_signature=[image], autograph=False)
+        self._lms = self._traced(lambda waveform: audio.lms(waveform, config.sound), waveform)
+        self._make = self._traced(self._make_eagerly, condition, noise)
+        self._name = self._traced(self._name_eagerly, target)
+
+    @staticmethod
+    def _traced(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Any:
+        return tf.function(function, input_signature=inputs, autograph=False)
 
     @classmethod
     def of(cls, run: Run) -> "Evaluator":
@@ -159,9 +171,9 @@ class Evaluator:
         if run.verifier is None:
             raise UserError(
                 f"--workdir={run.workdir}: the run has no verifier yet; finish "
-                "`python -m cmgen.train --task=s2i` on it first"
+                f"`python -m cmgen.train --task={run.config.task}` on it first"
             )
-        return cls(run.sound_encoder, run.generator, run.verifier, run.classes, run.config)
+        return cls(run.encoder, run.generator, run.verifier, run.classes, run.config)
 
     def split(self, recordings: pipeline.Recordings, stride: int = 1) -> SplitScores:
         """Scores the windows around every `stride`-th frame of each recording.
@@ -173,13 +185,20 @@ class Evaluator:
           stride: 1 takes every window; more takes a fixed subset.
         """
         noise_source = np.random.default_rng(SEED)
+        direction = self._config.direction
         columns: dict[str, list[NDArray[Any]]] = {}
         for batch in pipeline.evaluation_windows(recordings, stride, self._config):
             noise = noise_source.standard_normal((len(batch["label"]), self._config.gan.noise_size))
             found = {name: batch[name] for name in ("label", "recording", "sounding")}
-            found |= self._hear(batch["waveform"], tf.cast(noise, tf.float32))
-            if "image" in batch:
-                found["real"], found["real_encoding"] = self._look(batch["image"])
+            batch["lms"] = self._lms(batch["waveform"])
+            if direction.condition not in batch:
+                raise UserError(
+                    f"split {recordings.split!r} lacks pictures of some classes or of all, and "
+                    "this run makes sounds from pictures; add pictures"
+                )
+            found |= self._make(batch[direction.condition], tf.cast(noise, tf.float32))
+            if direction.target in batch:
+                found["real"], found["real_encoding"] = self._name(batch[direction.target])
             for name, values in found.items():
                 columns.setdefault(name, []).append(values.numpy())
         if not columns:
@@ -199,32 +218,33 @@ class Evaluator:
             distance = metrics.frechet_distance(*(cloud[columns["sounding"]] for cloud in clouds))
         index_of = class_indices(recordings.classes, self._classes)
         return SplitScores(
+            direction=self._config.direction,
             classes=self._classes,
             groups=np.asarray(recordings.groups)[columns["recording"]],
             labels=index_of[columns["label"]],
             sounding=columns["sounding"],
             generated=columns["generated"],
-            heard=columns["heard"],
+            encoded=columns["encoded"],
             real=columns.get("real"),
             feature_distance=distance,
         )
 
-    def _hear_eagerly(self, waveform: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What the sound encoder hears, and what the verifier sees in the generated picture."""
-        encoding = self._sound_encoder.encode(audio.lms(waveform, self._config.sound))
-        heard = tf.argmax(self._sound_encoder.classify(encoding), axis=-1)
-        told = condition(self._sound_encoder, encoding, self._config.gan.condition)
-        image = self._generator((told, noise), training=False)
-        generated, generated_encoding = self._look_eagerly(image)
+    def _make_eagerly(self, known: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the encoder finds in the condition, and the verifier in what is generated from it."""
+        encoding = self._encoder.encode(known)
+        encoded = tf.argmax(self._encoder.classify(encoding), axis=-1)
+        told = condition(self._encoder, encoding, self._config.gan.condition)
+        target = self._generator((told, noise), training=False)
+        generated, generated_encoding = self._name_eagerly(target)
         return {
-            "heard": heard,
+            "encoded": encoded,
             "generated": generated,
             "generated_encoding": generated_encoding,
         }
 
-    def _look_eagerly(self, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The verifier's class int64 [batch] and encoding float32 [batch, 128] of pictures."""
-        encoding = self._verifier.encode(image)
+    def _name_eagerly(self, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The verifier's class int64 [batch] and encoding float32 [batch, 128] of targets."""
+        encoding = self._verifier.encode(target)
         return tf.argmax(self._verifier.classify(encoding), axis=-1), encoding
 
 

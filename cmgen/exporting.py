@@ -75,6 +75,15 @@ def export(run: Run, output: Path, windows: np.ndarray, scores: Mapping[str, Any
     return written
 
 
+def check_exportable(run: Run) -> None:
+    """Raises a UserError for a run that `export` doesn't know."""
+    if run.config.task != "s2i":
+        raise UserError(
+            f"--workdir={run.workdir}: a run of --task={run.config.task}; exports of pictures to "
+            "sound come in a later version; use it by cmgen.generate"
+        )
+
+
 def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     """Headlines that cmgen.evaluate wrote to `path`, or to the run's folder if None; else {}.
 

@@ -1,9 +1,12 @@
-"""Shows who may be playing in a sound: pictures over time as a .png, or a video with the sound.
+"""Shows who may be playing in a sound: pictures over time as a .png, or a video with the sound. With
+a model of --task=i2s, lets hear what may sound in a photo or a silent video.
 
 Examples:
   python -m cmgen.generate --model=runs/s2i --input=recording.wav --output=grid.png --seeds=0-7
   python -m cmgen.generate --model=exports/s2i --input=concert.mp4 --output=player.mp4
   python -m cmgen.generate --model=exports/s2i/s2i.onnx --input=song.flac --output=player.gif
+  python -m cmgen.generate --model=runs/i2s --input=photo.jpg --output=sound.wav --seconds=10
+  python -m cmgen.generate --model=runs/i2s --input=silent.mp4 --output=dubbed.mp4
 """
 
 from pathlib import Path
@@ -18,19 +21,24 @@ flags.DEFINE_string(
     "model", "runs/s2i", "A run's folder, an exported one, or an .onnx file.", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "input", None, "A sound or video file of at least 0.5 s, any format.", flag_values=FLAGS
+    "input",
+    None,
+    "A sound or video file of at least 0.5 s, any format; for an i2s model a photo or a video.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "output",
     "pictures.png",
     ".png: a grid, one row for each seed, time going right; .mp4: a video with the input's sound; "
-    ".gif: the same without sound.",
+    ".gif: the same without sound. Of an i2s model .wav, .flac, .mp3; .png: the spectrogram; .mp4: "
+    "the video dubbed.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "seeds",
     "0",
-    "Players to show, e.g. 0-7 or 1,5: each seed is one noise, held for the whole length.",
+    "Players to show, e.g. 0-7 or 1,5: each seed is one noise, held for the whole length; one "
+    "seed for a sound.",
     flag_values=FLAGS,
 )
 flags.DEFINE_float(
@@ -57,23 +65,44 @@ flags.DEFINE_integer(
     upper_bound=16,
     flag_values=FLAGS,
 )
+flags.DEFINE_float(
+    "seconds",
+    None,
+    "Length of the sound of a photo; 5 if left out. A video's sound is as long as the video.",
+    lower_bound=0.5,
+    upper_bound=300.0,
+    flag_values=FLAGS,
+)
 GROUPS = {
     "What": ("model", "input", "seeds"),
-    "Result": ("output", "fps", "columns", "scale"),
+    "Result": ("output", "seconds", "fps", "columns", "scale"),
 }
 
 
 def main() -> None:
     if not FLAGS.input:
-        raise UserError("--input: name a sound or video file")
-    from cmgen import generation  # TensorFlow is imported only when the work starts
+        raise UserError("--input: name a sound, video or picture file")
+    # TensorFlow is imported only when the work starts
+    from cmgen import generation, sound_generation
 
-    output, seeds = Path(FLAGS.output), generation.parse_seeds(FLAGS.seeds)
-    generation.check_output(output)
+    source, output = Path(FLAGS.input), Path(FLAGS.output)
+    seeds = generation.parse_seeds(FLAGS.seeds)
+    if output.suffix.lower() not in sound_generation.OUTPUTS:
+        generation.check_output(output)
     model = generation.load_model(Path(FLAGS.model))
-    generation.generate_file(
-        model, Path(FLAGS.input), output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale
-    )
+    if isinstance(model, generation.Model):
+        if FLAGS.seconds is not None:
+            raise UserError(
+                f"--seconds={FLAGS.seconds:g}: of sounds alone, and the model makes pictures; "
+                "leave it out"
+            )
+        generation.generate_file(
+            model, source, output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale
+        )
+    else:
+        if len(seeds) > 1:
+            raise UserError(f"--seeds={FLAGS.seeds}: one sound has one seed; give one number")
+        sound_generation.generate_file(model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale)
     print(output)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cmgen import images, video
 from cmgen.errors import UserError
 from cmgen.sound_files import decode_sound_file
+from cmgen.sound_generation import SoundModel
 
 BATCH = 64
 PICTURES = (".png",)
@@ -37,7 +39,7 @@ class Model:
     sample_rate: int
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: Path) -> Model | SoundModel:
     """A run's folder, an exported folder (or one version in it) or an .onnx file."""
     if path.suffix == ".onnx":
         return _load_onnx(path)
@@ -74,6 +76,11 @@ def generate_file(
       scale: pictures are enlarged this many times.
     """
     check_output(output)
+    if images.is_picture(source):
+        raise UserError(
+            f"{source}: is a picture, and this model makes pictures of sounds; give a sound or video "
+            "file, or a --model of --task=i2s"
+        )
     sound = decode_sound_file(source, model.sample_rate)
     duration = len(sound) / model.sample_rate
     if output.suffix.lower() in PICTURES:
@@ -94,7 +101,10 @@ def check_output(output: Path) -> None:
     """Raises a UserError if the suffix isn't one that `generate_file` writes."""
     known = PICTURES + VIDEOS
     if output.suffix.lower() not in known:
-        raise UserError(f"--output={output}: must end in {', '.join(known[:-1])} or {known[-1]}")
+        raise UserError(
+            f"--output={output}: must end in {', '.join(known[:-1])} or {known[-1]}, for the model "
+            "makes pictures"
+        )
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -255,14 +265,34 @@ def _load_onnx(path: Path) -> Model:
     )
 
 
-def _load_workdir(path: Path) -> Model:
+def _load_workdir(path: Path) -> Model | SoundModel:
     from cmgen import checkpoint, serving
 
     run = checkpoint.load_run(path)
+    if run.config.task == "i2s":
+        return _picture_to_sound(run)
     module = serving.SoundToImage.of(run)
     return Model(
         lambda waveform, noise: module.generate(waveform, noise)["image"].numpy(),
         run.config.sound.window_samples,
         run.config.gan.noise_size,
         run.config.sound.sample_rate,
+    )
+
+
+def _picture_to_sound(run: Any) -> SoundModel:
+    import tensorflow as tf
+
+    size, noise_size = run.config.data.image_size, run.config.gan.noise_size
+    signature = [
+        tf.TensorSpec([None, size, size, 3], tf.float32),
+        tf.TensorSpec([None, noise_size], tf.float32),
+    ]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def generate(image: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        return run.generator((run.encoder.encode(image), noise), training=False)
+
+    return SoundModel(
+        lambda image, noise: generate(image, noise).numpy(), size, noise_size, run.config.sound
     )

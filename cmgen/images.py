@@ -11,6 +11,11 @@ from cmgen.errors import UserError
 from cmgen.files import write_bytes
 
 JPEG_QUALITY = 95
+# Nine colours of the map "magma" (van der Walt and Smith, 2015), evenly spaced.
+_MAGMA = np.array(
+    [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122),
+     (229, 80, 100), (251, 135, 97), (254, 194, 135), (252, 253, 191)]
+)  # fmt: skip
 
 FloatArray = TypeVar("FloatArray")  # a numpy array or a TensorFlow tensor of floats
 
@@ -23,6 +28,16 @@ def scale(pixels: FloatArray) -> FloatArray:
 def unscale(images: np.ndarray) -> np.ndarray:
     """float [-1, 1] of any shape -> uint8 [0, 255], rounded and clipped."""
     return np.clip(np.rint((np.asarray(images, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def draw_lms(lms: np.ndarray) -> np.ndarray:
+    """Log-mel spectrograms as pictures: float [..., mels, frames] in [-1, 1] -> uint8 [..., 3].
+
+    Dark is silent, bright is loud; low frequencies are below, time goes right.
+    """
+    place = np.linspace(-1.0, 1.0, len(_MAGMA))
+    channels = [np.interp(lms[..., ::-1, :], place, _MAGMA[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
@@ -57,6 +72,15 @@ def encode_png(image: np.ndarray) -> bytes:
 def write_png(path: Path, image: np.ndarray) -> None:
     """Writes uint8 [H, W, 3] as a PNG file, whole or not at all."""
     write_bytes(path, encode_png(image))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is one that `read_image` reads, by its first bytes; False if there is none."""
+    try:
+        with Image.open(path):
+            return True
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return False
 
 
 def read_image(path: Path, at_least: int | None = None) -> np.ndarray:

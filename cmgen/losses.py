@@ -14,9 +14,9 @@ def matching_discriminator_loss(
     """-[log S_r + (log(1 - S_w) + log(1 - S_f)) / 2], which D minimises.
 
     Args:
-      real: logits of real pictures with their own sounds, [batch].
-      mismatched: logits of real pictures with sounds of another class, [batch].
-      fake: logits of generated pictures with the sounds they were made from, [batch].
+      real: logits of real targets with their own conditions, [batch].
+      mismatched: logits of real targets with conditions of another class, [batch].
+      fake: logits of generated targets with the conditions they were made from, [batch].
       mismatch_weight: 1 as in the paper; 0 leaves S_w out and gives S_f its whole weight (S2I-N).
 
     Returns:
@@ -43,12 +43,12 @@ def generator_logit_weight(fake: tf.Tensor) -> tf.Tensor:
 
 
 def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
-    """||dD/dx||^2 / 2 for each example: R1 on real, R2 on generated pictures.
+    """||dD/dx||^2 / 2 for each example: R1 on real, R2 on generated targets.
 
     Mescheder et al., "Which Training Methods for GANs do actually Converge?" (2018), eq. 9 and 10.
 
     Args:
-      gradients: of the logits by the pictures, [batch, height, width, channels].
+      gradients: of the logits by the targets, [batch, ...].
 
     Returns:
       [batch], not negative.

@@ -5,6 +5,8 @@ leaves open (strides, depths of the generator) is a setting; `presets/s2i_paper.
 was assumed.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,7 +22,7 @@ from cmgen.layers import (
 )
 
 Policy = str
-SEED_SIZE = 4  # height of the generator's first and of the discriminator's last feature map
+SEED_SIZE = 4  # shorter side of the generator's first and of the discriminator's last maps, at most
 
 
 class Encoder(keras.Model):
@@ -153,49 +155,102 @@ def _paper_image_trunk(policy: Policy) -> list[keras.layers.Layer]:
     return trunk
 
 
-class Generator(keras.Model):
-    """Encoding and noise -> picture (paper, Fig. 2).
+@dataclass(frozen=True)
+class Canvas:
+    """The maps on which a target is made or looked at; their sides halve down to a small seed.
 
-    The encoding (128-d) is compressed to 64 by a dense layer and leaky ReLU, phi(A), joined with
-    the noise z (10-d), and grown from 4 x 4 by factors of two.
+    A picture of 64 x 64 x 3 has a seed of 4 x 4. An LMS of 128 x 44 has one of 8 x 3, whose four
+    doublings give 128 x 48: time has a margin of two frames (23 ms) at both ends.
+
+    Attributes:
+      shape: of one target, (height, width, channels), or (height, width) of a single channel.
+    """
+
+    shape: tuple[int, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.shape[2] if len(self.shape) == 3 else 1
+
+    @property
+    def stages(self) -> int:
+        """How often the sides are halved."""
+        return math.ceil(math.log2(min(self.shape[:2]) / SEED_SIZE))
+
+    @property
+    def seed(self) -> tuple[int, int]:
+        """Height and width of the smallest maps."""
+        height, width = (-(-side // 2**self.stages) for side in self.shape[:2])
+        return height, width
+
+    @property
+    def _margins(self) -> list[tuple[int, int]]:
+        """How much larger the maps are than the target: (before, after) of height and of width."""
+        extra = [s * 2**self.stages - t for s, t in zip(self.seed, self.shape, strict=False)]
+        return [(more // 2, more - more // 2) for more in extra]
+
+    def crop(self, maps: tf.Tensor) -> tf.Tensor:
+        """[batch, seed height * 2 ** stages, width likewise, channels] -> [batch, *shape]."""
+        (top, _), (left, _) = self._margins
+        height, width = self.shape[:2]
+        return tf.reshape(maps[:, top : top + height, left : left + width], [-1, *self.shape])
+
+    def pad(self, target: tf.Tensor) -> tf.Tensor:
+        """[batch, *shape] -> what `crop` takes; the margins mirror the target's border."""
+        maps = tf.reshape(target, [-1, *self.shape[:2], self.channels])
+        if self._margins == [(0, 0), (0, 0)]:
+            return maps
+        return tf.pad(maps, [(0, 0), *self._margins, (0, 0)], "SYMMETRIC")
+
+
+class Generator(keras.Model):
+    """Encoding and noise -> picture or LMS (paper, Fig. 2).
+
+    The encoding (128-d) is compressed to 64 by a dense layer and leaky ReLU, phi, joined with the
+    noise z (10-d), and grown from a small seed by factors of two.
 
     Args:
       config: sizes, channels, normalisation, how it upsamples.
-      image_size: height and width of the picture, a power of two.
+      shape: of one target, e.g. (64, 64, 3) or (128, 44).
       policy: Keras dtype policy.
     """
 
     def __init__(
-        self, config: GanConfig, image_size: int = 64, policy: Policy = "float32", **kw: Any
+        self, config: GanConfig, shape: tuple[int, ...], policy: Policy = "float32", **kw: Any
     ):
         super().__init__(**kw)
         self.config = config
-        stages = (image_size // SEED_SIZE).bit_length() - 1
+        self.canvas = Canvas(shape)
+        stages, channels = self.canvas.stages, self.canvas.channels
         widths = [config.generator_channels * min(8, 2**i) for i in reversed(range(stages))]
-        self.seed_channels = widths[0]
+        self.seed_shape = (*self.canvas.seed, widths[0])
         make = {"dtype": policy}
         self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
-        self.grow = keras.layers.Dense(SEED_SIZE**2 * self.seed_channels, name="grow", **make)
+        self.grow = keras.layers.Dense(math.prod(self.seed_shape), name="grow", **make)
         if config.upsampling == "resize":
             self.blocks = [
                 UpBlock(before, w, config.generator_convolutions, name=f"block_{i}", **make)
                 for i, (before, w) in enumerate(zip([widths[0], *widths], widths, strict=False))
             ]
-            self.to_image = keras.layers.Conv2D(3, 3, padding="same", name="to_image", **make)
+            self.to_image = keras.layers.Conv2D(
+                channels, 3, padding="same", name="to_image", **make
+            )
         else:
             self.normalize = normalization(config.generator_normalization, name="normalize", **make)
             self.blocks = [
                 DeconvolutionBlock(w, config.generator_normalization, name=f"block_{i}", **make)
                 for i, w in enumerate(widths[1:])
             ]
-            self.to_image = keras.layers.Conv2DTranspose(3, 4, 2, "same", name="to_image", **make)
+            self.to_image = keras.layers.Conv2DTranspose(
+                channels, 4, 2, "same", name="to_image", **make
+            )
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, s, s, 3] in [-1, 1]."""
+        """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, *shape] in [-1, 1]."""
         encoding, noise = inputs
         compressed = leaky_relu(self.compress(encoding))
         condition = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
-        x = tf.reshape(self.grow(condition), [-1, SEED_SIZE, SEED_SIZE, self.seed_channels])
+        x = tf.reshape(self.grow(condition), [-1, *self.seed_shape])
         if self.config.upsampling == "resize":
             for block in self.blocks:
                 x = block(x, condition)
@@ -204,24 +259,30 @@ class Generator(keras.Model):
             x = tf.nn.relu(x)
             for block in self.blocks:
                 x = block(x, condition, training=training)
-        return tf.tanh(tf.cast(self.to_image(x), tf.float32))
+        return tf.tanh(tf.cast(self.canvas.crop(self.to_image(x)), tf.float32))
 
 
 class Discriminator(keras.Model):
-    """Scores a pair of picture and sound encoding (paper, Fig. 2).
+    """Scores a pair of a target (picture or LMS) and the condition's encoding (paper, Fig. 2).
 
-    `features` is the picture's trunk down to 4 x 4; `score` joins it with the compressed encoding,
-    so that one trunk pass serves the matching and the mismatched pair of the same picture. Joined
+    `features` is the target's trunk down to the seed; `score` joins it with the compressed encoding,
+    so that one trunk pass serves the matching and the mismatched pair of the same target. Joined
     either as in the paper, by tiling ("concat"), or by projection: psi(f) + <V phi, f>, Miyato and
     Koyama, "cGANs with Projection Discriminator" (2018), eq. 3.
+
+    Args:
+      config: channels, normalisation, how it joins.
+      shape: of one target, e.g. (64, 64, 3) or (128, 44).
+      policy: Keras dtype policy.
     """
 
     def __init__(
-        self, config: GanConfig, image_size: int = 64, policy: Policy = "float32", **kw: Any
+        self, config: GanConfig, shape: tuple[int, ...], policy: Policy = "float32", **kw: Any
     ):
         super().__init__(**kw)
         self.config = config
-        stages = (image_size // SEED_SIZE).bit_length() - 1
+        self.canvas = Canvas(shape)
+        stages = self.canvas.stages
         widths = [config.discriminator_channels * min(8, 2**i) for i in range(stages)]
         make = {"dtype": policy}
         self.convolutions = [
@@ -229,22 +290,24 @@ class Discriminator(keras.Model):
             for i, w in enumerate(widths)
         ]
         kind = config.discriminator_normalization
-        # The first convolution sees the picture itself and is never normalised (DCGAN).
+        # The first convolution sees the target itself and is never normalised (DCGAN).
         self.normalizations = [None] + [
             normalization(kind, name=f"normalize_{i}", **make) for i in range(1, stages)
         ]
         self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
         if config.conditioning == "concat":
             self.join = keras.layers.Conv2D(widths[-1], 1, name="join", **make)
-            self.to_score = keras.layers.Conv2D(1, SEED_SIZE, name="to_score", dtype="float32")
+            self.to_score = keras.layers.Conv2D(
+                1, self.canvas.seed, name="to_score", dtype="float32"
+            )
         else:
             self.flat = keras.layers.Dense(widths[-1], name="flat", **make)
             self.project = keras.layers.Dense(widths[-1], name="project", **make)
             self.to_score = keras.layers.Dense(1, name="to_score", dtype="float32")
 
-    def features(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """image [batch, s, s, 3] in [-1, 1] -> [batch, 4, 4, c] ("concat") or [batch, c]."""
-        x = image
+    def features(self, target: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """target [batch, *shape] in [-1, 1] -> [batch, *seed, c] ("concat") or [batch, c]."""
+        x = self.canvas.pad(target)
         for convolution, normalize in zip(self.convolutions, self.normalizations, strict=True):
             x = convolution(x)
             x = x if normalize is None else normalize(x, training=training)
@@ -257,7 +320,7 @@ class Discriminator(keras.Model):
         """features of `features`, encoding [batch, 128] -> float32 logits [batch]."""
         compressed = leaky_relu(self.compress(encoding))
         if self.config.conditioning == "concat":
-            tiled = tf.tile(compressed[:, None, None, :], [1, SEED_SIZE, SEED_SIZE, 1])
+            tiled = tf.tile(compressed[:, None, None, :], [1, *self.canvas.seed, 1])
             joined = leaky_relu(self.join(tf.concat([features, tiled], axis=-1)))
             return self.to_score(joined)[:, 0, 0, 0]
         projected = tf.cast(self.project(compressed), tf.float32)
@@ -266,6 +329,6 @@ class Discriminator(keras.Model):
         return self.to_score(features)[:, 0] + agreement
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """(image, encoding) -> logits [batch]."""
-        image, encoding = inputs
-        return self.score(self.features(image, training=training), encoding)
+        """(target, encoding) -> logits [batch]."""
+        target, encoding = inputs
+        return self.score(self.features(target, training=training), encoding)

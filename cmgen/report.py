@@ -10,6 +10,7 @@ from typing import Any
 
 from cmgen import charts, files, images
 from cmgen.checkpoint import Run
+from cmgen.config import DIRECTIONS
 from cmgen.data import catalog, pipeline
 from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
@@ -22,6 +23,7 @@ from cmgen.versions import installed
 # Of a split that is only a control (train), a fixed subset of about so many windows is scored.
 TRAIN_WINDOWS = 2600
 
+WORDS = {"lms": "sound", "image": "picture"}
 HEADLINES = {
     "accuracy_{}": "accuracy",
     "accuracy_{}_ci95": "accuracy_ci95",
@@ -29,6 +31,7 @@ HEADLINES = {
     "balanced_accuracy_{}_ci95": "balanced_accuracy_ci95",
     "majority_rate_{}": "majority_rate",
     "sound_encoder_accuracy_{}": "sound_encoder_accuracy",
+    "image_encoder_accuracy_{}": "image_encoder_accuracy",
     "verifier_accuracy_real_{}": "verifier_accuracy_real",
     "feature_distance_{}": "feature_distance",
 }
@@ -80,11 +83,12 @@ def compose(
         key.format(name): values[source]
         for name, values in splits.items()
         for key, source in HEADLINES.items()
-        if values[source] is not None
+        if values.get(source) is not None
     }
     return {
         **found,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "task": run.config.task,
         "workdir": run.workdir.name,
         "step": run.step,
         "seed": run.config.seed,
@@ -115,11 +119,12 @@ def headlines(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(report: Mapping[str, Any]) -> str:
     """The report's main numbers as a table for the terminal."""
+    direction = DIRECTIONS[report["task"]]
     columns = "{:<12}{:>11}{:>18}{:>10}{:>10}{:>9}{:>14}{:>9}{:>12}"
     lines = [
         columns.format(
-            "split", "generated", "95 % interval", "balanced", "majority", "sound",
-            "real pictures", "windows", "recordings",
+            "split", "generated", "95 % interval", "balanced", "majority",
+            WORDS[direction.condition], f"real {WORDS[direction.target]}s", "windows", "recordings",
         )
     ]  # fmt: skip
     for name, values in report["splits"].items():
@@ -132,7 +137,7 @@ def summary(report: Mapping[str, Any]) -> str:
                 f"{low:.3f} to {high:.3f}",
                 f"{values['balanced_accuracy']:.4f}",
                 f"{values['majority_rate']:.4f}",
-                f"{values['sound_encoder_accuracy']:.4f}",
+                f"{values[f'{direction.encoder}_accuracy']:.4f}",
                 "none" if real is None else f"{real:.4f}",
                 values["windows"],
                 values["recordings"],
@@ -155,7 +160,9 @@ def confusion_picture(split: str, scores: SplitScores) -> Any:
     """uint8 [height, width, 3]; see `charts.draw_confusion`."""
     low, high = scores.interval()
     title = f"{split}: accuracy {scores.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})"
-    return charts.draw_confusion(scores.confusion(), scores.classes, title)
+    condition, target = WORDS[scores.direction.condition], WORDS[scores.direction.target]
+    foot = f"rows: the {condition}; columns: the {target}; percent"
+    return charts.draw_confusion(scores.confusion(), scores.classes, title, foot)
 
 
 def _score(

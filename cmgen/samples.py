@@ -1,4 +1,4 @@
-"""Pictures that show how far training has come: fixed sounds, fixed noise, at each checkpoint."""
+"""Samples that show how far training has come: fixed conditions and noise, at each checkpoint."""
 
 from pathlib import Path
 
@@ -8,19 +8,23 @@ import tensorflow as tf
 from cmgen import audio, images
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.gan import SoundToImageGan
+from cmgen.errors import UserError
+from cmgen.gan import CrossModalGan
 
 ROWS = 4  # noise vectors, one row each
+GRIFFIN_LIM_ROUNDS = 32  # enough to hear what was learned
 
 
 class SampleSheet:
-    """Writes samples/NNNNNN.png, one column a class, and the real pictures once as reals.png.
+    """Writes samples/NNNNNN.png, one column a class, and the real targets once as reals.png.
+
+    An LMS is drawn as a picture of its own, low frequencies below.
 
     Args:
       workdir: the run folder.
-      recordings: where the sounds come from, preferably of the validation split.
+      recordings: where the conditions come from, preferably of the validation split.
       config: the run's.
-      writer: TensorBoard's; receives pictures and the sounds.
+      writer: TensorBoard's; receives the pictures, the real sounds and the generated ones.
     """
 
     def __init__(
@@ -30,40 +34,57 @@ class SampleSheet:
         config: TrainConfig,
         writer: tf.summary.SummaryWriter,
     ):
-        self.folder, self.writer = workdir / "samples", writer
-        waveforms, pictures = self._one_of_each_class(recordings, config)
-        self.lms = tf.repeat(audio.lms(waveforms, config.sound)[None], ROWS, axis=0)
-        self.columns = len(waveforms)
+        self.folder, self.writer, self.sound = workdir / "samples", writer, config.sound
+        self.target = config.direction.target
+        examples = self._one_of_each_class(recordings, config)
+        if config.direction.condition not in examples:
+            raise UserError(
+                f"{recordings.folder}: split {recordings.split!r} lacks pictures of some class; "
+                "add pictures, for sounds are made from them"
+            )
+        condition = examples[config.direction.condition]
+        self.columns = len(condition)
+        self.conditions = tf.tile(condition, [ROWS] + [1] * (len(condition.shape) - 1))
         noise = np.random.default_rng(config.seed).standard_normal([ROWS, config.gan.noise_size])
         self.noise = tf.repeat(tf.cast(noise, tf.float32), self.columns, axis=0)
-        if pictures is not None:
-            images.write_png(self.folder / "reals.png", images.grid(pictures, self.columns))
-        with writer.as_default():
-            sounds = waveforms[..., None]
-            tf.summary.audio("sounds", sounds, config.sound.sample_rate, 0, self.columns)
+        if self.target in examples:
+            reals = images.grid(self._drawn(examples[self.target]), self.columns)
+            images.write_png(self.folder / "reals.png", reals)
+        self._log_sounds("sounds", examples["waveform"], 0)
 
     @staticmethod
     def _one_of_each_class(
         recordings: pipeline.Recordings, config: TrainConfig
-    ) -> tuple[tf.Tensor, np.ndarray | None]:
-        """The sounding window nearest the middle of each class, and its picture."""
-        windows: dict[int, list[tuple[np.ndarray, np.ndarray | None]]] = {}
+    ) -> dict[str, tf.Tensor]:
+        """waveform, lms and image of the sounding window nearest the middle of each class."""
+        windows: dict[int, list[dict[str, np.ndarray]]] = {}
         for batch in pipeline.evaluation_windows(recordings, 8, config):
-            has_images = "image" in batch
+            kinds = [kind for kind in ("waveform", "image") if kind in batch]
             for i in np.flatnonzero(batch["sounding"].numpy()):
-                picture = batch["image"][i].numpy() if has_images else None
-                label = int(batch["label"][i])
-                windows.setdefault(label, []).append((batch["waveform"][i].numpy(), picture))
+                window = {kind: batch[kind][i].numpy() for kind in kinds}
+                windows.setdefault(int(batch["label"][i]), []).append(window)
         middle = [windows[label][len(windows[label]) // 2] for label in sorted(windows)]
-        waveforms = tf.stack([waveform for waveform, _ in middle])
-        pictures = [picture for _, picture in middle if picture is not None]
-        return waveforms, images.unscale(np.stack(pictures)) if pictures else None
+        examples = {kind: tf.stack([window[kind] for window in middle]) for kind in middle[0]}
+        return examples | {"lms": audio.lms(examples["waveform"], config.sound)}
 
-    def write(self, gan: SoundToImageGan, step: int) -> None:
-        """Draws the sheet with the averaged generator."""
-        lms = tf.reshape(self.lms, [-1, *self.lms.shape[2:]])
-        pictures = images.unscale(gan((lms, self.noise)).numpy())
-        sheet = images.grid(pictures, self.columns)
+    def _drawn(self, targets: tf.Tensor) -> np.ndarray:
+        """Targets as pictures: uint8 [n, height, width, 3]."""
+        draw = images.draw_lms if self.target == "lms" else images.unscale
+        return draw(targets.numpy())
+
+    def _log_sounds(self, name: str, waveforms: tf.Tensor, step: int) -> None:
+        with self.writer.as_default():
+            clipped = tf.clip_by_value(waveforms, -1.0, 1.0)[..., None]
+            tf.summary.audio(name, clipped, self.sound.sample_rate, step, self.columns)
+
+    def write(self, gan: CrossModalGan, step: int) -> None:
+        """Draws the sheet with the averaged generator; an LMS of the first row is made audible."""
+        targets = gan((self.conditions, self.noise))
+        sheet = images.grid(self._drawn(targets), self.columns)
         images.write_png(self.folder / f"{step:06d}.png", sheet)
         with self.writer.as_default():
             tf.summary.image("samples", sheet[None], step=step)
+        if self.target == "lms":
+            first = targets[: self.columns]
+            made = audio.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
+            self._log_sounds("generated", made, step)

@@ -58,8 +58,8 @@ class SoundToImage(tf.Module):
 
     @classmethod
     def of(cls, run: Any) -> "SoundToImage":
-        """For a run of `checkpoint.load_run`."""
-        return cls(run.sound_encoder, run.generator, run.config.sound, run.config.gan.noise_size)
+        """For an s2i run of `checkpoint.load_run`."""
+        return cls(run.encoder, run.generator, run.config.sound, run.config.gan.noise_size)
 
     def _generate(
         self, waveform: tf.Tensor, noise: tf.Tensor, for_onnx: bool = False

@@ -1,6 +1,7 @@
 """Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -9,8 +10,10 @@ import soundfile
 import soxr
 
 from cmgen.errors import UserError
+from cmgen.files import atomic_file
 
 SAMPLE_RATE = 44100
+SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
 MIN_SECONDS = 0.5  # one window
 
 # A file may end this much before the length that its header promises (encoders pad, players cut).
@@ -37,6 +40,43 @@ def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.nd
     except soundfile.LibsndfileError:
         samples, rate = _read_with_ffmpeg(path)
     return finish_sound(path, samples, rate, sample_rate)
+
+
+def write_sound(path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+    """Writes a .wav or .flac of 16 bits, or an .mp3 of 192 kbit/s, by the suffix; whole or nothing.
+
+    Args:
+      path: the file; its suffix is one of SOUNDS.
+      sound: float32 [n], mono; clipped to [-1, 1].
+      sample_rate: in Hz.
+    """
+    sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
+    with atomic_file(path) as temporary:
+        if path.suffix.lower() != ".mp3":
+            soundfile.write(str(temporary), sound, sample_rate, subtype="PCM_16")
+            return
+        with av.open(str(temporary), "w") as container:
+            stream = container.add_stream("mp3", rate=sample_rate, layout="mono")
+            stream.bit_rate = 192000
+            mux_sound(container, stream, sound, 0, len(sound), sample_rate)
+            container.mux(stream.encode(None))
+
+
+def mux_sound(
+    container: av.container.OutputContainer,
+    stream: av.audio.AudioStream,
+    sound: np.ndarray,
+    start: int,
+    end: int,
+    sample_rate: int,
+) -> None:
+    """Encodes samples [start, end) of a mono sound, float32 [n], into an open file."""
+    if end <= start:
+        return
+    samples = np.ascontiguousarray(sound[None, start:end], np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+    container.mux(stream.encode(frame))
 
 
 def check_file(path: Path) -> None:

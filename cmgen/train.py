@@ -1,8 +1,10 @@
-"""Trains a sound-to-image generator (or an encoder) and evaluates it. The same command resumes.
+"""Trains a sound-to-image or image-to-sound generator, or an encoder, and evaluates it. The same
+command resumes.
 
 Examples:
   python -m cmgen.train --flagfile=s2i.flags --workdir=runs/s2i
   python -m cmgen.train --flagfile=s2i.flags --data=/videos --workdir=runs/mine --train_steps=5000
+  python -m cmgen.train --flagfile=i2s.flags --workdir=runs/i2s
   python -m cmgen.train --flagfile=s2i.flags --dry_run
   tensorboard --logdir=runs
 """
@@ -82,9 +84,9 @@ SECTION_HELP = {
         "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
         "discriminator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
         "condition": "What the networks are told: sound, or the class alone (a control): label.",
-        "conditioning": f"How the discriminator sees the sound: {' or '.join(CONDITIONINGS)}.",
-        "upsampling": f"How the generator grows the picture: {' or '.join(UPSAMPLINGS)}.",
-        "mismatch_weight": "Weight of real pictures with another class's sound; 0 leaves them out.",
+        "conditioning": f"How the discriminator sees the condition: {' or '.join(CONDITIONINGS)}.",
+        "upsampling": f"How the generator grows its maps: {' or '.join(UPSAMPLINGS)}.",
+        "mismatch_weight": "Weight of real targets with another class's condition; 0 leaves them out.",
         "mismatch": f"What a wrong pair has in common: one of {', '.join(MISMATCHES)}.",
         "mismatch_seconds": "Two moments of a recording that make a wrong pair lie so far apart.",
         "r1_gamma": "Gradient penalty on real pairs; 0 leaves it out.",
@@ -93,8 +95,8 @@ SECTION_HELP = {
         "discriminator_learning_rate": "Adam's learning rate of the discriminator.",
         "beta_1": "Adam's decay of the mean gradient, both networks.",
         "beta_2": "Adam's decay of the squared gradient, both networks.",
-        "average_half_life": "Half-life of the averaged generator weights, in pictures.",
-        "augment": "Shift, recolour and cut what the discriminator sees, differentiably.",
+        "average_half_life": "Half-life of the averaged generator weights, in examples.",
+        "augment": "Shift, and recolour or make louder, what the discriminator sees, differentiably.",
     },
     "sound_encoder": ENCODER_HELP,
     "image_encoder": ENCODER_HELP,
@@ -120,7 +122,9 @@ GROUPS = {
         "conditioning",
         "upsampling",
         "sound_encoder_architecture",
+        "image_encoder_architecture",
         "sound_encoder_train_steps",
+        "image_encoder_train_steps",
         "sound_encoder_correspondence_weight",
         "verifier_train_steps",
     ),

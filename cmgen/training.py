@@ -13,18 +13,18 @@ import tensorflow as tf
 
 from cmgen import audio, callbacks, checkpoint, curve, report
 from cmgen.classifier import Classifier
-from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.config import DIRECTIONS, EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.data import catalog, pipeline
 from cmgen.evaluation import Evaluator
 from cmgen.files import write_text
-from cmgen.gan import SoundToImageGan, build_gan, count_parameters
+from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
 from cmgen.replica import get_strategy
 from cmgen.samples import SampleSheet
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their
-# pictures' features lie to those of real ones.
+# examples' features lie to those of real ones.
 ACCURACY_TIE = 0.01
 VALIDATION_STRIDE = 4
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
@@ -48,10 +48,10 @@ def run(config: TrainConfig) -> None:
     data = config.data.data if config.data.data == "demo" else str(Path(config.data.data).resolve())
     checkpoint.write_facts(workdir, tuple(train.classes), data)
     print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
-    if config.task in ("sound_encoder", "image_encoder"):
+    if config.task not in DIRECTIONS:
         train_encoder(config.task, config, train, validation)
         return
-    for name in ("sound_encoder", "verifier"):
+    for name in (config.direction.encoder, "verifier"):
         if not checkpoint.weights_path(workdir, name).exists():
             train_encoder(name, config, train, validation)
     train_gan(config, train, validation, _load_if_there(folder, "test", config))
@@ -70,8 +70,7 @@ def dry_run(config: TrainConfig) -> None:
         name: checkpoint.make_encoder(name, classes, config, policy)
         for name in ("sound_encoder", "image_encoder", "verifier")
     }
-    gan = build_gan(encoders["sound_encoder"], config.gan, config.data.image_size, policy)
-    gan.compile()
+    gan = _build_gan(encoders[config.direction.encoder], config, policy)
     networks = encoders | {"generator": gan.generator, "discriminator": gan.discriminator}
     print(f"parameters (for {classes} classes):")
     for name, network in networks.items():
@@ -86,11 +85,16 @@ def dry_run(config: TrainConfig) -> None:
     )
 
 
-def _seconds_per_step(gan: SoundToImageGan, config: TrainConfig) -> float:
-    size, count = config.data.image_size, config.batch_size
-    batch = {
-        "lms": tf.zeros([count, config.sound.n_mels, config.sound.frames]),
-        "image": tf.zeros([count, size, size, 3]),
+def _build_gan(encoder: Encoder, config: TrainConfig, policy: str) -> CrossModalGan:
+    direction = config.direction
+    gan = build_gan(direction, encoder, config.gan, config.shape_of(direction.target), policy)
+    gan.compile()
+    return gan
+
+
+def _seconds_per_step(gan: CrossModalGan, config: TrainConfig) -> float:
+    count = config.batch_size
+    batch = {kind: tf.zeros([count, *config.shape_of(kind)]) for kind in ("lms", "image")} | {
         "label": tf.zeros([count], tf.int32),
         "noise": tf.zeros([count, config.gan.noise_size]),
         "uniforms": tf.zeros([count, pipeline.UNIFORMS]),
@@ -172,7 +176,7 @@ def train_encoder(
     workdir = Path(config.workdir)
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
-    key = "lms" if name == "sound_encoder" else "image"
+    key = config.kind_seen_by(name)
     with get_strategy(config.strategy).scope():
         policy = _policy(config)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
@@ -215,7 +219,7 @@ def _classifier(
     """What trains the encoder, and what moves besides it."""
     settings: EncoderConfig = getattr(config, name)
     if name != "sound_encoder" or not settings.correspondence_weight:
-        key = "lms" if name == "sound_encoder" else "image"
+        key = config.kind_seen_by(name)
         return Classifier(encoder, key, settings, settings.train_steps), {}
     partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
     model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
@@ -244,7 +248,7 @@ def train_gan(
     validation: pipeline.Recordings | None,
     test: pipeline.Recordings | None = None,
 ) -> None:
-    """Trains the S2I GAN; the averaged generator that is best on validation goes to generator.npz.
+    """Trains the task's GAN; its averaged generator, best on validation, goes to generator.npz.
 
     Test recordings are for the curve alone and choose nothing.
     """
@@ -252,10 +256,10 @@ def train_gan(
     classes = tuple(train.classes)
     policy = _policy(config)
     with get_strategy(config.strategy).scope():
-        encoder = checkpoint.make_encoder("sound_encoder", len(classes), config, policy)
-        checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, "sound_encoder"))
-        gan = build_gan(encoder, config.gan, config.data.image_size, policy)
-        gan.compile()
+        name = config.direction.encoder
+        encoder = checkpoint.make_encoder(name, len(classes), config, policy)
+        checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, name))
+        gan = _build_gan(encoder, config, policy)
         saved = checkpoint.Checkpoints(
             workdir / "checkpoints",
             config.keep_checkpoints,
@@ -288,7 +292,7 @@ def train_gan(
         callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints"),
         log,
         callbacks.Progress(
-            "s2i", start, total, config.batch_size, ("loss/generator", "loss/discriminator")
+            config.task, start, total, config.batch_size, ("loss/generator", "loss/discriminator")
         ),
         callbacks.EverySteps(start, config.checkpoint_steps, total, at_checkpoint),
         callbacks.StopOnInterrupt(start, saved.save),
@@ -310,7 +314,7 @@ class _Chooser:
 
     def __init__(
         self,
-        gan: SoundToImageGan,
+        gan: CrossModalGan,
         classes: tuple[str, ...],
         config: TrainConfig,
         validation: pipeline.Recordings | None,
@@ -348,7 +352,7 @@ def best_step(record: list[dict[str, float]]) -> int:
     """The step to keep: among those within `ACCURACY_TIE` of the best accuracy, the nearest to real.
 
     Args:
-      record: rows of step, accuracy and (where the data have pictures) feature_distance.
+      record: rows of step, accuracy and (where there are real targets) feature_distance.
     """
     bar = max(row["accuracy"] for row in record) - ACCURACY_TIE
     close = [row for row in record if row["accuracy"] >= bar]
@@ -358,10 +362,15 @@ def best_step(record: list[dict[str, float]]) -> int:
 
 def _what_next(config: TrainConfig) -> str:
     folder = config.workdir
+    generate = f"  python -m cmgen.generate --model={folder} --input=YOUR"
+    uses = {
+        "s2i": f"{generate}.wav --output=picture.png\n"
+        f"  python tools/export.py --workdir={folder} --output=exports/s2i\n",
+        "i2s": f"{generate}.jpg --output=sound.wav\n{generate}.mp4 --output=dubbed.mp4\n",
+    }
     return (
-        f"\nDone. Pictures while it learned: {folder}/samples. What next:\n"
+        f"\nDone. What it made while it learned: {folder}/samples. What next:\n"
         f"  python -m cmgen.evaluate --workdir={folder} --output=other.json --data=OTHER_VIDEOS\n"
-        f"  python -m cmgen.generate --model={folder} --input=YOUR.wav --output=picture.png\n"
-        f"  python tools/export.py --workdir={folder} --output=exports/s2i\n"
+        f"{uses[config.task]}"
         f"  tensorboard --logdir={folder}"
     )

@@ -1,4 +1,4 @@
-"""Videos with sound: read any container and codec that FFmpeg knows; write MP4 and GIF.
+"""Videos: read any container and codec that FFmpeg knows; write MP4 and GIF; dub.
 
 No TensorFlow: worker processes import this.
 """
@@ -24,6 +24,7 @@ from cmgen.sound_files import (
     check_file,
     check_length,
     finish_sound,
+    mux_sound,
     stream_seconds,
     unreadable,
 )
@@ -67,6 +68,10 @@ def read_video(
     check_file(path)
     try:
         with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise UserError(
+                    f"{path}: has no sound; give a video with a sound track, or remove it"
+                )
             pictures, sounds, promised = _decode(path, container, size, max_fps)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
@@ -89,6 +94,100 @@ def read_video(
     # A picture before the sound begins or after it ends belongs to no window.
     inside = np.flatnonzero((times > -0.05) & (times < len(sound) / sample_rate + 0.05))
     return Video([pictures[i][1] for i in inside], times[inside], sound, sample_rate)
+
+
+def read_pictures(
+    path: Path | str, size: int | None = None, max_fps: float | None = None
+) -> tuple[list[np.ndarray], np.ndarray, float]:
+    """Decodes the pictures of a video, with or without sound.
+
+    Args:
+      path, size, max_fps: as for `read_video`.
+
+    Returns:
+      frames: uint8 [height, width, 3] each.
+      times: float64 [frames], seconds since the first picture, increasing.
+      seconds: from the first picture to the end of the last one.
+
+    Raises:
+      UserError: missing, empty, truncated or no video.
+    """
+    path = Path(path)
+    check_file(path)
+    try:
+        with av.open(str(path)) as container:
+            pictures, _, (_, promised, _) = _decode(path, container, size, max_fps, sound=False)
+            rate = container.streams.video[0].average_rate
+    except av.FFmpegError as error:
+        raise unreadable(path, error) from error
+    if not pictures:
+        raise UserError(f"{path}: has no picture that can be decoded; copy it again or remove it")
+    times = np.array([time for time, _ in pictures])
+    check_length(path, times[-1], promised)
+    times -= times[0]
+    lasting = 1 / float(rate) if rate else 0.1
+    return [pixels for _, pixels in pictures], times, max(times[-1] + lasting, promised or 0.0)
+
+
+def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -> None:
+    """Writes a video's pictures, copied as they are coded, with another sound (AAC).
+
+    Args:
+      source: the video whose pictures are kept.
+      output: an .mp4 file; written whole or not at all.
+      sound: float32 [n], mono in [-1, 1], from the first picture on.
+      sample_rate: in Hz.
+    """
+    with av.open(str(source)) as old:
+        pictures = old.streams.video[0]
+        codec = pictures.codec_context.name
+        try:
+            with atomic_file(output) as temporary, av.open(str(temporary), "w") as new:
+                _copy_with_sound(old, new, sound, sample_rate)
+        except (av.FFmpegError, ValueError) as error:
+            raise UserError(
+                f"{output}: pictures coded as {codec} cannot be copied into it ({error}); convert "
+                f"{source} to H.264 first"
+            ) from error
+
+
+def _copy_with_sound(
+    old: av.container.InputContainer,
+    new: av.container.OutputContainer,
+    sound: np.ndarray,
+    sample_rate: int,
+) -> None:
+    pictures = old.streams.video[0]
+    video = new.add_stream_from_template(pictures)
+    audio = new.add_stream("aac", rate=sample_rate, layout="mono")
+    audio.bit_rate = 128000
+    begin, written = pictures.start_time or 0, 0
+    for packet, shown, decoded in _timed_packets(old, pictures):
+        packet.pts, packet.dts = shown - begin, decoded - begin
+        # Sound and pictures lie side by side in the file, so that players need not seek.
+        until = round(float(packet.pts * packet.time_base) * sample_rate)
+        end = min(len(sound), max(written, until))
+        packet.stream = video
+        new.mux(packet)
+        mux_sound(new, audio, sound, written, end, sample_rate)
+        written = end
+    mux_sound(new, audio, sound, written, len(sound), sample_rate)
+    new.mux(audio.encode(None))
+
+
+def _timed_packets(
+    container: av.container.InputContainer, stream: av.video.VideoStream
+) -> Iterator[tuple[av.Packet, int, int]]:
+    """A stream's packets with the times at which they are shown and decoded, in its time base."""
+    packets = [packet for packet in container.demux(stream) if packet.size]
+    rate, base = stream.average_rate, stream.time_base
+    step = round(1 / (rate * base)) if rate and base else 1
+    known = (packet.dts - step * i for i, packet in enumerate(packets) if packet.dts is not None)
+    first = next(known, 0)
+    for index, packet in enumerate(packets):
+        # Matroska leaves out the first times of decoding, AVI all times of showing.
+        decoded = first + step * index if packet.dts is None else packet.dts
+        yield packet, decoded if packet.pts is None else packet.pts, decoded
 
 
 def write_video(
@@ -123,24 +222,27 @@ def write_video(
 
 
 def _decode(
-    path: Path, container: av.container.InputContainer, size: int | None, max_fps: float | None
+    path: Path,
+    container: av.container.InputContainer,
+    size: int | None,
+    max_fps: float | None,
+    sound: bool = True,
 ) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, ...]]:
     """Pictures with their times, sound frames, and the lengths that the header promises: of the
     sound, of the pictures, of the whole."""
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
-    if not container.streams.audio:
-        raise UserError(f"{path}: has no sound; give a video with a sound track, or remove it")
-    video, audio = container.streams.video[0], container.streams.audio[0]
+    video = container.streams.video[0]
+    audio = container.streams.audio[:1] if sound else ()
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
     whole = container.duration / av.time_base if container.duration else None
-    promised = stream_seconds(audio), stream_seconds(video), whole
+    promised = stream_seconds(audio[0]) if audio else None, stream_seconds(video), whole
     converter = VideoReformatter()  # setting one up costs ten times as much as using it
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
     last_slot = -math.inf
-    for frame in container.decode(video, audio):
+    for frame in container.decode(video, *audio):
         if isinstance(frame, av.AudioFrame):
             sounds.append(frame)
         if not isinstance(frame, av.VideoFrame):
@@ -186,29 +288,12 @@ def _write_mp4(
             container.mux(video.encode(frame))
             if audio is not None and sound is not None:
                 end = min(len(sound), round((index + 1) / fps * sample_rate))
-                _mux_sound(container, audio, sound, written, end, sample_rate)
+                mux_sound(container, audio, sound, written, end, sample_rate)
                 written = end
         container.mux(video.encode(None))
         if audio is not None and sound is not None:
-            _mux_sound(container, audio, sound, written, len(sound), sample_rate)
+            mux_sound(container, audio, sound, written, len(sound), sample_rate)
             container.mux(audio.encode(None))
-
-
-def _mux_sound(
-    container: av.container.OutputContainer,
-    stream: av.audio.AudioStream,
-    sound: np.ndarray,
-    start: int,
-    end: int,
-    sample_rate: int,
-) -> None:
-    """Encodes samples [start, end) of the sound."""
-    if end <= start:
-        return
-    samples = np.ascontiguousarray(sound[None, start:end], np.float32)
-    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
-    container.mux(stream.encode(frame))
 
 
 def _write_gif(path: Path, frames: list[np.ndarray], fps: float) -> None:

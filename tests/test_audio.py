@@ -128,3 +128,33 @@ def test_griffin_lim_is_reproducible():
     scaled = tf.random.stateless_uniform([1, 128, 44], [1, 2], -1.0, 0.0)
     first, second = (audio.lms_to_waveform(scaled, CONFIG, 4, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_windows_cut_from_a_sound_join_to_its_lms():
+    seconds = np.arange(3 * 44100) / 44100
+    chirp = (0.3 * np.sin(2 * np.pi * (300 + 400 * seconds) * seconds)).astype(np.float32)
+    starts = 512 * 36 * np.arange(6)
+    windows = audio.lms(tf.constant(chirp[starts[:, None] + np.arange(22050)]), CONFIG).numpy()
+    whole = audio.lms(tf.constant(chirp[None, : starts[-1] + 22050]), CONFIG)[0].numpy()
+    joined = audio.join_lms(windows, starts / 512 + 21.5, whole.shape[1], CONFIG)
+    assert joined.dtype == np.float32 and joined.shape == whole.shape
+    # Away from the ends, which half see silence.
+    np.testing.assert_allclose(joined[:, 2:-2], whole[:, 2:-2], atol=1e-3)
+
+
+def test_joined_windows_fade_in_power_without_a_dip():
+    windows = np.full((2, 128, 44), -1.0, np.float32)
+    windows[0, :64], windows[1, 64:] = 0.5, 0.5  # one low, one high, equally strong
+    joined = audio.join_lms(windows, np.array([21.5, 57.5]), 80, CONFIG)
+    power = (10 ** (audio.unscale_db(joined, CONFIG) / 10)).sum(axis=0)
+    np.testing.assert_allclose(power, power[0], rtol=1e-3)
+    assert (joined[:64, :36] > 0.49).all() and (joined[64:, 44:] > 0.49).all()
+
+
+def test_windows_ten_a_second_follow_the_middle_of_each():
+    levels = np.linspace(-0.5, 0.5, 20)
+    windows = np.repeat(levels, 128 * 44).reshape(20, 128, 44).astype(np.float32)
+    middles = np.arange(20) * 4410 / 512
+    joined = audio.join_lms(windows, middles, 173, CONFIG)
+    np.testing.assert_allclose(joined[0, np.rint(middles).astype(int)], levels, atol=0.03)
+    assert (np.diff(joined[0]) >= -1e-6).all()

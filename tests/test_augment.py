@@ -44,6 +44,14 @@ def test_hue_turned_by_a_third_permutes_the_channels_and_keeps_grey():
     np.testing.assert_allclose(left, images, atol=1e-6)
 
 
+def test_discriminator_sees_an_lms_earlier_or_later_and_louder_or_softer():
+    lms = tf.random.stateless_uniform([3, 128, 44], [1, 2], -0.9, 0.9)
+    still = augment.augment_lms_for_discriminator(lms, tf.fill([3, 16], HALF))
+    np.testing.assert_allclose(still, lms, atol=1e-6)
+    moved = augment.augment_lms_for_discriminator(lms, tf.constant([[1.0, 1.0]] * 3))
+    np.testing.assert_allclose(moved[..., :41], lms[..., 3:] + 0.05, atol=1e-6)
+
+
 def test_verifier_sees_one_square_erased():
     uniforms = tf.fill([2, 16], HALF) + tf.one_hot([10, 10], 16) * 0.4  # no turn of hue
     seen = augment.augment_for_verifier(tf.ones([2, 64, 64, 3]), uniforms).numpy()
@@ -72,7 +80,8 @@ def test_each_example_is_augmented_on_its_own():
     for function, inputs in (
         (augment.augment_lms, lms),
         (augment.augment_for_verifier, pictures(4)),
-        (lambda x, u: augment.augment_for_discriminator(x, u), pictures(4)),
+        (augment.augment_for_discriminator, pictures(4)),
+        (augment.augment_lms_for_discriminator, lms),
     ):
         whole = function(inputs, uniforms)
         halves = [function(inputs[i : i + 2], uniforms[i : i + 2]) for i in (0, 2)]

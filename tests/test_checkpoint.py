@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from cmgen import checkpoint
-from cmgen.config import GanConfig, TrainConfig
+from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
 from cmgen.errors import UserError
-from cmgen.gan import SoundToImageGan, build_gan
+from cmgen.gan import CrossModalGan, build_gan
 
 SMALL = {"generator_channels": 4, "discriminator_channels": 4}
 PAPER = {
@@ -20,9 +20,9 @@ PAPER = {
 NETWORKS = ("generator", "discriminator", "average", "encoder")
 
 
-def make(folder, config: GanConfig) -> tuple[SoundToImageGan, checkpoint.Checkpoints]:
+def make(folder, config: GanConfig) -> tuple[CrossModalGan, checkpoint.Checkpoints]:
     encoder = checkpoint.make_encoder("sound_encoder", 3, TrainConfig(), "float32")
-    gan = build_gan(encoder, config, 32, "float32")
+    gan = build_gan(DIRECTIONS["s2i"], encoder, config, (32, 32, 3), "float32")
     gan.compile()
     networks = {name: getattr(gan, name) for name in NETWORKS}
     optimizers = {name: getattr(gan, name) for name in vars(gan) if name.endswith("_optimizer")}

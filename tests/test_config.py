@@ -44,7 +44,6 @@ def test_the_window_is_the_papers() -> None:
         ({"train_steps": 0}, "--train_steps=0: must be at least 1"),
         ({"batch_size": 7}, "--batch_size=7: must be even"),
         ({"task": "dance"}, "--task=dance: must be one of sound_encoder"),
-        ({"task": "i2s"}, "--task=i2s: pictures to sound come in a later version"),
         ({"strategy": "tpu"}, "--strategy=tpu: must be one of"),
     ],
 )
@@ -81,3 +80,13 @@ def test_validate_refuses_sizes_that_do_not_halve_to_4(size: int) -> None:
 
 def test_default_settings_are_valid() -> None:
     assert validate(TrainConfig()) is None
+
+
+def test_a_task_names_what_is_told_and_what_is_made() -> None:
+    s2i, i2s = (TrainConfig(task=task) for task in ("s2i", "i2s"))
+    assert (s2i.direction.encoder, s2i.direction.target) == ("sound_encoder", "image")
+    assert (i2s.direction.encoder, i2s.direction.target) == ("image_encoder", "lms")
+    assert TrainConfig(task="image_encoder").direction == i2s.direction
+    assert (s2i.kind_seen_by("verifier"), i2s.kind_seen_by("verifier")) == ("image", "lms")
+    assert i2s.kind_seen_by("image_encoder") == "image"
+    assert (i2s.shape_of("lms"), i2s.shape_of("image")) == ((128, 44), (64, 64, 3))

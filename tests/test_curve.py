@@ -30,7 +30,7 @@ def make(run, workdir, start=0):
         name: pipeline.load_split(run.workdir.parent / "prepared", name, run.config.data)
         for name in ("train", "test")
     }
-    networks = run.sound_encoder, run.generator, run.verifier
+    networks = run.encoder, run.generator, run.verifier
     return curve.Curve(workdir, splits, *networks, run.config, start), splits
 
 

@@ -22,12 +22,13 @@ CLASSES = tuple(sorted(COLOURS))
 def split_scores(**changes):
     """Two recordings of class 0 and one of class 1; the last window of each is silent."""
     values = {
+        "direction": config.DIRECTIONS["s2i"],
         "classes": ("bell", "drum", "flute"),
         "groups": np.array(["a", "a", "a", "b", "b", "c", "c"]),
         "labels": np.array([0, 0, 0, 0, 0, 1, 1]),
         "sounding": np.array([1, 1, 0, 1, 0, 1, 0], bool),
         "generated": np.array([0, 1, 2, 0, 2, 1, 2]),
-        "heard": np.array([0, 0, 2, 2, 2, 2, 2]),
+        "encoded": np.array([0, 0, 2, 2, 2, 2, 2]),
         "real": np.array([0, 0, 0, 0, 0, 1, 2]),
         "feature_distance": 1.5,
     }
@@ -37,7 +38,7 @@ def split_scores(**changes):
 def test_silent_windows_are_counted_apart():
     scores = split_scores()
     assert scores.accuracy == pytest.approx(3 / 4)
-    assert scores.sound_accuracy == pytest.approx(2 / 4)
+    assert scores.encoder_accuracy == pytest.approx(2 / 4)
     assert scores.report()["accuracy_silent_windows"] == 0.0
     assert (scores.report()["windows"], scores.report()["silent_windows"]) == (4, 3)
 
@@ -112,7 +113,7 @@ def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
     classify.bias.assign([0.0, 5.0, 0.0])
     after = evaluator.split(recordings)
     assert (after.generated == 1).all() and (after.real == 1).all()
-    np.testing.assert_array_equal(before.heard, after.heard)
+    np.testing.assert_array_equal(before.encoded, after.encoded)
 
 
 def test_a_run_without_verifier_is_refused(run_folder, tmp_path):
@@ -194,3 +195,40 @@ def test_a_workdir_that_is_no_run_is_named(run_main, tmp_path):
     done = run_main("cmgen.evaluate", f"--workdir={tmp_path}", "--output=scores.json")
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def i2s_run(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "i2s"
+    return checkpoint.load_run(write_run(folder, CLASSES, str(prepared), task="i2s"))
+
+
+def test_sounds_made_from_pictures_are_scored_by_a_verifier_of_sounds(i2s_run, tmp_path):
+    found = report.evaluate_run(i2s_run, i2s_run.data, tmp_path / "scores.json")
+    for key in (
+        "accuracy_test",
+        "accuracy_train",
+        "image_encoder_accuracy_test",
+        "verifier_accuracy_real_test",
+        "majority_rate_test",
+    ):
+        assert 0 <= found[key] <= 1
+    assert not [key for key in found if key.startswith("sound_encoder")]
+    assert found["task"] == "i2s" and found["feature_distance_test"] > 0
+    table = report.summary(found)
+    assert "picture" in table and "real sounds" in table
+
+
+def test_real_sounds_count_where_anything_sounds():
+    scores = split_scores(direction=config.DIRECTIONS["i2s"])
+    assert scores.real_accuracy == pytest.approx(4 / 4)
+    assert "image_encoder_accuracy" in scores.report()
+
+
+def test_pictures_are_needed_to_make_sounds_from(i2s_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "mine" / "test" / "flute"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "flute.wav", tone(440.0, 1.0), 44100)
+    with pytest.raises(UserError, match="lacks pictures"):
+        report.evaluate_run(i2s_run, str(tmp_path / "mine"), tmp_path / "mine.json")

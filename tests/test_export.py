@@ -34,6 +34,13 @@ def exported(run, tmp_path_factory):
     return exporting.export(run, output, sounds(4), exporting.read_scores(run, None))
 
 
+def test_a_run_of_pictures_to_sound_is_refused(tmp_path, run_main):
+    write_run(tmp_path / "i2s", CLASSES, task="i2s")
+    done = run_main("tools/export.py", "--workdir=i2s", "--output=exports/i2s")
+    assert done.returncode == 2 and "a run of --task=i2s" in done.stderr
+    assert not (tmp_path / "exports").exists()
+
+
 def test_everything_is_where_it_was_promised(exported):
     output = exported.saved_model.parent
     assert sorted(p.name for p in output.iterdir()) == ["1", "README.md", "s2i.onnx"]

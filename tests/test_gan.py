@@ -8,20 +8,21 @@ import pytest
 import tensorflow as tf
 
 from cmgen import losses
-from cmgen.config import EncoderConfig, GanConfig
+from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.gan import build_gan, swap_neighbours
-from cmgen.networks import SoundEncoder
+from cmgen.networks import ImageEncoder, SoundEncoder
 
 TINY = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8, augment=False)
 ENCODER = EncoderConfig(widths=(4, 4, 4, 4), hidden=8, encoding_size=16)
-SIZE = 32
+SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
 
 
-def make_gan(config=TINY, policy="float32", seed=3):
+def make_gan(config=TINY, policy="float32", seed=3, task="s2i"):
     keras.utils.set_random_seed(seed)
-    encoder = SoundEncoder(3, ENCODER, policy)
-    encoder(tf.zeros([1, 128, 44]))
-    gan = build_gan(encoder, config, SIZE, policy)
+    direction = DIRECTIONS[task]
+    encoder = (SoundEncoder if task == "s2i" else ImageEncoder)(3, ENCODER, policy)
+    encoder(tf.zeros([1, *SHAPES[direction.condition]]))
+    gan = build_gan(direction, encoder, config, SHAPES[direction.target], policy)
     gan.compile()
     return gan
 
@@ -29,8 +30,10 @@ def make_gan(config=TINY, policy="float32", seed=3):
 def make_batch(size=8, seed=0):
     draw = np.random.default_rng(seed)
     return {
-        "lms": tf.constant(draw.uniform(-1, 1, [size, 128, 44]), tf.float32),
-        "image": tf.constant(draw.uniform(-1, 1, [size, SIZE, SIZE, 3]), tf.float32),
+        **{
+            kind: tf.constant(draw.uniform(-1, 1, [size, *shape]), tf.float32)
+            for kind, shape in SHAPES.items()
+        },
         "noise": tf.constant(draw.normal(size=[size, 10]), tf.float32),
         "uniforms": tf.constant(draw.uniform(size=[size, 16]), tf.float32),
         "label": tf.constant(np.arange(size) % 3, tf.int32),
@@ -64,8 +67,8 @@ def test_the_label_control_hears_nothing_in_training():
 def textbook_gradients(gan, batch):
     """Three separate passes of D, G run twice, each network's loss differentiated on its own."""
     config = gan.config
-    encoding = gan.encoder.encode(batch["lms"])
-    real = batch["image"]
+    encoding = gan.encoder.encode(batch[gan.direction.condition])
+    real = batch[gan.direction.target]
     with tf.GradientTape() as tape:
         fake = gan.generator((encoding, batch["noise"]), training=True)
         generator_loss = tf.reduce_mean(
@@ -92,19 +95,29 @@ def textbook_gradients(gan, batch):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("task", "changes"),
     [
-        {},
-        {"r1_gamma": 0.0},
-        {"r2_gamma": 0.7},
-        {"mismatch_weight": 0.0},
-        {"conditioning": "concat", "discriminator_normalization": "batch"},
-        {"upsampling": "deconvolution", "conditioning": "concat"},
+        ("s2i", {}),
+        ("s2i", {"r1_gamma": 0.0}),
+        ("s2i", {"r2_gamma": 0.7}),
+        ("s2i", {"mismatch_weight": 0.0}),
+        ("s2i", {"conditioning": "concat", "discriminator_normalization": "batch"}),
+        ("s2i", {"upsampling": "deconvolution", "conditioning": "concat"}),
+        ("i2s", {"r2_gamma": 0.7}),
+        ("i2s", {"r1_gamma": 0.0}),
+        (
+            "i2s",
+            {
+                "upsampling": "deconvolution",
+                "conditioning": "concat",
+                "discriminator_normalization": "batch",
+            },
+        ),
     ],
     ids=str,
 )
-def test_one_step_has_the_gradients_of_the_textbook_step(changes, monkeypatch):
-    gan = make_gan(dataclasses.replace(TINY, **changes))
+def test_one_step_has_the_gradients_of_the_textbook_step(task, changes, monkeypatch):
+    gan = make_gan(dataclasses.replace(TINY, **changes), task=task)
     batch = make_batch()
     wanted = textbook_gradients(gan, batch)
     found = {}
@@ -119,9 +132,12 @@ def test_one_step_has_the_gradients_of_the_textbook_step(changes, monkeypatch):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("upsampling", ["resize", "deconvolution"])
-def test_a_step_moves_what_it_should_and_nothing_else(policy, upsampling):
-    gan = make_gan(dataclasses.replace(TINY, upsampling=upsampling, augment=True), policy)
+@pytest.mark.parametrize(
+    ("task", "upsampling"), [("s2i", "resize"), ("s2i", "deconvolution"), ("i2s", "resize")]
+)
+def test_a_step_moves_what_it_should_and_nothing_else(policy, task, upsampling):
+    config = dataclasses.replace(TINY, upsampling=upsampling, augment=True)
+    gan = make_gan(config, policy, task=task)
     before = {n: getattr(gan, n).get_weights() for n in ("encoder", "generator", "discriminator")}
     metrics = tf.function(gan.train_step)(make_batch())
     assert all(np.isfinite(float(value)) for value in metrics.values())
@@ -150,7 +166,8 @@ def test_average_follows_its_formula():
         np.testing.assert_allclose(a, decay * before + (1 - decay) * now, atol=1e-5)
 
 
-def test_two_replicas_train_to_the_weights_of_one():
+@pytest.mark.parametrize("task", ["s2i", "i2s"])
+def test_two_replicas_train_to_the_weights_of_one(task):
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     assert len(devices) >= 2, "conftest splits the processor into two logical devices"
     config = dataclasses.replace(TINY, r2_gamma=0.1, augment=True)
@@ -160,7 +177,7 @@ def test_two_replicas_train_to_the_weights_of_one():
         tf.distribute.MirroredStrategy(devices[:2]),
     ):
         with strategy.scope():
-            gan = make_gan(config)
+            gan = make_gan(config, task=task)
         batches = [make_batch(seed=i) for i in range(3)]
         data = tf.data.Dataset.from_tensor_slices(
             {k: tf.concat([b[k] for b in batches], 0) for k in batches[0]}

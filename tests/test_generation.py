@@ -8,7 +8,7 @@ from fixtures import tone, write_recording
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import generation
+from cmgen import generation, images
 from cmgen.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
@@ -174,3 +174,15 @@ def test_the_command_makes_a_film_of_a_film(run_folder, run_main, tmp_path):
 def test_the_command_explains_what_is_missing(run_main):
     assert "--input" in (done := run_main("cmgen.generate")).stderr
     assert done.returncode == 2
+
+
+def test_a_photo_is_no_sound(tmp_path):
+    images.write_png(tmp_path / "photo.png", np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(UserError, match=r"photo\.png: is a picture, .*--task=i2s"):
+        generation.generate_file(MODEL, tmp_path / "photo.png", tmp_path / "out.png", [0])
+
+
+def test_a_sound_cannot_be_asked_of_a_model_of_pictures(run_folder, run_main, recording):
+    for flags in (("--output=out.wav",), ("--output=out.png", "--seconds=2")):
+        done = run_main("cmgen.generate", f"--model={run_folder}", "--input=tone.wav", *flags)
+        assert done.returncode == 2 and "the model makes pictures" in done.stderr

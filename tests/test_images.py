@@ -104,3 +104,20 @@ def test_grid_puts_pictures_in_reading_order():
     assert sheet.shape == (2 * 6 - 2, 3 * 8 - 2, 3)
     assert sheet[0, 8, 0] == 10 and sheet[6, 0, 0] == 30
     assert sheet[5, 0, 0] == 99 and sheet[9, 20, 0] == 99
+
+
+def test_an_lms_is_drawn_dark_to_bright_with_low_frequencies_below():
+    lms = np.stack([np.linspace(-1, 1, 50)] * 3, axis=1)  # low bands silent, high ones loud
+    drawn = images.draw_lms(lms[None])
+    assert drawn.shape == (1, 50, 3, 3) and drawn.dtype == np.uint8
+    brightness = drawn[0, :, 0].astype(int).sum(axis=-1)
+    assert (np.diff(brightness) < 0).all()
+    assert drawn[0, -1, 0].tolist() == [0, 0, 4]
+
+
+def test_a_picture_is_known_by_its_content(tmp_path):
+    images.write_png(tmp_path / "picture.dat", gradient(20, 20))
+    (tmp_path / "text.png").write_text("no picture")
+    assert images.is_picture(tmp_path / "picture.dat")
+    assert not images.is_picture(tmp_path / "text.png")
+    assert not images.is_picture(tmp_path / "nothing.png")

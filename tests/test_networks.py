@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig, GanConfig
-from cmgen.networks import Discriminator, Generator
+from cmgen.networks import Canvas, Discriminator, Generator
 
 SMALL = EncoderConfig(widths=(4, 8), hidden=16)
 PAPER = dataclasses.replace(SMALL, architecture="paper", normalization="none", l2=0.01)
@@ -18,22 +18,45 @@ SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
 
 
 @pytest.mark.parametrize("upsampling", ["resize", "deconvolution"])
-@pytest.mark.parametrize("size", [32, 64])
-def test_generator_and_discriminator_fit_each_other(upsampling, size):
-    config = GanConfig(generator_channels=4, discriminator_channels=4, upsampling=upsampling)
-    generator, discriminator = Generator(config, size), Discriminator(config, size)
+@pytest.mark.parametrize("conditioning", ["projection", "concat"])
+@pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 3), (128, 44)], ids=str)
+def test_generator_and_discriminator_fit_each_other(upsampling, conditioning, shape):
+    channels = {"generator_channels": 4, "discriminator_channels": 4}
+    config = GanConfig(upsampling=upsampling, conditioning=conditioning, **channels)
+    generator, discriminator = Generator(config, shape), Discriminator(config, shape)
     encoding, noise = tf.random.normal([3, 128]), tf.random.normal([3, 10])
-    image = generator((encoding, noise))
-    assert image.shape == [3, size, size, 3]
-    assert float(tf.reduce_max(tf.abs(image))) <= 1
-    assert discriminator((image, encoding)).shape == [3]
+    target = generator((encoding, noise))
+    assert target.shape == [3, *shape]
+    assert float(tf.reduce_max(tf.abs(target))) <= 1
+    assert discriminator((target, encoding)).shape == [3]
     other = generator((encoding, noise + 1))
-    assert float(tf.reduce_max(tf.abs(other - image))) > 1e-4
+    assert float(tf.reduce_max(tf.abs(other - target))) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("shape", "stages", "seed"),
+    [((64, 64, 3), 4, (4, 4)), ((32, 32, 3), 3, (4, 4)), ((128, 44), 4, (8, 3))],
+    ids=str,
+)
+def test_a_canvas_halves_to_a_small_seed_and_gives_back_what_it_padded(shape, stages, seed):
+    canvas = Canvas(shape)
+    assert (canvas.stages, canvas.seed) == (stages, seed)
+    target = tf.random.stateless_normal([2, *shape], [1, 2])
+    maps = canvas.pad(target)
+    assert maps.shape[1:3] == [side * 2**stages for side in seed]
+    np.testing.assert_array_equal(canvas.crop(maps), target)
+
+
+def test_margins_of_an_lms_mirror_both_ends_of_its_time():
+    lms = tf.random.stateless_normal([2, 128, 44], [1, 2])
+    maps = Canvas((128, 44)).pad(lms)[..., 0]
+    np.testing.assert_array_equal(maps[..., :2], lms[..., 1::-1])
+    np.testing.assert_array_equal(maps[..., 46:], lms[..., :41:-1])
 
 
 def test_the_paper_s_discriminator_joins_512_and_64_maps_of_4_by_4():
     config = GanConfig(discriminator_channels=64, conditioning="concat")
-    discriminator = Discriminator(config, 64)
+    discriminator = Discriminator(config, (64, 64, 3))
     features = discriminator.features(tf.zeros([2, 64, 64, 3]))
     assert features.shape == [2, 4, 4, 512]
     discriminator.score(features, tf.zeros([2, 128]))

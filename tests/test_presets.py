@@ -59,6 +59,5 @@ def test_preset_is_valid_and_says_its_cost_and_result(name, tmp_path, monkeypatc
 
 
 def test_presets_are_shipped() -> None:
-    assert {"s2i.flags", "s2i_paper.flags", "label_control.flags", "smoke.flags"} <= set(
-        cli.preset_names()
-    )
+    expected = {"s2i.flags", "s2i_paper.flags", "i2s.flags", "i2s_paper.flags", "smoke.flags"}
+    assert expected | {"label_control.flags"} <= set(cli.preset_names())

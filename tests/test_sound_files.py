@@ -6,7 +6,7 @@ import soundfile
 from fixtures import tone, write_recording
 
 from cmgen.errors import BAD_INPUT, UserError
-from cmgen.sound_files import decode_sound_file
+from cmgen.sound_files import decode_sound_file, write_sound
 from cmgen.video import write_video
 
 
@@ -122,3 +122,21 @@ def test_bad_files_are_named_with_a_mend(tmp_path, kind, message):
     assert str(tmp_path / kind) in str(caught.value)
     assert ";" in str(caught.value)  # what to do about it
     assert caught.value.exit_code == BAD_INPUT
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".wav", 1e-4), (".flac", 1e-4), (".mp3", 0.02)])
+def test_what_is_written_is_read_again(tmp_path, suffix, error):
+    wave = 0.5 * tone(440.0, 1.0)
+    write_sound(tmp_path / f"a{suffix}", wave)
+    sound = decode_sound_file(tmp_path / f"a{suffix}")
+    assert len(sound) - len(wave) in (range(3000) if suffix == ".mp3" else [0])
+    assert abs(pitch_of(sound[: len(wave)]) - 440) < 1
+    if suffix != ".mp3":
+        np.testing.assert_allclose(sound, wave, atol=error)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+def test_what_is_too_loud_is_clipped(tmp_path):
+    write_sound(tmp_path / "a.wav", np.float32([3.0, -3.0] * 22050))
+    sound = decode_sound_file(tmp_path / "a.wav")
+    assert sound.max() > 0.99 and sound.min() < -0.99

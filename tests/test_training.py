@@ -9,6 +9,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from cmgen import callbacks, checkpoint, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
@@ -101,6 +102,43 @@ def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
     assert json.loads(lines[0][-1])["step"] == json.loads(lines[1][-1])["step"]
     curves = [json.loads((p / "curve.json").read_text()) for p in (whole, tmp_path)]
     assert curves[0] == curves[1]
+
+
+@pytest.fixture(scope="module")
+def whole_i2s(data, tmp_path_factory):
+    """The other direction, from start to end."""
+    workdir = tmp_path_factory.mktemp("i2s")
+    training.run(make_config(data, workdir, task="i2s"))
+    return workdir
+
+
+def test_pictures_to_sound_leave_the_same_files(whole_i2s):
+    for name in ("generator", "image_encoder", "verifier"):
+        assert (whole_i2s / f"{name}.npz").stat().st_size, name
+    assert not (whole_i2s / "sound_encoder.npz").exists()
+    for name, rows in (("000006", 4), ("reals", 1)):
+        with Image.open(whole_i2s / "samples" / f"{name}.png") as sheet:
+            assert sheet.size == (3 * 45 - 1, rows * 129 - 1)
+    scores = json.loads((whole_i2s / "evaluation.json").read_text())
+    assert 0 <= scores["accuracy_test"] <= 1 and 0 <= scores["image_encoder_accuracy_test"] <= 1
+    run = checkpoint.load_run(whole_i2s)
+    assert (run.config.task, run.generator.canvas.shape) == ("i2s", (128, 44))
+
+
+def test_pictures_to_sound_stopped_and_started_again_are_the_same_run(data, whole_i2s, tmp_path):
+    for steps in (3, 6):
+        training.run(make_config(data, tmp_path, task="i2s", train_steps=steps))
+    wanted, found = weights_of(whole_i2s), weights_of(tmp_path)
+    assert wanted.keys() == found.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(value, found[name], err_msg=name)
+
+
+def test_a_folder_is_of_one_direction_whatever_encoders_are_trained_in_it(data, whole):
+    training.run(make_config(data, whole, task="image_encoder"))
+    assert checkpoint.load_run(whole).config.task == "s2i"
+    with pytest.raises(UserError, match="task was s2i, now i2s"):
+        training.run(make_config(data, whole, task="i2s"))
 
 
 def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):

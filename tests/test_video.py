@@ -9,7 +9,8 @@ from fixtures import picture, tone, write_recording
 from PIL import Image
 
 from cmgen.errors import UserError
-from cmgen.video import read_video, write_video
+from cmgen.sound_files import write_sound
+from cmgen.video import dub_video, read_pictures, read_video, write_video
 
 
 def write_with(path, video_codec, audio_codec, fps=10, seconds=2, offset=0.0, pix_fmt="yuv420p"):
@@ -144,3 +145,36 @@ def test_bad_videos_are_named(tmp_path):
         with pytest.raises(UserError, match=message) as caught:
             read_video(path)
         assert str(path) in str(caught.value)
+
+
+def test_pictures_are_read_with_or_without_sound(tmp_path):
+    write_recording(tmp_path / "sound.mp4", "bell", seconds=2.0)
+    write_video(tmp_path / "silent.mp4", [picture("bell", i / 20) for i in range(40)], 20.0)
+    for name, count in (("sound.mp4", 20), ("silent.mp4", 40)):
+        frames, times, seconds = read_pictures(tmp_path / name, size=32)
+        assert len(frames) == len(times) == count and frames[0].shape == (32, 32, 3)
+        np.testing.assert_allclose(times, np.arange(count) * 2.0 / count, atol=1e-3)
+        assert seconds == pytest.approx(2.0, abs=0.01)
+    assert len(read_pictures(tmp_path / "silent.mp4", max_fps=10.0)[0]) == 20
+
+
+def test_a_sound_file_has_no_pictures_to_read(tmp_path):
+    write_sound(tmp_path / "a.mp3", tone(440.0, 1.0))
+    with pytest.raises(UserError, match="has no pictures"):
+        read_pictures(tmp_path / "a.mp3")
+
+
+def test_late_pictures_are_dubbed_from_their_first_on(tmp_path):
+    write_with(tmp_path / "late.mkv", "libx264", "aac", offset=1.0)
+    sound = np.concatenate([np.zeros(44100), tone(440.0, 1.0)]).astype(np.float32)
+    dub_video(tmp_path / "late.mkv", tmp_path / "out.mp4", sound, 44100)
+    dubbed = read_video(tmp_path / "out.mp4")
+    assert len(dubbed.frames) == 20 and abs(dubbed.times[0]) < 0.03
+    assert np.abs(dubbed.sound[:40000]).max() < 0.01 < np.abs(dubbed.sound[48000:]).max()
+
+
+def test_pictures_that_mp4_cannot_hold_are_named(tmp_path):
+    write_with(tmp_path / "old.avi", "huffyuv", "pcm_s16le", pix_fmt="yuv422p")
+    with pytest.raises(UserError, match="huffyuv cannot be copied"):
+        dub_video(tmp_path / "old.avi", tmp_path / "out.mp4", tone(440.0, 1.0), 44100)
+    assert not (tmp_path / "out.mp4").exists()

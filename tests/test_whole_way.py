@@ -18,6 +18,7 @@ from PIL import Image
 from test_readme import PYTHON, main_commands
 
 from cmgen.sound_files import decode_sound_file
+from cmgen.video import read_video, write_video
 from tests import fixtures
 from tools import make_sub_urmp_fixture
 
@@ -108,6 +109,12 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     soundfile.write(tmp_path / "recording.wav", wave, 44100)
     trained = run_main("cmgen.train", "--flagfile=smoke.flags", "--workdir=runs/s2i", timeout=1200)
     assert trained.returncode == 0, trained.stderr[-3000:]
+    other = ("--flagfile=smoke.flags", "--task=i2s", "--workdir=runs/i2s")
+    trained = run_main("cmgen.train", *other, timeout=1200)
+    assert trained.returncode == 0, trained.stderr[-3000:]
+    film = read_video(first_demo("test"))
+    write_video(tmp_path / "silent.mp4", film.frames, 10.0)
+    Image.fromarray(film.frames[0]).save(tmp_path / "photo.jpg")
     use = [
         (main, arguments)
         for main, arguments in main_commands()
@@ -117,7 +124,8 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     for main, arguments in use:
         ran = run_main(main, *arguments)
         assert ran.returncode == 0, f"{main} {shlex.join(arguments)}\n{ran.stderr[-3000:]}"
-    for name in ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx"):
+    made = ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx")
+    for name in (*made, "sound.wav", "dubbed.mp4"):
         assert (tmp_path / name).stat().st_size > 1000, name
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert 0.0 <= scores["accuracy_test"] <= 1.0

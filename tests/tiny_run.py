@@ -16,29 +16,37 @@ STEP = 7
 ENCODER = EncoderConfig(widths=(4, 8), hidden=16)
 
 
-def make_config(data: str, upsampling: str = "resize") -> TrainConfig:
+def make_config(data: str, upsampling: str = "resize", task: str = "s2i") -> TrainConfig:
     """Settings of networks that take milliseconds."""
     return TrainConfig(
+        task=task,
         data=DataConfig(data=data, image_size=32),
         sound_encoder=ENCODER,
+        image_encoder=ENCODER,
         verifier=ENCODER,
         gan=GanConfig(generator_channels=4, upsampling=upsampling),
     )
 
 
 def write_run(
-    folder: Path, classes: tuple[str, ...], data: str = "nowhere", upsampling: str = "resize"
+    folder: Path,
+    classes: tuple[str, ...],
+    data: str = "nowhere",
+    upsampling: str = "resize",
+    task: str = "s2i",
 ) -> Path:
     """Writes config, facts and random weights; returns `folder`."""
     keras.utils.set_random_seed(3)
-    settings = make_config(data, upsampling)
+    settings = make_config(data, upsampling, task)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", config.to_json(settings))
     checkpoint.write_facts(folder, classes, data)
-    for name in ("sound_encoder", "verifier"):
+    for name in (settings.direction.encoder, "verifier"):
         encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
         checkpoint.save_weights(encoder, checkpoint.weights_path(folder, name), step=STEP)
-    generator = Generator(settings.gan, settings.data.image_size, name="average")
+    generator = Generator(
+        settings.gan, settings.shape_of(settings.direction.target), name="average"
+    )
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
     checkpoint.save_weights(generator, checkpoint.weights_path(folder, "generator"), step=STEP)
     return folder

@@ -32,6 +32,7 @@ def main() -> None:
     from cmgen import checkpoint, exporting  # TensorFlow is imported only when the work starts
 
     run = checkpoint.load_run(FLAGS.workdir)
+    exporting.check_exportable(run)
     scores = exporting.read_scores(run, FLAGS.scores)
     windows = exporting.parity_windows(run)
     written = exporting.export(run, Path(FLAGS.output), windows, scores)

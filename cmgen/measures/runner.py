@@ -20,6 +20,11 @@ from cmgen.measures.windows import collect
 
 def check(folder: Path, run: Run, config: MeasureConfig) -> None:
     """Raises a UserError for what would stop `measure`, before any work is done."""
+    if run.config.task != "s2i":
+        raise UserError(
+            f"--measures=all: measures pictures, and {run.workdir} makes sounds; measure it with "
+            "--measures=paper"
+        )
     splits = read_info(folder).splits
     for split in ("train", "test"):
         if split not in splits:

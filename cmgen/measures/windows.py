@@ -92,13 +92,13 @@ def _drawing(run: Run) -> Any:
 
     def draw(waveform: tf.Tensor, image: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
         lms = audio.lms(waveform, config.sound)
-        encoding = run.sound_encoder.encode(lms)
-        told = condition(run.sound_encoder, encoding, config.gan.condition)
+        encoding = run.encoder.encode(lms)
+        told = condition(run.encoder, encoding, config.gan.condition)
         generated = run.generator((told, noise), training=False)
         found = {
             "lms": tf.cast(lms, tf.float16),
             "encodings": encoding,
-            "heard": tf.argmax(run.sound_encoder.classify(encoding), axis=-1),
+            "heard": tf.argmax(run.encoder.classify(encoding), axis=-1),
             "real": to_pixels(image),
             "generated": to_pixels(generated),
         }
