@@ -12,16 +12,18 @@ from tiny_run import write_run
 
 from cmgen import checkpoint, config, report
 from cmgen.config import EncoderConfig, TrainConfig
-from cmgen.data import pipeline
+from cmgen.data import pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
 from cmgen.evaluation import evaluate_split
-from cmgen.measures import runner, scores, subject, trained, windows
+from cmgen.measures import of_pose, runner, scores, subject, trained, windows
 from cmgen.measures.subject import MeasureConfig
+from cmgen.pose import PoseRegressor
+from cmgen.video import read_video
 
 CLASSES = tuple(sorted(COLOURS))
 SMALL = MeasureConfig(
-    classifier_steps=3, embedding_steps=3, galleries=3, sounds=4, pictures=3, shown=2
+    classifier_steps=3, embedding_steps=3, pose_steps=3, galleries=3, sounds=4, pictures=3, shown=2
 )
 HEADLINES = {
     "cas", "cas_real", "retrieval_r1", "retrieval_r1_real", "retrieval_r5", "retrieval_r5_real",
@@ -30,12 +32,25 @@ HEADLINES = {
     "nearest_train_distance", "nearest_train_distance_real",
     "nearest_train_distance_pixels", "nearest_train_distance_pixels_real",
     "control_nearest_sound", "control_class_mean",
+    "pose_correlation_mean", "pose_correlation_shuffled", "pose_correlation_real",
+    "flicker", "flicker_real",
 }  # fmt: skip
+
+
+def write_tracks(raw):
+    """A random pose for every frame, as beside the demo's videos."""
+    random = np.random.default_rng(0)
+    for path in raw.glob("*/*/*.mp4"):
+        frames = len(read_video(path, size=32).frames)
+        table = random.uniform(size=(len(tracks.COLUMNS), frames)).astype(np.float16)
+        table[tracks.COLUMNS.index("rest")] = 0
+        np.savez(path.with_suffix(tracks.SUFFIX), table=table, midi=np.full(frames, 60, np.uint8))
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     raw = write_corpus(tmp_path_factory.mktemp("raw"), {"train": 2, "test": 2}, seconds=1.2)
+    write_tracks(raw)
     folder = tmp_path_factory.mktemp("data") / "prepared"
     prepare(raw, folder, PrepareConfig(image_size=32))
     return folder
@@ -120,7 +135,7 @@ def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows)
     np.testing.assert_array_equal(
         test_windows.generated_named, expected.generated[expected.sounding]
     )
-    np.testing.assert_array_equal(test_windows.heard, expected.heard[expected.sounding])
+    np.testing.assert_array_equal(test_windows.heard, expected.encoded[expected.sounding])
     assert test_windows.lms.dtype == np.float16 and test_windows.real.dtype == np.uint8
 
 
@@ -133,6 +148,31 @@ def test_pictures_can_be_drawn_and_looked_at_again(run, test_windows):
     features, named = windows.look(run.verifier, test_windows.real)
     np.testing.assert_allclose(features, test_windows.real_features, rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(named, test_windows.real_named)
+
+
+def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_windows, monkeypatch):
+    """A regressor that knows the truth of the frames it is shown in order finds 1, shuffled not."""
+    splits = [pipeline.load_split(prepared, name, run.config.data) for name in ("train", "test")]
+    truth = tracks.read_tracks(splits[1]).values[test_windows.frames]
+    monkeypatch.setattr(PoseRegressor, "train", lambda *_: None)
+    monkeypatch.setattr(PoseRegressor, "estimate", lambda *_: truth)
+    shown = subject.Subject(run, test_windows, test_windows, SMALL)
+    mean, shuffled = of_pose.correlation(shown, *splits)
+    assert mean.value == pytest.approx(1) and mean.real[1] == pytest.approx(1)
+    assert abs(shuffled.value) < 0.5
+    assert mean.chance == shuffled.value
+
+
+def test_a_picture_that_never_changes_does_not_flicker(run, test_windows, monkeypatch):
+    still = np.repeat(test_windows.real[:1], len(test_windows), axis=0)
+    monkeypatch.setattr(of_pose, "generate", lambda *_: still)
+    shown = subject.Subject(run, test_windows, test_windows, SMALL)
+    (score,) = of_pose.steadiness(shown)
+    assert score.value == 0 and score.settings["pairs"] > 0
+    brighter = still.copy()
+    brighter[1::2] += 51
+    monkeypatch.setattr(of_pose, "generate", lambda *_: brighter)
+    assert of_pose.steadiness(shown)[0].value == pytest.approx(0.2)
 
 
 def test_fewer_windows_are_spread_over_all_recordings(test_windows):
@@ -210,10 +250,11 @@ def test_the_embedding_learns_which_sound_goes_with_which_picture():
     pictures, labels, lms = blocks(240, 2)
     count = len(labels)
     shared = {"encodings": np.zeros((count, 1)), "heard": labels, "generated": pictures}
+    shared["frames"] = np.arange(count)
     shared |= {"real_features": np.zeros((count, 1)), "generated_features": np.zeros((count, 1))}
     shared |= {"real_named": labels, "generated_named": labels}
     groups = np.arange(count) % 40
-    seen = windows.Windows(labels, groups, lms, real=pictures, **shared)
+    seen = windows.Windows(labels, groups, lms=lms, real=pictures, **shared)
     embedding = trained.train_embedding(seen, picture_settings(dropout=0.0), 60)
     pictures, labels, lms = blocks(60, 3)
     similar = normalized(embedding.pictures(pictures)) @ normalized(embedding.sounds(lms)).T

@@ -12,7 +12,7 @@ from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED
-from cmgen.measures import inception, of_agreement, of_controls, of_quality
+from cmgen.measures import inception, of_agreement, of_controls, of_pose, of_quality
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import MeasureConfig, Subject
 from cmgen.measures.windows import collect
@@ -73,6 +73,8 @@ def measure(
     scores: list[Score] = [
         *of_agreement.classification_accuracy_score(subject),
         *of_agreement.retrieval(subject, train.paired and test.paired),
+        *of_pose.correlation(subject, train, test),
+        *of_pose.steadiness(subject),
         *of_quality.clouds(subject),
         *of_quality.variety(subject),
         *of_quality.memory(subject, output),

@@ -24,6 +24,7 @@ class MeasureConfig:
       train_windows, test_windows: of each split about so many are used; every n-th of each recording.
       classifier_steps: for the CAS; None takes the verifier's own number.
       embedding_steps: for retrieval.
+      pose_steps: for the regressor that reads poses; None takes its own number.
       gallery: sounds among which a picture's own is sought.
       galleries: how many are drawn.
       cloud: pictures of each side for KID, precision and recall.
@@ -38,6 +39,7 @@ class MeasureConfig:
     test_windows: int = 10_000
     classifier_steps: int | None = None
     embedding_steps: int = 1000
+    pose_steps: int | None = None
     gallery: int = 64
     galleries: int = 50
     cloud: int = 4000

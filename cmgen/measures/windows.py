@@ -25,6 +25,7 @@ class Windows:
     Attributes:
       labels: true class, int64 [n], index into the run's classes.
       groups: the recording that each belongs to, str [n].
+      frames: which of the split's frames is its real picture, int64 [n].
       lms: float16 [n, mels, frames] in [-1, 1].
       encodings: the sound encoder's, float32 [n, 128].
       heard: class that the sound encoder names, int64 [n].
@@ -35,6 +36,7 @@ class Windows:
 
     labels: NDArray[np.int64]
     groups: NDArray[Any]
+    frames: NDArray[np.int64]
     lms: NDArray[np.float16]
     encodings: NDArray[np.float32]
     heard: NDArray[np.int64]
@@ -74,7 +76,7 @@ def collect(run: Run, recordings: pipeline.Recordings, at_most: int) -> Windows:
         for batch in pipeline.evaluation_windows(recordings, stride, run.config, BATCH):
             noise = noise_source.standard_normal((len(batch["label"]), run.config.gan.noise_size))
             found = draw(batch["waveform"], batch["image"], tf.cast(noise, tf.float32))
-            found |= {name: batch[name] for name in ("label", "recording")}
+            found |= {name: batch[name] for name in ("label", "recording", "frame")}
             keep = batch["sounding"].numpy()
             for name, values in found.items():
                 columns.setdefault(name, []).append(values.numpy()[keep])
@@ -82,7 +84,8 @@ def collect(run: Run, recordings: pipeline.Recordings, at_most: int) -> Windows:
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     index_of = class_indices(recordings.classes, run.classes)
     groups = np.asarray(recordings.groups)[whole.pop("recording")]
-    return Windows(labels=index_of[whole.pop("label")], groups=groups, **whole)
+    labels, frames = index_of[whole.pop("label")], whole.pop("frame")
+    return Windows(labels=labels, groups=groups, frames=frames, **whole)
 
 
 def _drawing(run: Run) -> Any:
