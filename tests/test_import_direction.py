@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "serving": SIGNALS | {"networks", "layers"},
     "onnx_export": SIGNALS | {"networks", "layers"},
 }
-MAINS = {"train", "evaluate", "generate", "prepare"}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS
+MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
+# What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
+RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
+NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING
 
 
 def modules() -> dict[str, Path]:
@@ -79,6 +81,19 @@ def room(module: str) -> str:
 def test_a_room_imports_only_what_comes_before_it(module: str) -> None:
     extra = {m for m in ours(MODULES[module]) if room(m) not in MAY_IMPORT[room(module)]}
     assert extra == set(), f"cmgen/{module} imports {sorted(extra)}"
+
+
+@pytest.mark.parametrize("module", sorted(RATING))
+def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
+    extra = {
+        m for m in ours(MODULES[module]) if room(m) not in {"errors", "files", "images", "rating"}
+    }
+    assert extra == set() and "rating.collect" not in ours(MODULES[module])
+
+
+def test_nothing_but_its_main_imports_the_rating_page() -> None:
+    users = {m for m, path in MODULES.items() if any(room(n) == "rating" for n in ours(path))}
+    assert {m for m in users if room(m) != "rating"} == {"rate"}
 
 
 def test_nothing_imports_a_main() -> None:
