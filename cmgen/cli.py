@@ -106,10 +106,11 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] == "cmgen":
+        package = str(error.name).partition(".")[0]
+        if package == "cmgen":
             raise
         raise UserError(
-            f"the package {error.name!r} is missing; in a checkout of cmgen: "
+            f"the package {package!r} is missing; in a checkout of cmgen: "
             f'pip install -c requirements.lock -e ".[{name}]"'
         ) from error
 

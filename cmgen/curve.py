@@ -33,9 +33,9 @@ class Curve:
     Args:
       workdir: the run folder.
       splits: name -> recordings, such as those of train, validation and test.
-      encoder: the trained sound encoder; each sound is heard once.
-      generator: `(condition, noise)` -> picture; its present weights count each time.
-      verifier: names the instrument in a picture.
+      encoder: the trained encoder of the condition; each sound is heard once.
+      generator: `(condition, noise)` -> target; its present weights count each time.
+      verifier: names the instrument in a target.
       config: the run's.
       start: rows of later steps, of a run that was killed, are dropped.
     """
@@ -56,10 +56,10 @@ class Curve:
         if self.path.exists():
             self.rows = [r for r in json.loads(self.path.read_text()) if r["step"] <= start]
 
-        def name_pictures(told: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        def name_made(told: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
             return tf.argmax(verifier(generator((told, noise), training=False)), axis=-1)
 
-        self._name = tf.function(name_pictures, autograph=False, reduce_retracing=True)
+        self._name = tf.function(name_made, autograph=False, reduce_retracing=True)
 
     def __call__(self, step: int) -> dict[str, float]:
         """Adds the row of a step; returns split -> accuracy."""
@@ -93,7 +93,7 @@ def draw(workdir: Path, kept: int) -> None:
     figure = charts.draw_curve(
         steps,
         {name: [row[name] for row in rows] for name in names},
-        "Generated pictures recognised by the verifier, over training steps",
+        "What is generated, recognised by the verifier, over training steps",
         kept,
         {step: strip for step, strip in strips.items() if strip is not None},
     )
@@ -113,12 +113,15 @@ def _hear(
     recordings: pipeline.Recordings, encoder: Encoder, config: TrainConfig
 ) -> tuple[Any, Any, NDArray[np.int64]]:
     """What the generator is told, noise and labels of a fixed subset of sounding windows."""
+    kind = config.direction.condition
     stride = max(1, round(pipeline.count_windows(recordings, config) / WINDOWS))
-    hear = tf.function(lambda wave: encoder.encode(audio.lms(wave, config.sound)), autograph=False)
+    encode = tf.function(encoder.encode, autograph=False, reduce_retracing=True)
     told, labels = [], []
     for batch in pipeline.evaluation_windows(recordings, stride, config):
         sounding = batch["sounding"]
-        encoding = tf.boolean_mask(hear(batch["waveform"]), sounding)
+        if kind == "lms":
+            batch["lms"] = audio.lms(batch["waveform"], config.sound)
+        encoding = tf.boolean_mask(encode(batch[kind]), sounding)
         told.append(condition(encoder, encoding, config.gan.condition))
         labels.append(tf.boolean_mask(batch["label"], sounding).numpy())
     noise = np.random.default_rng(SEED).standard_normal(

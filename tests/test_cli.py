@@ -9,6 +9,7 @@ from cmgen import cli
 from cmgen.errors import FAILED_WORK, UserError
 
 MAINS = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "tools/export.py"]
+WITH_COMMANDS = {"cmgen.rate": ("collect", "serve", "report")}
 
 
 @pytest.fixture
@@ -46,6 +47,29 @@ def test_help_is_grouped_and_loads_no_tensorflow(main: str, run_main: RunMain) -
     assert "absl.flags" in imported
     heavy = ("tensorflow", "keras", "librosa", "onnx", "matplotlib")
     assert [name for name in imported if name.partition(".")[0] in heavy] == []
+
+
+@pytest.mark.parametrize("main", WITH_COMMANDS)
+def test_help_lists_the_commands_of_a_main_and_their_flags(main: str, run_main: RunMain) -> None:
+    listed = run_main(main, "--help", python=("-X", "importtime")).stdout
+    assert listed.startswith(f"usage: {main} {{{','.join(WITH_COMMANDS[main])}}}")
+    for command in WITH_COMMANDS[main]:
+        ran = run_main(main, command, "--help", python=("-X", "importtime"))
+        assert ran.returncode == 0 and ran.stdout.startswith(f"usage: {main} {command} [--flag")
+        assert f"  {command} " in listed and "\nExamples:\n" in ran.stdout
+        imported = {
+            line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()
+        }
+        assert imported & {"tensorflow", "keras", "flask", "sqlalchemy", "numpy"} == set()
+
+
+def test_a_command_that_is_missing_or_unknown_is_refused(run_main: RunMain) -> None:
+    for arguments, said in (((), "a command is missing"), (("server",), "'server' is no command")):
+        ran = run_main("cmgen.rate", *arguments)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr == (
+            f"cmgen.rate: error: {said}; say collect, serve or report (see --help)\n"
+        )
 
 
 @pytest.mark.parametrize("main", MAINS)
@@ -145,4 +169,12 @@ def test_bad_flagfiles_are_refused(tmp_path: Path) -> None:
 def test_console_scripts_exist() -> None:
     text = (ROOT / "setup.cfg").read_text()
     scripts = [line.strip() for line in text.splitlines() if ":console" in line]
-    assert scripts == [f"cmgen-{m[6:]} = {m}:console" for m in MAINS if m.startswith("cmgen.")]
+    mains = [main for main in (*MAINS, *WITH_COMMANDS) if main.startswith("cmgen.")]
+    assert scripts == [f"cmgen-{main[6:]} = {main}:console" for main in mains]
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra() -> None:
+    with pytest.raises(UserError, match=r"'no_such' is missing.*\[rating\]"), cli.extra("rating"):
+        raise ModuleNotFoundError(name="no_such.inner")
+    with pytest.raises(ModuleNotFoundError), cli.extra("rating"):
+        raise ModuleNotFoundError(name="cmgen.gone")

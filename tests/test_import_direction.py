@@ -27,7 +27,8 @@ MAY_IMPORT = {
     # What trains and what reports import the measures, not the other way round.
     "measures": SIGNALS
     | {"networks", "losses", "augment", "classifier", "data", "checkpoint"}
-    | {"metrics", "evaluation", "charts", "measures"},
+    | {"metrics", "evaluation", "charts", "measures", "pose"},
+    "pose": SIGNALS | {"augment", "classifier", "data", "networks"},
     "sound_files": BASE,
     "audio": BASE | {"sound_files"},
     "images": BASE,
@@ -36,8 +37,10 @@ MAY_IMPORT = {
     "serving": SIGNALS | {"networks", "layers"},
     "onnx_export": SIGNALS | {"networks", "layers"},
 }
-MAINS = {"train", "evaluate", "generate", "prepare"}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS
+MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
+# What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
+RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
+NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
@@ -93,6 +96,19 @@ def test_formulas_of_the_measures_know_no_network(module: str) -> None:
     known = FORMULAS | {"config", "errors", "metrics", "audio"}
     assert ours(MODULES[module]) <= known
     assert not {n for n in imports(MODULES[module]) if room(n) in ("tensorflow", "keras")}
+
+
+@pytest.mark.parametrize("module", sorted(RATING))
+def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
+    extra = {
+        m for m in ours(MODULES[module]) if room(m) not in {"errors", "files", "images", "rating"}
+    }
+    assert extra == set() and "rating.collect" not in ours(MODULES[module])
+
+
+def test_nothing_but_its_main_imports_the_rating_page() -> None:
+    users = {m for m, path in MODULES.items() if any(room(n) == "rating" for n in ours(path))}
+    assert {m for m in users if room(m) != "rating"} == {"rate"}
 
 
 def test_nothing_imports_a_main() -> None:

@@ -19,13 +19,19 @@ PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 
 
 def main_commands() -> list[tuple[str, list[str]]]:
-    """(main, arguments) for every command in the README that runs one of cmgen's mains."""
+    """(main, arguments) for every command in the README that runs one of cmgen's mains.
+
+    A main with commands stands with the command's name: "cmgen.rate serve".
+    """
     found = []
     for line in SHELL:
         for command in line.split("&&"):
             match = re.search(r"python (?:-m (cmgen\.\w+)|(tools/\w+\.py)) ?(.*)", command)
             if match:
-                found.append((match[1] or match[2], shlex.split(match[3])))
+                main, arguments = match[1] or match[2], shlex.split(match[3])
+                if not arguments[0].startswith("-"):
+                    main = f"{main} {arguments.pop(0)}"
+                found.append((main, arguments))
     return found
 
 
@@ -33,7 +39,9 @@ def flags_of(main: str) -> flags.FlagValues:
     if main.endswith(".py"):
         sys.modules.setdefault("tools", importlib.import_module("tools"))
         main = main.removesuffix(".py").replace("/", ".")
-    return importlib.import_module(main).FLAGS
+    main, _, command = main.partition(" ")
+    module = importlib.import_module(main)
+    return module.COMMANDS[command].flag_values if command else module.FLAGS
 
 
 @pytest.mark.parametrize(("main", "arguments"), main_commands())
@@ -66,7 +74,8 @@ def test_two_one_line_commands_set_up_from_a_checkout() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)`", README))))
 def test_flag_in_the_text_exists(name: str) -> None:
-    mains = ("cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare")
+    mains = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare"]
+    mains += [f"cmgen.rate {command}" for command in ("collect", "serve", "report")]
     assert name in ("help", "helpfull") or any(name in flags_of(main) for main in mains)
 
 

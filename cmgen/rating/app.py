@@ -10,8 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, Response, abort, jsonify, request
@@ -64,7 +66,7 @@ class Access:
     """
 
     password: str = ""
-    hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "[::1]")
+    hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "::1")
     tries_per_minute: int = 30
 
 
@@ -214,7 +216,6 @@ def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -
     """The page as a WSGI application."""
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES)
-    app.config.update(TRUSTED_HOSTS=list(access.hosts) if access.hosts else None)
     folder = resources.files("cmgen.rating") / "page"
     for path, (name, kind) in PAGE.items():
         answer = _fixed((folder / name).read_bytes(), kind)
@@ -227,7 +228,7 @@ def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -
     app.add_url_rule("/api/vote", "vote", page.vote, methods=["POST"])
     app.add_url_rule("/api/picture/<int:place>", "picture", page.picture)
     app.add_url_rule("/api/sound/<int:place>", "sound", page.sound)
-    app.before_request(_refuse_other_sites)
+    app.before_request(partial(_refuse_strangers, access.hosts))
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(UserError, _explain_failure)
@@ -238,14 +239,24 @@ def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
     return lambda: Response(data, content_type=kind)
 
 
-def _refuse_other_sites() -> Answer | None:
-    """Only this page's own scripts may post; browsers say where a request comes from."""
-    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") not in (
-        "same-origin",
-        "none",
-    ):
+def _refuse_strangers(hosts: tuple[str, ...] | None) -> Answer | None:
+    """Only this page's own scripts may post, and only under its own names may it be called."""
+    # Flask's TRUSTED_HOSTS would do, but knows no IPv6 addresses.
+    if hosts and _host_name(request.headers.get("Host", "")) not in hosts:
+        return _refusal("Call this page as localhost.", 400)
+    # Browsers say where a request comes from.
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if request.method == "POST" and site not in ("same-origin", "none"):
         return _refusal("Requests from other sites are refused.", 403)
     return None
+
+
+def _host_name(host: str) -> str | None:
+    """The name without the port: "[::1]:80" -> "::1"."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _add_headers(response: Response) -> Response:

@@ -35,6 +35,7 @@ async function call(path, values) {
 }
 
 function show(screen) {
+  if (byId(screen).hidden) window.scrollTo(0, 0);
   for (const id of SCREENS) byId(id).hidden = id !== screen;
   if (screen !== "rate") current?.audio.pause();
 }
@@ -91,7 +92,7 @@ function chooseCode() {
   byId("name-field").hidden = byCode;
   byId("code-field").querySelector("input").required = byCode;
   byId("name-field").querySelector("input").required = !byCode;
-  byId("have-code").textContent = byCode ? "I am new here" : "I have begun before and have a code";
+  byId("have-code").textContent = byCode ? "I am new here" : "I have a code from before";
   (byCode ? byId("code-field") : byId("name-field")).querySelector("input").focus();
 }
 

@@ -1,0 +1,259 @@
+"""A person with a keyboard, one with a telephone: the served page in headless Chromium."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from tiny_study import SOURCES, write_study
+
+pytestmark = pytest.mark.slow
+
+TOTAL = 6 * len(SOURCES)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`cmgen.rate serve` as a user starts it."""
+
+    def __init__(self, study: Path, port: int, **environment: str):
+        self.url = f"http://127.0.0.1:{port}/"
+        command = [
+            sys.executable,
+            "-m",
+            "cmgen.rate",
+            "serve",
+            f"--study={study}",
+            f"--port={port}",
+        ]
+        self._process = subprocess.Popen(
+            command,
+            cwd=study.parent,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith(self.url)
+
+    def stop(self) -> int:
+        self._process.send_signal(2)  # Ctrl-C
+        return self._process.wait(timeout=60)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return write_study(tmp_path / "study")
+
+
+@pytest.fixture
+def server(study: Path) -> Iterator[Server]:
+    running = Server(study, free_port())
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium is installed; on Debian: apt-get install chromium")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason='needs playwright: pip install -e ".[dev]"'
+    )
+    # Chromium refuses to run as root with its sandbox, which is how containers run.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A page in a browser of its own; what it says, asks for and complains of is remembered."""
+
+    def __init__(self, chromium: Any, url: str, **options: Any):
+        self.context = chromium.new_context(**options)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.addresses: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.on("request", lambda request: self.addresses.append(request.url))
+        self.page.goto(url)
+
+    def _hear(self, message: Any) -> None:
+        # Chromium logs the answer 401 of a browser that nobody has joined in yet.
+        if message.type in ("error", "warning") and "401" not in message.text:
+            self.complaints.append(message.text)
+
+    def join(self, name: str) -> None:
+        self.page.get_by_label("Your name").fill(name)
+        self.page.get_by_role("button", name="Take part").click()
+        self.page.get_by_role("button", name="Begin").click()
+        self.wait_for(0)
+
+    def wait_for(self, place: int) -> None:
+        """Until the picture at `place` may be judged."""
+        self.page.wait_for_function(
+            """([count, key]) => document.querySelector("#count").textContent.startsWith(count)
+               && !document.querySelector("#scores button").disabled""",
+            arg=[f"{place + 1} of ", ""],
+        )
+
+    def see(self, text: str) -> None:
+        self.page.get_by_text(text).wait_for()
+
+
+def wait_until(done: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_person_with_a_keyboard(chromium: Any, server: Server, study: Path) -> None:
+    visitor = Visitor(chromium, server.url)
+    visitor.join("Ada")
+    page = visitor.page
+    assert page.evaluate("current.image.naturalWidth") == 64
+    wait_until(lambda: page.evaluate("current.audio.currentTime") > 0)  # it plays by itself
+    for place in range(5):
+        page.keyboard.press(str(place % 4))
+        visitor.wait_for(place + 1)
+    page.keyboard.press("7")  # no score
+    page.keyboard.press(" ")
+    wait_until(lambda: not page.evaluate("current.audio.paused"))
+
+    page.keyboard.press("Backspace")
+    visitor.see("changing your last score")
+    visitor.wait_for(4)
+    assert page.locator("#scores .chosen kbd").inner_text() == "0"
+    page.keyboard.press("3")
+    visitor.wait_for(5)
+    page.keyboard.press("ArrowLeft")
+    visitor.wait_for(4)
+    assert page.locator("#scores .chosen kbd").inner_text() == "3"
+    page.keyboard.press("ArrowLeft")  # back again, without a change
+    visitor.wait_for(5)
+
+    page.reload()
+    page.get_by_role("button", name=f"Go on at picture 6 of {TOTAL}").click()
+    for place in range(5, TOTAL):
+        visitor.wait_for(place)
+        page.keyboard.press("2")
+    visitor.see("Thank you")
+    assert visitor.complaints == []
+    rows = [line.split(" | ") for line in report_of(study).splitlines()]
+    votes = {row[0].strip("| "): row[5] for row in rows if len(row) == 8}
+    assert {source: votes[source] for source in SOURCES} == dict.fromkeys(SOURCES, "6")
+
+
+def report_of(study: Path) -> str:
+    command = [sys.executable, "-m", "cmgen.rate", "report", f"--study={study}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_a_person_with_a_telephone(chromium: Any, server: Server) -> None:
+    telephone = {"viewport": {"width": 375, "height": 667}, "has_touch": True, "is_mobile": True}
+    visitor = Visitor(chromium, server.url, **telephone)
+    visitor.join("Bo")
+    page = visitor.page
+    for place in range(2):
+        box = page.locator("#scores button").last.bounding_box()
+        assert box["y"] + box["height"] <= 667, "the scores must be in sight without scrolling"
+        assert page.evaluate("[scrollY, document.documentElement.scrollWidth]") == [0, 375]
+        page.get_by_role("button", name="another instrument").tap()
+        visitor.wait_for(place + 1)
+    page.get_by_role("button", name="Change the last score").tap()
+    visitor.wait_for(1)
+    assert visitor.complaints == []
+
+
+def test_a_rater_moves_to_another_browser_by_code(chromium: Any, server: Server) -> None:
+    first = Visitor(chromium, server.url)
+    first.page.get_by_label("Your name").fill("Cy")
+    first.page.get_by_role("button", name="Take part").click()
+    first.see("Welcome, Cy")
+    code = first.page.locator("#code").inner_text()
+    assert re.fullmatch(r"(\w{4}-){3}\w{4}", code)
+    first.page.get_by_role("button", name="Begin").click()
+    first.wait_for(0)
+    first.page.keyboard.press("3")
+    first.wait_for(1)
+
+    second = Visitor(chromium, server.url)
+    second.page.get_by_label("Your name").fill("Cy")
+    second.page.get_by_role("button", name="Take part").click()
+    second.see("This name is taken")
+    second.page.get_by_role("button", name="I have a code from before").click()
+    second.page.get_by_label("Your code").fill(code)
+    second.page.get_by_role("button", name="Take part").click()
+    second.page.get_by_role("button", name="Go on at picture 2").click()
+    second.wait_for(1)
+    second.page.keyboard.press("1")
+    second.wait_for(2)
+    # The first browser is behind now: its vote is refused and it goes to where the rater is.
+    first.page.keyboard.press("0")
+    first.wait_for(2)
+
+
+def test_nothing_tells_sources_or_comes_from_elsewhere(chromium: Any, server: Server) -> None:
+    visitor = Visitor(chromium, server.url)
+    visitor.join("Di")
+    for place in range(3):
+        visitor.page.keyboard.press("1")
+        visitor.wait_for(place + 1)
+    assert all(address.startswith(server.url) for address in visitor.addresses)
+    said = visitor.page.content() + " ".join(visitor.addresses)
+    assert not any(word in said for word in ("S2I", "bell", "drum", "flute"))
+
+
+def test_the_server_goes_away_and_comes_back(chromium: Any, study: Path) -> None:
+    port = free_port()
+    server = Server(study, port)
+    visitor = Visitor(chromium, server.url)
+    visitor.join("Ed")
+    visitor.page.keyboard.press("3")
+    visitor.wait_for(1)
+    assert server.stop() == 0
+    visitor.page.keyboard.press("2")
+    visitor.see("The server can't be reached")
+    server = Server(study, port)
+    try:
+        visitor.page.keyboard.press("2")
+        visitor.wait_for(2)
+    finally:
+        server.stop()
+
+
+def test_a_password_is_asked_for(chromium: Any, study: Path) -> None:
+    server = Server(study, free_port(), CMGEN_RATING_PASSWORD="open sesame")
+    try:
+        visitor = Visitor(chromium, server.url)
+        visitor.page.get_by_label("Password of the study").fill("wrong")
+        visitor.page.get_by_label("Your name").fill("Flo")
+        visitor.page.get_by_role("button", name="Take part").click()
+        visitor.see("The password of the study is wrong")
+        visitor.page.get_by_label("Password of the study").fill("open sesame")
+        visitor.join("Flo")
+    finally:
+        server.stop()
