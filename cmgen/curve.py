@@ -17,6 +17,7 @@ from PIL import Image
 from cmgen import audio, charts, images
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.errors import UserError
 from cmgen.files import write_text
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.samples import ROWS
@@ -121,6 +122,11 @@ def _hear(
         sounding = batch["sounding"]
         if kind == "lms":
             batch["lms"] = audio.lms(batch["waveform"], config.sound)
+        if kind not in batch:
+            raise UserError(
+                f"split {recordings.split!r} lacks pictures of some classes or of all, and this run "
+                "makes sounds from pictures; add pictures"
+            )
         encoding = tf.boolean_mask(encode(batch[kind]), sounding)
         told.append(condition(encoder, encoding, config.gan.condition))
         labels.append(tf.boolean_mask(batch["label"], sounding).numpy())
