@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -
       config: what to draw.
     """
     check_sources(list(workdirs))
+    with atomic_folder(output) as folder:
+        return _collect_into(folder, workdirs, config)
+
+
+def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
     runs = {name: checkpoint.load_run(workdir) for name, workdir in workdirs.items()}
     recordings = _load_test_split(runs, config)
     assert recordings.sound is not None and recordings.frames is not None
@@ -94,25 +100,24 @@ def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -
     heard = _sounds(recordings, sound, places, window, config.sound_seconds)
     keys = _keys(config.seed)
     windows = _describe(recordings, places, window, keys, heard)
-    with atomic_folder(output) as folder:
-        (folder / PICTURES).mkdir()
-        (folder / SOUNDS).mkdir()
-        for one, data in zip(windows, heard, strict=True):
-            sound_path(folder, one.sound).write_bytes(data)
-        items = [
-            _write_picture(folder, Item(next(keys), index, source, ""), pixels[index])
-            for index in range(len(windows))
-            for source, pixels in made.items()
-        ]
-        manifest = Manifest(
-            seed=config.seed,
-            classes=tuple(recordings.classes),
-            sources=tuple(made),
-            windows=tuple(windows),
-            items=tuple(items),
-            facts=_facts(runs, recordings, config),
-        )
-        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    (folder / PICTURES).mkdir()
+    (folder / SOUNDS).mkdir()
+    for one, data in zip(windows, heard, strict=True):
+        sound_path(folder, one.sound).write_bytes(data)
+    items = [
+        _write_picture(folder, Item(next(keys), index, source, ""), pixels[index])
+        for index in range(len(windows))
+        for source, pixels in made.items()
+    ]
+    manifest = Manifest(
+        seed=config.seed,
+        classes=tuple(recordings.classes),
+        sources=tuple(made),
+        windows=tuple(windows),
+        items=tuple(items),
+        facts=_facts(runs, recordings, config),
+    )
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
 
 
@@ -128,11 +133,12 @@ def draw_places(
     chosen: list[int] = []
     for label, class_name in enumerate(recordings.classes):
         mine = np.flatnonzero(recordings.labels[places.recording] == label)
-        piles = [_apart(places, mine[places.recording[mine] == r], window, draw)
-                 for r in np.unique(places.recording[mine])]  # fmt: skip
+        piles = [
+            _apart(places, mine[places.recording[mine] == recording], window, draw)
+            for recording in np.unique(places.recording[mine])
+        ]
         draw.shuffle(piles)
-        turns = [pile[i] for i in range(max(map(len, piles), default=0)) for pile in piles
-                 if i < len(pile)]  # fmt: skip
+        turns = [row for rows in zip_longest(*piles) for row in rows if row is not None]
         if len(turns) < config.per_class:
             raise UserError(
                 f"--per_class={config.per_class}: the {SPLIT} recordings of {class_name!r} have "
