@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 MAINS = {"train", "evaluate", "generate", "prepare"}
 NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS
-# Formulas of the measures: functions of arrays that know no network and no run.
+# Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
 
