@@ -30,17 +30,18 @@ def test_a_copy_is_at_distance_zero():
     np.testing.assert_array_equal(distances, 0)
 
 
-def test_sets_are_of_one_class_and_of_several_recordings():
+def test_pairs_are_of_one_class_and_of_two_recordings():
     labels = np.repeat([0, 1], 30)
     groups = np.repeat(np.arange(6), 10)
-    sets = diversity.draw_alike(labels, groups, 3, 8, seed=0)
-    assert sets.shape == (8, 3)
-    assert all(len(set(labels[s])) == 1 and len(set(groups[s])) == 3 for s in sets)
-    assert len(set(labels[sets[:, 0]])) == 2
+    pairs = diversity.draw_pairs(labels, groups, 40, seed=0)
+    assert pairs.shape == (40, 2)
+    assert (labels[pairs[:, 0]] == labels[pairs[:, 1]]).all()
+    assert (groups[pairs[:, 0]] != groups[pairs[:, 1]]).all()
+    assert np.bincount(labels[pairs[:, 0]]).tolist() == [20, 20]
 
 
-def test_sets_larger_than_the_class_repeat():
-    assert diversity.draw_alike([0, 0], ["a", "a"], 5, 1, seed=0).shape == (1, 5)
+def test_a_class_of_one_recording_is_paired_with_itself():
+    assert diversity.draw_pairs([0, 0], ["a", "a"], 5, seed=0).shape == (5, 2)
 
 
 def test_pixel_vectors_have_the_root_mean_square_as_distance():

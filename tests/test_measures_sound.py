@@ -6,7 +6,7 @@ import pytest
 
 from cmgen import audio
 from cmgen.config import SoundConfig
-from cmgen.measures import sound
+from cmgen.measures import of_sound, sound
 
 CONFIG = SoundConfig()
 
@@ -68,3 +68,29 @@ def test_shuffled_partners_are_of_the_class_and_of_another_recording():
     assert (labels[partners][:15] == 0).all()
     with pytest.raises(ValueError, match="two recordings"):
         sound.shuffled_within([0, 0], ["a", "a"], seed=0)
+
+
+def test_sounds_stand_between_shuffled_and_real_ones():
+    """Generated ones are the real ones with some noise: better than chance, not perfect."""
+    notes = 523.25 * 2 ** (np.array([0, 4, 7, 11, 2, 9]) / 12)
+    real = tones(*notes)
+    random = np.random.default_rng(0)
+    features = random.standard_normal((6, 2))
+    found = of_sound.compare(
+        of_sound.Sounds(
+            labels=np.zeros(6, int),
+            groups=np.arange(6),
+            generated=np.clip(real + 0.03 * random.standard_normal(real.shape), -1, 1),
+            real=real,
+            generated_features=features + 3.0,
+            real_features=features,
+            train_features=random.standard_normal((8, 2)),
+        ),
+        CONFIG,
+    )
+    scores = {score.name: score for score in found}
+    distance, agreement = scores["lms_distance"], scores["chroma_agreement"]
+    assert 0 < distance.value < 3 < distance.chance
+    assert agreement.chance < 0.5 < 0.9 < agreement.value < 1
+    assert scores["frechet_sound"].value == pytest.approx(18, rel=1e-6)
+    assert scores["frechet_sound"].real[1] < 5

@@ -33,33 +33,28 @@ def mean_pairwise_distance(vectors: ArrayLike) -> NDArray[np.float64]:
     return sums / (number * (number - 1))
 
 
-def draw_alike(
-    labels: ArrayLike, groups: ArrayLike, number: int, sets: int, seed: int
-) -> NDArray[np.int64]:
-    """Sets of windows of one class, of different recordings as far as there are any.
+def draw_pairs(labels: ArrayLike, groups: ArrayLike, number: int, seed: int) -> NDArray[np.int64]:
+    """Pairs of windows of one class and of different recordings; the classes take turns.
 
     Args:
       labels: class of each window, int [windows].
       groups: the recording of each window, [windows].
-      number: windows in a set.
-      sets: number of sets; the classes take turns.
+      number: of pairs.
       seed: of the drawing.
 
     Returns:
-      int64 [sets, number], indices of windows.
+      int64 [number, 2], indices of windows; of one recording where its class has no other.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     random = np.random.default_rng(seed)
     classes = random.permutation(np.unique(labels))
-    drawn = []
-    for index in range(sets):
-        windows = random.permutation(np.flatnonzero(labels == classes[index % len(classes)]))
-        _, first = np.unique(groups[windows], return_index=True)
-        order = np.concatenate(
-            [random.permutation(first), np.delete(np.arange(len(windows)), first)]
-        )
-        drawn.append(np.resize(windows[order], number))
-    return np.array(drawn, np.int64)
+    pairs = np.empty((number, 2), np.int64)
+    for index in range(number):
+        windows = np.flatnonzero(labels == classes[index % len(classes)])
+        first = random.choice(windows)
+        others = windows[groups[windows] != groups[first]]
+        pairs[index] = first, random.choice(others if len(others) else windows)
+    return pairs
 
 
 def nearest(

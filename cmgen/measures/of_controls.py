@@ -69,6 +69,5 @@ def _control(subject: Subject, name: str, named: NDArray[np.int64], words: str) 
         f"verifier accuracy of {words}",
         metrics.bootstrap_interval(right, test.groups, seed=SEED),
         metrics.majority_rate(test.labels),
-        ("verifier_accuracy_real_sounding_test", float((test.real_named == test.labels).mean())),
-        {"n": len(test)},
+        settings={"n": len(test)},
     )

@@ -101,14 +101,15 @@ def _precision_and_recall(
 
 
 def variety(subject: Subject) -> list[Score]:
-    """Pictures of one sound by different noise, against real pictures of one class."""
+    """Pictures of one sound by different noise, against real ones of one class."""
     config, test, run = subject.config, subject.test, subject.run
     random = np.random.default_rng(SEED)
     chosen = agreement.draw_galleries(test.groups, min(config.sounds, len(test)), 1, SEED)[0]
     noise = random.standard_normal((len(chosen) * config.pictures, run.config.gan.noise_size))
     conditions = np.repeat(told(run, test)[chosen], config.pictures, axis=0)
     pictures = generate(run.generator, conditions, noise)
-    alike = diversity.draw_alike(test.labels, test.groups, config.pictures, len(chosen), SEED)
+    number = len(chosen) * config.pictures * (config.pictures - 1) // 2
+    alike = diversity.draw_pairs(test.labels, test.groups, number, SEED)
     shape = (len(chosen), config.pictures, -1)
     pairs = {
         "diversity": (
@@ -128,8 +129,8 @@ def variety(subject: Subject) -> list[Score]:
             Score(
                 name,
                 float(distances.mean()),
-                "mean pairwise distance over noise for one sound; real: pictures of one class, of "
-                "different recordings as far as there are any",
+                "mean pairwise distance over noise for one sound; real: pictures of one class and "
+                "of different recordings",
                 metrics.bootstrap_interval(distances, test.groups[chosen], seed=SEED),
                 0.0,
                 (f"{name}_real", float(diversity.mean_pairwise_distance(real).mean())),

@@ -1,0 +1,83 @@
+"""Generated spectrograms against real ones, each beside its floor and its ceiling."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen import metrics
+from cmgen.config import SoundConfig
+from cmgen.evaluation import SEED
+from cmgen.measures import sound
+from cmgen.measures.scores import Score
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """The sounding windows of the test recordings, and real train windows for the floor.
+
+    Attributes:
+      labels: true class, int64 [n].
+      groups: the recording of each, [n].
+      generated, real: LMS of each, float [n, mels, frames] in [-1, 1].
+      generated_features, real_features: a sound verifier's encodings, float [n, d].
+      train_features: the same of real train windows, float [m, d].
+    """
+
+    labels: NDArray[np.int64]
+    groups: NDArray[Any]
+    generated: NDArray[np.floating]
+    real: NDArray[np.floating]
+    generated_features: NDArray[np.floating]
+    real_features: NDArray[np.floating]
+    train_features: NDArray[np.floating]
+
+
+def compare(sounds: Sounds, config: SoundConfig) -> list[Score]:
+    """Distance in dB, distance of feature clouds, and agreement in pitch.
+
+    Chance is a real window of the same class and of another recording, so that a number better than
+    chance says more than the class.
+
+    Args:
+      sounds: what was generated, and from what.
+      config: the spectrogram's settings.
+    """
+    partners = sound.shuffled_within(sounds.labels, sounds.groups, SEED)
+    shuffled = sounds.real[partners]
+    apart = sound.lms_distance(sounds.generated, sounds.real, config)
+    generated, real = (sound.chroma(lms, config) for lms in (sounds.generated, sounds.real))
+    agreeing = sound.chroma_agreement(generated, real)
+    return [
+        Score(
+            "lms_distance",
+            float(apart.mean()),
+            "root mean square difference of LMS in dB (Gray and Markel 1976)",
+            metrics.bootstrap_interval(apart, sounds.groups, seed=SEED),
+            float(sound.lms_distance(shuffled, sounds.real, config).mean()),
+            ("lms_distance_real", 0.0),
+            {"n": len(apart)},
+        ),
+        Score(
+            "frechet_sound",
+            metrics.frechet_distance(sounds.generated_features, sounds.real_features),
+            "Heusel et al. 2017 on the sound verifier's features; real: real train against real test",
+            None,
+            None,
+            (
+                "frechet_sound_floor",
+                metrics.frechet_distance(sounds.train_features, sounds.real_features),
+            ),
+            {"n": len(apart), "n_train": len(sounds.train_features)},
+        ),
+        Score(
+            "chroma_agreement",
+            float(agreeing.mean()),
+            "correlation of the pitch classes' shares, folded from the mel bands (Fujishima 1999)",
+            metrics.bootstrap_interval(agreeing, sounds.groups, seed=SEED),
+            float(sound.chroma_agreement(real[partners], real).mean()),
+            ("chroma_agreement_real", 1.0),
+            {"n": len(apart)},
+        ),
+    ]
