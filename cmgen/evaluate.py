@@ -2,7 +2,8 @@
 the confusion matrices as pictures beside it.
 
 A classifier that was trained on real training pictures alone (the verifier) names the instrument in
-each generated picture; windows in which nothing sounds are counted apart. Scores of the test split
+each generated picture; for an i2s run one that was trained on real sounds names it in each generated
+spectrogram. Windows in which nothing sounds are counted apart. Scores of the test split
 are those to report, those of `shifted` tell how the run does on timbres that it never heard.
 
 --measures=all adds the Classification Accuracy Score, retrieval, KID, precision and recall, diversity,
@@ -28,8 +29,8 @@ flags.DEFINE_string("output", "scores.json", "The JSON file to write.", flag_val
 flags.DEFINE_string(
     "data",
     None,
-    "Other data of the same classes, prepared or raw, with or without pictures; the run's own "
-    "if left out.",
+    "Other data of the same classes, prepared or raw, with or without pictures (an i2s run needs "
+    "them); the run's own if left out.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
