@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen import config as config_lib
+from cmgen import representations
 from cmgen.classifier import build_encoder
 from cmgen.config import TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
@@ -232,9 +233,13 @@ def load_encoder(
 
 def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
     """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
-    if name == "sound_encoder":
-        shape: tuple[int, ...] = (config.sound.n_mels, config.sound.frames)
-    else:
-        shape = (config.data.image_size, config.data.image_size, 3)
-    key = "lms" if name == "sound_encoder" else "image"
+    shape: tuple[int, ...] = (config.data.image_size, config.data.image_size, 3)
+    key = input_key(name, config)
+    if key != "image":
+        shape = representations.shape(key, config.sound)
     return build_encoder(key, num_classes, getattr(config, name), shape, policy)
+
+
+def input_key(name: str, config: TrainConfig) -> str:
+    """What of a batch an encoder sees: "image", or the sound encoder's representation."""
+    return config.sound_encoder.representation if name == "sound_encoder" else "image"

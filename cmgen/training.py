@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, callbacks, checkpoint, report
+from cmgen import callbacks, checkpoint, report, representations
+from cmgen.autoencoder import Decoder
 from cmgen.classifier import Classifier
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
@@ -87,8 +88,9 @@ def dry_run(config: TrainConfig) -> None:
 
 def _seconds_per_step(gan: SoundToImageGan, config: TrainConfig) -> float:
     size, count = config.data.image_size, config.batch_size
+    representation = config.sound_encoder.representation
     batch = {
-        "lms": tf.zeros([count, config.sound.n_mels, config.sound.frames]),
+        "lms": tf.zeros([count, *representations.shape(representation, config.sound)]),
         "image": tf.zeros([count, size, size, 3]),
         "noise": tf.zeros([count, config.gan.noise_size]),
         "uniforms": tf.zeros([count, pipeline.UNIFORMS]),
@@ -130,11 +132,15 @@ def _batches(
 ) -> tf.data.Dataset:
     batches = pipeline.training_dataset(recordings, kind, config, start_step=start)
 
-    def with_lms(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        rest = {name: values for name, values in batch.items() if name != "waveform"}
-        return rest | {"lms": audio.lms(batch["waveform"], config.sound)}
+    # The GAN's sound encoder sees the LMS (config.validate); one that is trained alone, any.
+    kind_of_sound = config.sound_encoder.representation
 
-    return batches.map(with_lms, num_parallel_calls=1).prefetch(2)
+    def with_sound(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rest = {name: values for name, values in batch.items() if name != "waveform"}
+        sound = representations.represent(batch["waveform"], kind_of_sound, config.sound)
+        return rest | {kind_of_sound: sound}
+
+    return batches.map(with_sound, num_parallel_calls=1).prefetch(2)
 
 
 def _fit(
@@ -170,7 +176,7 @@ def train_encoder(
     workdir = Path(config.workdir)
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
-    key = "lms" if name == "sound_encoder" else "image"
+    key = checkpoint.input_key(name, config)
     with get_strategy(config.strategy).scope():
         policy = _policy(config)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
@@ -188,16 +194,21 @@ def train_encoder(
             callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
             callbacks.MetricsLog(start, folder, total),
             callbacks.Progress(
-                name, start, total, settings.batch_size, ("loss/classification", "accuracy")
+                name,
+                start,
+                total,
+                settings.batch_size,
+                ("loss/reconstruction", "loss/classification", "accuracy"),
             ),
             callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
             callbacks.StopOnInterrupt(start, saved.save),
         ]
+        in_instants = isinstance(model, CorrespondenceClassifier)
         kind = pipeline.BatchConfig(
             batch_size=settings.batch_size,
             seed=seed,
             noise_dim=config.gan.noise_size,
-            instants=settings.correspondence_instants if parts else 1,
+            instants=settings.correspondence_instants if in_instants else 1,
         )
         batches = _batches(train, config, kind, start)
         _fit(model, batches, total - start, watchers)
@@ -212,8 +223,12 @@ def _classifier(
 ) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
     """What trains the encoder, and what moves besides it."""
     settings: EncoderConfig = getattr(config, name)
+    key = checkpoint.input_key(name, config)
+    if settings.objective == "autoencoder":
+        decoder = Decoder(settings, representations.shape(key, config.sound), policy)
+        model = Classifier(encoder, key, settings, settings.train_steps, decoder)
+        return model, {"decoder": decoder}
     if name != "sound_encoder" or not settings.correspondence_weight:
-        key = "lms" if name == "sound_encoder" else "image"
         return Classifier(encoder, key, settings, settings.train_steps), {}
     partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
     model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
@@ -230,7 +245,10 @@ def validation_accuracy(
     for batch in pipeline.evaluation_windows(recordings, 1, config):
         if key == "image" and "image" not in batch:
             return math.nan
-        inputs = batch["image"] if key == "image" else audio.lms(batch["waveform"], config.sound)
+        if key == "image":
+            inputs = batch["image"]
+        else:
+            inputs = representations.represent(batch["waveform"], key, config.sound)
         found = name(inputs).numpy() == batch["label"].numpy()
         right.append(found if key == "image" else found[batch["sounding"].numpy()])
     return float(np.concatenate(right).mean())
