@@ -45,9 +45,12 @@ class Decoder(keras.Model):
             for i, (width, stride) in enumerate(backwards)
         ]
         # The last one gives the spectrum itself, which is neither normalised nor cut at 0.
+        last = len(backwards) - 1
         self.normalizations = [
-            normalization(config.normalization, dtype=policy, name=f"normalize_{i}")
-            for i in range(len(backwards) - 1)
+            normalization(
+                config.normalization if i < last else "none", dtype=policy, name=f"normalize_{i}"
+            )
+            for i in range(len(backwards))
         ]
         self(tf.zeros([1, config.encoding_size]))
 
@@ -57,11 +60,9 @@ class Decoder(keras.Model):
         x = self.unflatten(self.hidden(encoding))
         x = tf.reshape(x, [-1, rows, frames, self.channels])
         x = x if self.widen is None else self.widen(x)
-        normalizations = [*self.normalizations, None]
-        for index, deconvolution in enumerate(self.deconvolutions):
-            rows, frames = self.sizes[-2 - index]
+        steps = zip(self.deconvolutions, self.normalizations, self.sizes[-2::-1], strict=True)
+        for deconvolution, normalize, (rows, frames) in steps:
             x = deconvolution(x)[:, :rows, :frames]
-            if normalizations[index] is not None:
-                x = normalizations[index](x, training=training)
-            x = tf.nn.relu(x) if index + 1 < len(self.deconvolutions) else x
+            x = x if normalize is None else normalize(x, training=training)
+            x = x if deconvolution is self.deconvolutions[-1] else tf.nn.relu(x)
         return tf.cast(x[..., 0], tf.float32)

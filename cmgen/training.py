@@ -239,19 +239,40 @@ def validation_accuracy(
     encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
 ) -> float:
     """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
+    right, _ = windows_right(encoder, key, recordings, config)
+    return float(right.mean()) if len(right) else math.nan
+
+
+def windows_right(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the instrument of each window is named, and the index of its recording.
+
+    Args:
+      encoder: to be measured.
+      key: what it sees: "image" or a sound representation; for sound, windows must sound.
+      recordings: one split.
+      config: the run's.
+
+    Returns:
+      bool [windows] and int64 [windows]; empty for pictures where the data have none.
+    """
     name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
     right: list[np.ndarray] = []
+    places: list[np.ndarray] = []
     config = dataclasses.replace(config, only_classes=())  # encoders see all classes
     for batch in pipeline.evaluation_windows(recordings, 1, config):
         if key == "image" and "image" not in batch:
-            return math.nan
+            return np.zeros(0, bool), np.zeros(0, np.int64)
         if key == "image":
             inputs = batch["image"]
         else:
             inputs = representations.represent(batch["waveform"], key, config.sound)
         found = name(inputs).numpy() == batch["label"].numpy()
-        right.append(found if key == "image" else found[batch["sounding"].numpy()])
-    return float(np.concatenate(right).mean())
+        counted = slice(None) if key == "image" else batch["sounding"].numpy()
+        right.append(found[counted])
+        places.append(batch["recording"].numpy()[counted])
+    return np.concatenate(right), np.concatenate(places)
 
 
 def train_gan(

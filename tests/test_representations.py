@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import representations
+from cmgen import audio, representations
 from cmgen.config import REPRESENTATIONS, SoundConfig
 from tests.test_audio import clips
 
@@ -25,11 +25,7 @@ def theirs(name: str, waveform: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["stft", "ms", "mfcc"])
 def test_it_equals_librosa_for_every_clip_of_a_batch(name):
-    make = {
-        "stft": representations.stft,
-        "ms": representations.audio.mel_power,
-        "mfcc": representations.mfcc,
-    }
+    make = {"stft": representations.stft, "ms": audio.mel_power, "mfcc": representations.mfcc}
     ours = make[name](tf.constant(BATCH), CONFIG).numpy()
     for key, found, waveform in zip(clips(), ours, BATCH, strict=True):
         wanted = theirs(name, waveform)
