@@ -14,9 +14,10 @@ from cmgen.config import EncoderConfig
 CONFIG = EncoderConfig(
     widths=(4, 8), hidden=32, dropout=0.0, augment=False, objective="autoencoder"
 )
+SHAPE = (32, 22)
 
 
-def make(config=CONFIG, shape=(128, 44), steps=60):
+def make(config=CONFIG, shape=SHAPE, steps=60):
     keras.utils.set_random_seed(3)
     encoder = build_encoder("lms", 2, config, shape, "float32")
     decoder = Decoder(config, shape)
@@ -29,9 +30,9 @@ def examples(seed=0, count=16):
     """A bright band whose height is the class's, over noise."""
     rng = np.random.default_rng(seed)
     label = np.arange(count) % 2
-    lms = rng.uniform(-1.0, -0.9, (count, 128, 44))
+    lms = rng.uniform(-1.0, -0.9, (count, *SHAPE))
     for row in range(count):
-        lms[row, 20 + 60 * label[row] :][:30] = 0.8
+        lms[row, 5 + 15 * label[row] :][:8] = 0.8
     return {
         "lms": tf.constant(lms, tf.float32),
         "label": tf.constant(label, tf.int32),

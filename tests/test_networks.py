@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import representations
 from cmgen.classifier import Classifier, build_encoder
-from cmgen.config import REPRESENTATIONS, EncoderConfig, GanConfig, SoundConfig
+from cmgen.config import EncoderConfig, GanConfig
 from cmgen.networks import Discriminator, Generator
 
 SMALL = EncoderConfig(widths=(4, 8), hidden=16)
 PAPER = dataclasses.replace(SMALL, architecture="paper", normalization="none", l2=0.01)
-SHAPES = {"image": (32, 32, 3)} | {
-    name: representations.shape(name, SoundConfig()) for name in REPRESENTATIONS
-}
+SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
 
 
 @pytest.mark.parametrize("upsampling", ["resize", "deconvolution"])
@@ -64,7 +61,7 @@ def test_strides_and_squeeze_set_what_the_dense_layer_sees():
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("config", [SMALL, PAPER], ids=["strided", "paper"])
-@pytest.mark.parametrize("key", list(SHAPES))
+@pytest.mark.parametrize("key", ["lms", "image"])
 def test_an_encoder_learns_two_classes(key, config, policy):
     keras.utils.set_random_seed(1)
     encoder = build_encoder(key, 2, config, SHAPES[key], policy)
