@@ -21,7 +21,10 @@ __all__ = [
     "log_mel_db",
     "mel_edges",
     "mel_matrix",
+    "mel_power",
+    "power_to_db",
     "scale_db",
+    "stft_magnitude",
     "unscale_db",
 ]
 
@@ -95,6 +98,16 @@ def join_lms(
 
 def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
     """Waveforms [batch, samples] -> float32 dB [batch, n_mels, frames], not clipped."""
+    return power_to_db(mel_power(waveform, config, for_onnx))
+
+
+def power_to_db(power: tf.Tensor) -> tf.Tensor:
+    """10 log10 of powers of at least 1e-10, against a power of 1; any shape."""
+    return np.float32(10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, _AMIN))
+
+
+def mel_power(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
+    """Waveforms [batch, samples] -> float32 power [batch, n_mels, frames], not negative."""
     # In float32 the rounding of a loud tone's spectrum covers quiet bands: off by 0.04 dB at
     # -80 dB. In float64 the result is within 3e-5 dB of librosa's.
     spectrum = tf.signal.rfft(_windowed_frames(tf.cast(waveform, tf.float64), config))
@@ -104,10 +117,14 @@ def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False)
     else:
         spectrum = tf.cast(spectrum, tf.complex64)
         power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
-    mel = tf.maximum(tf.matmul(power, mel_matrix(config)), _AMIN)
-    decibels = np.float32(10.0 / np.log(10.0)) * tf.math.log(mel)
+    mel = tf.matmul(power, mel_matrix(config))
     frames = frame_count(waveform.shape[1], config)
-    return tf.transpose(tf.reshape(decibels, [-1, frames, config.n_mels]), [0, 2, 1])
+    return tf.transpose(tf.reshape(mel, [-1, frames, config.n_mels]), [0, 2, 1])
+
+
+def stft_magnitude(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
+    """Waveforms [batch, samples] -> float32 magnitudes [batch, 1 + n_fft // 2, frames]."""
+    return tf.transpose(tf.abs(_stft(waveform, config)), [0, 2, 1])
 
 
 def mel_matrix(config: SoundConfig) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen import config as config_lib
+from cmgen import representations
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
@@ -236,4 +237,5 @@ def load_encoder(
 def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
     """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
     kind = config.kind_seen_by(name)
-    return build_encoder(kind, num_classes, getattr(config, name), config.shape_of(kind), policy)
+    shape = config.shape_of(kind) if kind == "image" else representations.shape(kind, config.sound)
+    return build_encoder(kind, num_classes, getattr(config, name), shape, policy)

@@ -1,4 +1,4 @@
-"""Training of the encoders and of the verifier: classification with augmentation."""
+"""Training of the encoders and of the verifier: classification, or rebuilding of the input."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from cmgen.augment import augment_for_verifier, augment_lms
+from cmgen.autoencoder import Decoder
 from cmgen.config import EncoderConfig
 from cmgen.networks import Encoder, ImageEncoder, SoundEncoder
 from cmgen.replica import scale_loss
@@ -17,21 +18,39 @@ AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 
 class Classifier(keras.Model):
-    """Trains an encoder to name the instrument.
+    """Trains an encoder to name the instrument or, with a decoder, to rebuild what it sees.
+
+    With a decoder the class head learns beside the encoder, as a linear classifier of an encoding
+    that it does not move: so an autoencoder has class scores, and they say what its encoding holds.
 
     Args:
       encoder: network to train.
-      key: what of a batch it sees, "lms" or "image".
+      key: what of a batch it sees: "image" or a sound representation, "lms" ...
       config: its settings.
       total_steps: length of the learning rate's cosine.
+      decoder: encoding -> what the encoder saw; trained with it.
     """
 
-    def __init__(self, encoder: Encoder, key: str, config: EncoderConfig, total_steps: int):
+    def __init__(
+        self,
+        encoder: Encoder,
+        key: str,
+        config: EncoderConfig,
+        total_steps: int,
+        decoder: Decoder | None = None,
+    ):
         super().__init__()
         self.encoder = encoder
+        self.decoder = decoder
         self.key = key
         self.config = config
         self.total_steps = total_steps
+
+    @property
+    def moving(self) -> list[keras.Variable]:
+        """All variables that the optimizer updates."""
+        decoder = [] if self.decoder is None else self.decoder.trainable_variables
+        return self.encoder.trainable_variables + decoder
 
     def compile(self) -> None:
         """Makes and builds the optimizer; call it inside the strategy's scope."""
@@ -43,10 +62,10 @@ class Classifier(keras.Model):
         )
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=self.config.weight_decay)
         super().compile(optimizer=optimizer, jit_compile=False)
-        self.optimizer.build(self.encoder.trainable_variables)
+        self.optimizer.build(self.moving)
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update. batch: lms or image, label [batch], uniforms [batch, 16]; returns metrics."""
+        """One update. batch: `key`, label [batch], uniforms [batch, 16]; returns metrics."""
         inputs, labels = batch[self.key], batch["label"]
         if self.config.augment:
             inputs = AUGMENTATIONS[self.key](inputs, batch["uniforms"])
@@ -54,27 +73,38 @@ class Classifier(keras.Model):
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.cast(self.optimizer.iterations, tf.int32), 2 * replica])
         with tf.GradientTape() as tape:
-            logits = self.encoder(inputs, training=True, seed=seed)
-            loss = keras.losses.categorical_crossentropy(
+            encoding = self.encoder.encode(inputs, training=True, seed=seed)
+            loss, metrics = self._rebuilding_loss(encoding, inputs)
+            if self.decoder is not None:
+                encoding = tf.stop_gradient(encoding)
+            logits = self.encoder.logits(encoding, seed)
+            class_loss = keras.losses.categorical_crossentropy(
                 tf.one_hot(labels, self.encoder.num_classes),
                 logits,
                 from_logits=True,
                 label_smoothing=self.config.label_smoothing,
             )
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            total = scale_loss(loss)
+            total = scale_loss(loss + class_loss)
             if self.encoder.losses:
                 total += tf.add_n(self.encoder.losses) / replicas
-        gradients = tape.gradient(total, self.encoder.trainable_variables)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.encoder.trainable_variables, strict=True)
-        )
+        gradients = tape.gradient(total, self.moving)
+        self.optimizer.apply_gradients(zip(gradients, self.moving, strict=True))
         right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
-        return {
-            "loss/classification": tf.reduce_mean(loss),
+        return metrics | {
+            "loss/classification": tf.reduce_mean(class_loss),
             "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
             "gradient_norm/encoder": tf.linalg.global_norm(gradients),
         }
+
+    def _rebuilding_loss(
+        self, encoding: tf.Tensor, inputs: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Mean squared error of each rebuilt input [batch] and its metric; zeros without decoder."""
+        if self.decoder is None:
+            return tf.zeros([tf.shape(inputs)[0]]), {}
+        loss = tf.reduce_mean(tf.square(self.decoder(encoding, training=True) - inputs), [1, 2])
+        return loss, {"loss/reconstruction": tf.reduce_mean(loss)}
 
 
 def build_encoder(
@@ -83,13 +113,13 @@ def build_encoder(
     """An encoder with its variables made.
 
     Args:
-      key: what it sees, "lms" or "image".
+      key: "image" for an image encoder or verifier, else a sound representation, "lms" ...
       num_classes: how many instruments.
       config: its settings.
       input_shape: of one input, e.g. (128, 44) or (64, 64, 3).
       policy: Keras dtype policy.
     """
-    make = SoundEncoder if key == "lms" else ImageEncoder
+    make = ImageEncoder if key == "image" else SoundEncoder
     encoder = make(num_classes, config, policy)
     encoder(tf.zeros([1, *input_shape]))
     return encoder

@@ -38,6 +38,8 @@ CONDITIONINGS = ("concat", "projection")
 UPSAMPLINGS = ("deconvolution", "resize")
 NORMALIZATIONS = ("none", "batch")
 ARCHITECTURES = ("strided", "paper")
+REPRESENTATIONS = ("lms", "stft", "ms", "cqt", "mfcc")
+OBJECTIVES = ("classification", "autoencoder")
 
 # The sections of TrainConfig whose settings are flags, and what each flag begins with.
 FLAG_PREFIXES = {
@@ -52,6 +54,8 @@ CHOICES = {
     "task": TASKS,
     "strategy": STRATEGIES,
     "architecture": ARCHITECTURES,
+    "representation": REPRESENTATIONS,
+    "objective": OBJECTIVES,
     "normalization": NORMALIZATIONS,
     "generator_normalization": NORMALIZATIONS,
     "discriminator_normalization": NORMALIZATIONS,
@@ -117,6 +121,11 @@ class DataConfig:
 @dataclass(frozen=True)
 class EncoderConfig:
     """A convolutional classifier whose last hidden layer is the encoding (paper, Figs. 4 and 5)."""
+
+    # What a sound encoder sees; see representations.py.
+    representation: str = "lms"
+    # What a sound encoder learns: to name the instrument, or to rebuild what it sees (S2I-A).
+    objective: str = "classification"
 
     widths: tuple[int, ...] = (32, 64, 96, 128)
     # One for each width, or none for strides of 2; a first stride of 1 keeps thin things: a bow, a
@@ -217,8 +226,8 @@ class TrainConfig:
         return (DIRECTIONS | served)[self.task]
 
     def kind_seen_by(self, network: str) -> str:
-        """What "sound_encoder", "image_encoder" or "verifier" classifies: "lms" or "image"."""
-        kinds = {"sound_encoder": "lms", "image_encoder": "image"}
+        """What "sound_encoder", "image_encoder" or "verifier" sees: "image", "lms" or another sound."""
+        kinds = {"sound_encoder": self.sound_encoder.representation, "image_encoder": "image"}
         return kinds.get(network, self.direction.target)
 
     def shape_of(self, kind: str) -> tuple[int, ...]:
@@ -284,14 +293,7 @@ def validate(config: TrainConfig) -> None:
             ",".join(map(str, encoder.strides)),
             f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
         )
-    instants = config.sound_encoder.correspondence_instants
-    _require(
-        not config.sound_encoder.correspondence_weight
-        or config.sound_encoder.batch_size % (2 * instants) == 0,
-        "sound_encoder_batch_size",
-        config.sound_encoder.batch_size,
-        f"must be a multiple of twice --sound_encoder_correspondence_instants, {2 * instants}",
-    )
+    _check_sound_encoder(config)
     _require(
         config.batch_size % 2 == 0,
         "batch_size",
@@ -304,6 +306,45 @@ def validate(config: TrainConfig) -> None:
         "image_size",
         size,
         "must be a power of two, at least 32",
+    )
+
+
+def _check_sound_encoder(config: TrainConfig) -> None:
+    """Refuses what the sound encoder can't do, and its settings where they mean nothing."""
+    for prefix in ("image_encoder", "verifier"):
+        for name, only in (("representation", "lms"), ("objective", "classification")):
+            value = getattr(getattr(config, prefix), name)
+            _require(value == only, f"{prefix}_{name}", value, "only a sound encoder has it")
+    encoder = config.sound_encoder
+    if encoder.representation != "lms":
+        flag = "sound_encoder_representation"
+        _require(
+            config.task == "sound_encoder",
+            flag,
+            encoder.representation,
+            "the GAN and its export hear the lms; give that, or --task=sound_encoder",
+        )
+        _require(
+            not encoder.augment,
+            flag,
+            encoder.representation,
+            "only the lms is augmented; give --nosound_encoder_augment too",
+        )
+    if not encoder.correspondence_weight:
+        return
+    for name, only in (("representation", "lms"), ("objective", "classification")):
+        _require(
+            getattr(encoder, name) == only,
+            f"sound_encoder_{name}",
+            getattr(encoder, name),
+            "does not go with correspondence; give --sound_encoder_correspondence_weight=0",
+        )
+    instants = encoder.correspondence_instants
+    _require(
+        encoder.batch_size % (2 * instants) == 0,
+        "sound_encoder_batch_size",
+        encoder.batch_size,
+        f"must be a multiple of twice --sound_encoder_correspondence_instants, {2 * instants}",
     )
 
 

@@ -22,6 +22,8 @@ from cmgen.config import (
     FLAG_PREFIXES,
     MISMATCHES,
     NORMALIZATIONS,
+    OBJECTIVES,
+    REPRESENTATIONS,
     STRATEGIES,
     TASKS,
     UPSAMPLINGS,
@@ -38,6 +40,8 @@ NOT_FLAGS = ("sound",)
 FLAG_NAMES = {"only_classes": "class"}  # `class` cannot be a field's name
 
 ENCODER_HELP = {
+    "representation": f"What a sound encoder sees: one of {', '.join(REPRESENTATIONS)}.",
+    "objective": f"What a sound encoder learns: {' or '.join(OBJECTIVES)} (S2I-A).",
     "widths": "Channels of the convolutions, comma-separated.",
     "strides": "Strides of the convolutions, one for each width; 2 throughout if empty.",
     "squeeze": "Channels of a last 1 x 1 convolution; 0 leaves it out.",
@@ -122,6 +126,8 @@ GROUPS = {
         "conditioning",
         "upsampling",
         "sound_encoder_architecture",
+        "sound_encoder_representation",
+        "sound_encoder_objective",
         "image_encoder_architecture",
         "sound_encoder_train_steps",
         "image_encoder_train_steps",

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, callbacks, checkpoint, curve, report
+from cmgen import callbacks, checkpoint, curve, report, representations
+from cmgen.autoencoder import Decoder
 from cmgen.classifier import Classifier
 from cmgen.config import DIRECTIONS, EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
@@ -136,11 +137,15 @@ def _batches(
 ) -> tf.data.Dataset:
     batches = pipeline.training_dataset(recordings, kind, config, start_step=start)
 
-    def with_lms(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        rest = {name: values for name, values in batch.items() if name != "waveform"}
-        return rest | {"lms": audio.lms(batch["waveform"], config.sound)}
+    # The GAN's sound encoder sees the LMS (config.validate); one that is trained alone, any.
+    kind_of_sound = config.sound_encoder.representation
 
-    return batches.map(with_lms, num_parallel_calls=1).prefetch(2)
+    def with_sound(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rest = {name: values for name, values in batch.items() if name != "waveform"}
+        sound = representations.represent(batch["waveform"], kind_of_sound, config.sound)
+        return rest | {kind_of_sound: sound}
+
+    return batches.map(with_sound, num_parallel_calls=1).prefetch(2)
 
 
 def _fit(
@@ -194,16 +199,21 @@ def train_encoder(
             callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
             callbacks.MetricsLog(start, folder, total),
             callbacks.Progress(
-                name, start, total, settings.batch_size, ("loss/classification", "accuracy")
+                name,
+                start,
+                total,
+                settings.batch_size,
+                ("loss/reconstruction", "loss/classification", "accuracy"),
             ),
             callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
             callbacks.StopOnInterrupt(start, saved.save),
         ]
+        in_instants = isinstance(model, CorrespondenceClassifier)
         kind = pipeline.BatchConfig(
             batch_size=settings.batch_size,
             seed=seed,
             noise_dim=config.gan.noise_size,
-            instants=settings.correspondence_instants if parts else 1,
+            instants=settings.correspondence_instants if in_instants else 1,
         )
         batches = _batches(train, config, kind, start)
         _fit(model, batches, total - start, watchers)
@@ -218,8 +228,12 @@ def _classifier(
 ) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
     """What trains the encoder, and what moves besides it."""
     settings: EncoderConfig = getattr(config, name)
+    key = config.kind_seen_by(name)
+    if settings.objective == "autoencoder":
+        decoder = Decoder(settings, representations.shape(key, config.sound), policy)
+        model = Classifier(encoder, key, settings, settings.train_steps, decoder)
+        return model, {"decoder": decoder}
     if name != "sound_encoder" or not settings.correspondence_weight:
-        key = config.kind_seen_by(name)
         return Classifier(encoder, key, settings, settings.train_steps), {}
     partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
     model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
@@ -230,16 +244,40 @@ def validation_accuracy(
     encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
 ) -> float:
     """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
+    right, _ = windows_right(encoder, key, recordings, config)
+    return float(right.mean()) if len(right) else math.nan
+
+
+def windows_right(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the instrument of each window is named, and the index of its recording.
+
+    Args:
+      encoder: to be measured.
+      key: what it sees: "image" or a sound representation; for sound, windows must sound.
+      recordings: one split.
+      config: the run's.
+
+    Returns:
+      bool [windows] and int64 [windows]; empty for pictures where the data have none.
+    """
     name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
     right: list[np.ndarray] = []
+    places: list[np.ndarray] = []
     config = dataclasses.replace(config, only_classes=())  # encoders see all classes
     for batch in pipeline.evaluation_windows(recordings, 1, config):
         if key == "image" and "image" not in batch:
-            return math.nan
-        inputs = batch["image"] if key == "image" else audio.lms(batch["waveform"], config.sound)
+            return np.zeros(0, bool), np.zeros(0, np.int64)
+        if key == "image":
+            inputs = batch["image"]
+        else:
+            inputs = representations.represent(batch["waveform"], key, config.sound)
         found = name(inputs).numpy() == batch["label"].numpy()
-        right.append(found if key == "image" else found[batch["sounding"].numpy()])
-    return float(np.concatenate(right).mean())
+        counted = slice(None) if key == "image" else batch["sounding"].numpy()
+        right.append(found[counted])
+        places.append(batch["recording"].numpy()[counted])
+    return np.concatenate(right), np.concatenate(places)
 
 
 def train_gan(

@@ -4,7 +4,15 @@ import re
 
 import pytest
 
-from cmgen.config import GanConfig, SoundConfig, TrainConfig, from_json, to_json, validate
+from cmgen.config import (
+    EncoderConfig,
+    GanConfig,
+    SoundConfig,
+    TrainConfig,
+    from_json,
+    to_json,
+    validate,
+)
 from cmgen.errors import UserError
 
 
@@ -63,12 +71,36 @@ def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
         ("verifier", {"learning_rate": 0.0}, "--verifier_learning_rate=0.0: must be above 0"),
         ("sound_encoder", {"widths": ()}, "--sound_encoder_widths="),
         ("image_encoder", {"architecture": "vgg"}, "--image_encoder_architecture=vgg: must be"),
+        ("sound_encoder", {"representation": "wave"}, "_representation=wave: must be one of lms"),
+        (
+            "sound_encoder",
+            {"representation": "cqt", "augment": False},
+            "--sound_encoder_representation=cqt: the GAN and its export hear the lms",
+        ),
+        ("verifier", {"representation": "cqt"}, "--verifier_representation=cqt: only a sound"),
+        ("verifier", {"objective": "autoencoder"}, "--verifier_objective=autoencoder: only a"),
+        (
+            "sound_encoder",
+            {"objective": "autoencoder", "correspondence_weight": 1.0},
+            "--sound_encoder_objective=autoencoder: does not go with correspondence",
+        ),
     ],
 )
 def test_validate_looks_into_the_sections(section: str, change: dict, said: str) -> None:
     part = dataclasses.replace(getattr(TrainConfig(), section), **change)
     with pytest.raises(UserError, match=re.escape(said)):
         validate(dataclasses.replace(TrainConfig(), **{section: part}))
+
+
+def test_a_sound_encoder_alone_may_see_anything_as_it_is() -> None:
+    for augment in (False, True):
+        encoder = EncoderConfig(representation="mfcc", augment=augment)
+        config = TrainConfig(task="sound_encoder", sound_encoder=encoder)
+        if augment:
+            with pytest.raises(UserError, match="mfcc: only the lms is augmented"):
+                validate(config)
+        else:
+            validate(config)
 
 
 @pytest.mark.parametrize("size", [16, 48, 65])

@@ -150,6 +150,46 @@ def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):
     assert (tmp_path / "generator.npz").exists()
 
 
+def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_path, monkeypatch):
+    encoder = dataclasses.replace(ENCODER, objective="autoencoder")
+    fit = training._fit
+
+    def stop_after_three(model, batches, steps, watchers):
+        fit(model, batches, 3, watchers)
+        raise KeyboardInterrupt
+
+    for workdir in (tmp_path / "whole", tmp_path / "stopped"):
+        config = make_config(data, workdir, task="sound_encoder", sound_encoder=encoder)
+        if workdir.name == "stopped":
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(training, "_fit", stop_after_three)
+                training.run(config)
+        training.run(config)
+    folders = [tmp_path / name / "sound_encoder" for name in ("whole", "stopped")]
+    wanted, found = (weights_of(folder) for folder in folders)
+    assert any(name.startswith("decoder") for name in wanted)
+    assert wanted.keys() == found.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    with np.load(folders[0].with_suffix(".npz")) as a, np.load(folders[1].with_suffix(".npz")) as b:
+        assert a.files == b.files and all(np.array_equal(a[name], b[name]) for name in a.files)
+    training.run(dataclasses.replace(config, task="s2i", train_steps=1))
+    assert checkpoint.load_run(tmp_path / "stopped").config.sound_encoder.objective == "autoencoder"
+
+
+@pytest.mark.parametrize("representation", ["stft", "ms", "cqt", "mfcc"])
+def test_a_sound_encoder_of_another_representation(data, tmp_path, representation):
+    encoder = dataclasses.replace(
+        ENCODER, representation=representation, augment=False, train_steps=2
+    )
+    config = make_config(data, tmp_path, task="sound_encoder", sound_encoder=encoder)
+    training.run(config)
+    loaded = checkpoint.load_encoder(tmp_path, "sound_encoder", tuple(fixtures.CLASSES), config)
+    assert np.isfinite(loaded.classify.kernel).all()
+    rows = (tmp_path / "sound_encoder" / "metrics.jsonl").read_text().splitlines()
+    assert np.isfinite(json.loads(rows[-1])["loss/classification"])
+
+
 def test_other_settings_in_the_same_folder_are_refused(data, whole):
     with pytest.raises(UserError, match=r"batch_size was 6, now 8"):
         training.run(make_config(data, whole, batch_size=8))

@@ -1,0 +1,187 @@
+"""Trains the sound encoders of the paper's Table 1: five representations of sound, 3 and 4
+convolutions; and the recommended encoder beside them. The same command resumes.
+
+OUTPUT/encoder_study.json and .md have each one's share of test windows named, beside the published
+one; OUTPUT/<name> is its run.
+
+Examples:
+  python tools/encoder_study.py --output=runs/encoder_study
+  python tools/encoder_study.py --output=runs/encoder_study_quick --quick
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from cmgen import cli, files
+from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig, from_json
+from cmgen.errors import FAILED_WORK, UserError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("output", "runs/encoder_study", "Receives everything.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "data", "demo", "`demo`, a prepared folder or a raw one, with a test split.", flag_values=FLAGS
+)
+flags.DEFINE_integer("seed", 1, "Of every training.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "train_steps", None, "Steps of every encoder; those of the presets if left out.",
+    flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_bool("quick", False, "A few steps each, to see that it works.", flag_values=FLAGS)
+GROUPS = {"What": ("data", "seed", "train_steps", "quick"), "Result": ("output",)}
+
+# Chen et al. 2017, Table 1: accuracy in percent on Sub-URMP with 3 and with 4 convolutions.
+PUBLISHED = {
+    "lms": (84.12, 87.44),
+    "mfcc": (80.06, 81.05),
+    "cqt": (73.00, 77.78),
+    "stft": (74.05, 75.73),
+    "ms": (62.01, 66.09),
+}
+WIDTHS = {3: "4,8,16", 4: "4,8,16,16"}  # Fig. 4, without its last convolution and with it
+QUICK_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Study:
+    """One encoder: its name, the flags that make it, and the paper's accuracy in percent, if any."""
+
+    name: str
+    flags: tuple[str, ...]
+    published: float | None
+
+
+def studies() -> list[Study]:
+    """The paper's ten encoders, then the recommended one."""
+    found = []
+    for representation in REPRESENTATIONS:
+        for convolutions, published in zip((3, 4), PUBLISHED[representation], strict=True):
+            own = (
+                "--flagfile=s2i_paper.flags",
+                f"--sound_encoder_representation={representation}",
+                f"--sound_encoder_widths={WIDTHS[convolutions]}",
+            )
+            found.append(Study(f"{representation}_{convolutions}", own, published))
+    return [*found, Study("recommended", ("--flagfile=s2i.flags",), None)]
+
+
+def arguments(study: Study, output: Path) -> list[str]:
+    """What `python -m cmgen.train` is called with."""
+    steps = QUICK_STEPS if FLAGS.quick else FLAGS.train_steps
+    return [
+        *study.flags,
+        "--task=sound_encoder",
+        f"--data={FLAGS.data}",
+        f"--seed={FLAGS.seed}",
+        f"--workdir={output / study.name}",
+        *([] if steps is None else [f"--sound_encoder_train_steps={steps}"]),
+    ]
+
+
+def measure(workdir: Path) -> dict[str, Any]:
+    """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
+    from cmgen import checkpoint, metrics, training
+    from cmgen.data import catalog, pipeline
+
+    config = from_json(TrainConfig, (workdir / "config.json").read_text())
+    classes = tuple(json.loads((workdir / "data.json").read_text())["classes"])
+    recordings = pipeline.load_split(catalog.resolve(config.data), "test", config.data)
+    encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
+    right, places = training.windows_right(
+        encoder, config.sound_encoder.representation, recordings, config
+    )
+    low, high = metrics.bootstrap_interval(right, places)
+    return {
+        "accuracy_test": float(right.mean()),
+        "accuracy_test_ci95": [low, high],
+        "windows": len(right),
+        "recordings": len(set(places.tolist())),
+        "parameters": encoder.count_params(),
+        "train_steps": config.sound_encoder.train_steps,
+    }
+
+
+def run_study(study: Study, output: Path) -> dict[str, Any]:
+    """Trains (or goes on with) one encoder and measures it: a row of the JSON file."""
+    given = arguments(study, output)
+    if subprocess.run([sys.executable, "-m", "cmgen.train", *given], check=False).returncode:
+        raise UserError(f"{output / study.name}: training failed, see above", FAILED_WORK)
+    return {
+        "name": study.name,
+        **measure(output / study.name),
+        "published_percent": study.published,
+        "command": shlex.join(["python", "-m", "cmgen.train", *given]),
+        "seed": FLAGS.seed,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def table(rows: dict[str, dict[str, Any]], data: str) -> str:
+    """The Markdown page: the paper's Table 1 beside ours."""
+    lines = [
+        "# Sound encoders",
+        "",
+        "Percent of windows whose instrument is named, with the 95 % interval by bootstrap over",
+        f"recordings. Here: test windows of `{data}` in which something sounds. Published: Chen et",
+        "al. 2017, Table 1, on Sub-URMP. **The data differ**: compare the orders, not the numbers.",
+        "",
+        "| representation | 3 convolutions | published | 4 convolutions | published |",
+        "|---|---|---|---|---|",
+    ]
+    for representation, (three, four) in PUBLISHED.items():
+        found = [_cell(rows.get(f"{representation}_{n}")) for n in (3, 4)]
+        lines.append(f"| {representation} | {found[0]} | {three:.2f} | {found[1]} | {four:.2f} |")
+    lines += ["", f"The recommended encoder (`s2i.flags`, lms): {_cell(rows.get('recommended'))}."]
+    lines += [
+        "",
+        "| row | steps | parameters | seed | date | command |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows.values():
+        lines.append(
+            f"| {row['name']} | {row['train_steps']} | {row['parameters']:,} | {row['seed']} | "
+            f"{row['date'][:10]} | `{row['command']}` |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not run"
+    low, high = (100 * bound for bound in row["accuracy_test_ci95"])
+    return f"{100 * row['accuracy_test']:.2f} ({low:.1f} to {high:.1f})"
+
+
+def main() -> None:
+    from cmgen.data import catalog  # TensorFlow is imported only when the work starts
+
+    if "test" not in catalog.splits(catalog.resolve(DataConfig(data=FLAGS.data))):
+        raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")
+    output = Path(FLAGS.output)
+    path = output / "encoder_study.json"
+    stored = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows: dict[str, dict[str, Any]] = {row["name"]: row for row in stored}
+    for study in studies():
+        command = shlex.join(["python", "-m", "cmgen.train", *arguments(study, output)])
+        if rows.get(study.name, {}).get("command") == command:
+            print(f"{study.name}: done already", flush=True)
+            continue
+        rows[study.name] = run_study(study, output)
+        files.write_text(path, json.dumps({"rows": list(rows.values())}, indent=2) + "\n")
+        files.write_text(path.with_suffix(".md"), table(rows, FLAGS.data))
+    print(table(rows, FLAGS.data))
+
+
+def console() -> None:
+    cli.run(main, GROUPS, FLAGS)
+
+
+if __name__ == "__main__":
+    console()
