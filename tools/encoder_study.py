@@ -67,6 +67,7 @@ def studies() -> list[Study]:
                 "--flagfile=s2i_paper.flags",
                 f"--sound_encoder_representation={representation}",
                 f"--sound_encoder_widths={WIDTHS[convolutions]}",
+                f"--sound_encoder_strides={','.join('2' * convolutions)}",
             )
             found.append(Study(f"{representation}_{convolutions}", own, published))
     return [*found, Study("recommended", ("--flagfile=s2i.flags",), None)]
