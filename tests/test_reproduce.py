@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,15 @@ def test_interrupting_a_step_leaves_no_record(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_all([Step("a", ("-c", "import sys; sys.exit(130)"), tmp_path / "a")], tmp_path)
     assert not (tmp_path / "steps").exists()
+
+
+def test_stopping_it_stops_the_step_that_runs(tmp_path) -> None:
+    stop = "import os, signal, sys, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60); "
+    step = Step("a", ("-c", stop + "open(sys.argv[1], 'w')", str(tmp_path / "a")), tmp_path / "a")
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all([step], tmp_path)
+    assert time.monotonic() - began < 30 and not step.proof.exists()
 
 
 def test_an_unknown_name_is_refused() -> None:

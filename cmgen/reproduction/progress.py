@@ -8,6 +8,7 @@ from was not made anew since.
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -176,6 +177,13 @@ def _show_and_log(arguments: Sequence[str], log: Any) -> int:
     """Runs a process, its output going to this one's and to the log as it comes."""
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
+
+        def pass_on(number: int, frame: Any) -> None:
+            # Left alone, it would go on training in a folder that the next run takes for its own.
+            process.terminate()
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, pass_on)
         try:
             while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
                 log.write(chunk)
@@ -184,6 +192,8 @@ def _show_and_log(arguments: Sequence[str], log: Any) -> int:
         except KeyboardInterrupt:
             process.wait()  # it was interrupted as well, and saves what it has
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
         return process.wait()
 
 
