@@ -42,8 +42,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "measure_steps",
     None,
-    "Training steps of each classifier and of the embedding that `all` trains; their usual numbers "
-    "if left out. For trying out: few steps give low scores.",
+    "Training steps of each classifier, of the embedding and of the reader of poses that `all` trains; "
+    "their usual numbers if left out. For trying out: few steps give low scores.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
@@ -78,6 +78,7 @@ def main() -> None:
         measures = MeasureConfig(
             classifier_steps=steps,
             embedding_steps=steps or MeasureConfig.embedding_steps,
+            pose_steps=steps,
             label_control=_path(FLAGS.label_control),
             inception_weights=_path(FLAGS.inception_weights),
         )

@@ -38,11 +38,14 @@ MAY_IMPORT = {
     "data": SIGNALS | {"video", "data"},
     "serving": SIGNALS | {"networks", "layers"},
     "onnx_export": SIGNALS | {"networks", "layers"},
+    # Runs the mains as processes and reads what they wrote; knows no network and no run.
+    "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
 MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING
+REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
+NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 

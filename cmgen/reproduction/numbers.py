@@ -1,0 +1,88 @@
+"""What the finished steps measured, read from their JSON files."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cmgen.errors import UserError
+from cmgen.reproduction.progress import DONE, State
+
+
+class NotMeasuredError(LookupError):
+    """A number that no finished step has."""
+
+
+class Numbers:
+    """The numbers of the steps that are done; those of others are not measured.
+
+    Args:
+      found: of `progress.states`.
+    """
+
+    def __init__(self, found: Mapping[str, State]):
+        self.states = found
+
+    def report(self, name: str) -> Any:
+        """What the JSON file of a finished step holds."""
+        state = self.states.get(name)
+        if state is None or state.kind != DONE:
+            raise NotMeasuredError(name)
+        return read_json(state.step.proof)
+
+    def find(self, run: str, key: str) -> Any:
+        """A number of a run, by `--measures=all` or else its own evaluation; None without one."""
+        for name in (f"measure_{run}", run):
+            try:
+                return self.report(name)[key]
+            except (NotMeasuredError, KeyError):
+                continue
+        return None
+
+    def of(self, run: str, key: str) -> Any:
+        """The same; a NotMeasuredError where there is none."""
+        value = self.find(run, key)
+        if value is None:
+            raise NotMeasuredError(f"{run}: {key}")
+        return value
+
+    def curve(self, run: str) -> list[dict[str, float]]:
+        """A run's accuracy over training, a row for each step."""
+        path = self.file(run).with_name("curve.json")
+        rows = read_json(path) if path.is_file() else []
+        if not rows:
+            raise NotMeasuredError(f"{run}: curve")
+        return rows
+
+    def file(self, name: str) -> Path:
+        """The file of a finished step."""
+        state = self.states.get(name)
+        if state is None or state.kind != DONE:
+            raise NotMeasuredError(name)
+        return state.step.proof
+
+    def origin(self, *names: str) -> list[str]:
+        """Seed, date and command of finished steps: the last three cells of a row."""
+        known = [self.states[name] for name in names if name in self.states]
+        cells = [
+            [self._seed(state), state.record["date"][:10], f"`{state.record['command']}`"]
+            for state in known
+            if state.kind == DONE and state.record
+        ]
+        return ["<br>".join(dict.fromkeys(column)) for column in zip(*cells, strict=True)] or [
+            ""
+        ] * 3
+
+    def _seed(self, state: State) -> str:
+        if state.step.proof.suffix != ".json":
+            return ""
+        report = read_json(state.step.proof)
+        return str(report.get("seed", ""))
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; a damaged one is a UserError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: can't be read ({error}); remove it and run again") from error
