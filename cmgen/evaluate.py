@@ -82,7 +82,7 @@ def main() -> None:
             label_control=_path(FLAGS.label_control),
             inception_weights=_path(FLAGS.inception_weights),
         )
-        print("--measures=all takes 10 to 15 minutes on 2 cores for the demo corpus", flush=True)
+        print("--measures=all takes minutes: it trains four small networks", flush=True)
     run = checkpoint.load_run(FLAGS.workdir)
     scores = report.evaluate_run(run, FLAGS.data or run.data, output, measures)
     print(report.summary(scores))

@@ -1,11 +1,17 @@
 """What differs when a step runs on several replicas: the strategy, and how losses are scaled."""
 
+from functools import cache
+
 import keras
 import tensorflow as tf
 
 
+@cache
 def get_strategy(name: str) -> tf.distribute.Strategy:
     """The strategy for --strategy: 'auto' mirrors over all GPUs (or logical CPU devices) if several.
+
+    The same one each time: a second MirroredStrategy of a process would number its collective
+    operations like the first, and TensorFlow takes those of equal number for one.
 
     Args:
       name: auto, default (one device) or mirrored.

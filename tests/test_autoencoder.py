@@ -10,6 +10,7 @@ import tensorflow as tf
 from cmgen.autoencoder import Decoder
 from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig
+from cmgen.replica import get_strategy
 
 CONFIG = EncoderConfig(
     widths=(4, 8), hidden=32, dropout=0.0, augment=False, objective="autoencoder"
@@ -100,7 +101,7 @@ def test_two_replicas_make_the_gradient_of_one():
     step = tf.function(one.train_step)
     for _ in range(3):  # the first has a learning rate of 0
         step(batch)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = get_strategy("mirrored")
     with strategy.scope():
         two = make(config)
 

@@ -10,6 +10,7 @@ from cmgen.classifier import build_encoder
 from cmgen.config import EncoderConfig
 from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.losses import correspondence_loss
+from cmgen.replica import get_strategy
 
 CONFIG = EncoderConfig(
     widths=(4, 8),
@@ -90,7 +91,7 @@ def test_two_replicas_make_the_gradient_of_one():
     one = with_plain_descent(make())
     before = [np.asarray(v) for v in one.moving]
     tf.function(one.train_step)(batch)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = get_strategy("mirrored")
     with strategy.scope():
         two = with_plain_descent(make())
 

@@ -11,6 +11,7 @@ from cmgen import losses
 from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.gan import build_gan, swap_neighbours
 from cmgen.networks import ImageEncoder, SoundEncoder
+from cmgen.replica import get_strategy
 
 TINY = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8, augment=False)
 ENCODER = EncoderConfig(widths=(4, 4, 4, 4), hidden=8, encoding_size=16)
@@ -174,7 +175,7 @@ def test_two_replicas_train_to_the_weights_of_one(task):
     results = []
     for strategy in (
         tf.distribute.OneDeviceStrategy(devices[0]),
-        tf.distribute.MirroredStrategy(devices[:2]),
+        get_strategy("mirrored"),
     ):
         with strategy.scope():
             gan = make_gan(config, task=task)

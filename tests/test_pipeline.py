@@ -10,6 +10,7 @@ from cmgen.config import DataConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
+from cmgen.replica import get_strategy
 
 CONFIG = TrainConfig()
 WINDOW = CONFIG.sound.window_samples
@@ -158,7 +159,7 @@ def test_replicas_share_a_batch_without_changing_it(prepared):
     if len(devices) < 2:
         pytest.skip("needs two logical devices")
     recordings = load(prepared)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = get_strategy("mirrored")
     config = pipeline.BatchConfig(batch_size=BATCH, seed=5)
     dataset = pipeline.training_dataset(recordings, config, CONFIG)
     shared = iter(strategy.experimental_distribute_dataset(dataset))
