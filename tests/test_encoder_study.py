@@ -54,15 +54,15 @@ def test_the_table_has_ours_beside_the_published():
 
 
 @pytest.mark.slow
-def test_quick_study_measures_all_and_goes_on(tmp_path, monkeypatch, run_main):
+def test_quick_study_measures_and_goes_on(tmp_path, monkeypatch, run_main):
     monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
     data = fixtures.write_corpus(tmp_path / "videos")
-    arguments = ["--output=study", "--quick", f"--data={data}"]
+    arguments = ["--output=study", "--quick", "--only=stft_3,cqt_4", f"--data={data}"]
     ran = run_main("tools/encoder_study.py", *arguments, timeout=1800)
     assert ran.returncode == 0, ran.stderr[-3000:]
     rows = json.loads((tmp_path / "study" / "encoder_study.json").read_text())["rows"]
-    assert len(rows) == 11
+    assert [row["name"] for row in rows] == ["stft_3", "cqt_4"]
     assert all(0 <= row["accuracy_test"] <= 1 for row in rows)
     assert (tmp_path / "study" / "encoder_study.md").stat().st_size > 500
     again = run_main("tools/encoder_study.py", *arguments)
-    assert again.stdout.count("done already") == 11
+    assert again.stdout.count("done already") == 2

@@ -34,6 +34,7 @@ flags.DEFINE_integer(
     "train_steps", None, "Steps of every encoder; those of the presets if left out.",
     flag_values=FLAGS,
 )  # fmt: skip
+flags.DEFINE_list("only", [], "Names of rows to run, such as lms_4; all.", flag_values=FLAGS)
 flags.DEFINE_bool("quick", False, "A few steps each, to see that it works.", flag_values=FLAGS)
 GROUPS = {"What": ("data", "seed", "train_steps", "quick"), "Result": ("output",)}
 
@@ -165,11 +166,17 @@ def main() -> None:
 
     if "test" not in catalog.splits(catalog.resolve(DataConfig(data=FLAGS.data))):
         raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")
+    known = [study.name for study in studies()]
+    for name in FLAGS.only:
+        if name not in known:
+            raise UserError(f"--only={name}: no such row; the rows are {', '.join(known)}")
     output = Path(FLAGS.output)
     path = output / "encoder_study.json"
     stored = json.loads(path.read_text())["rows"] if path.exists() else []
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in stored}
     for study in studies():
+        if FLAGS.only and study.name not in FLAGS.only:
+            continue
         command = shlex.join(["python", "-m", "cmgen.train", *arguments(study, output)])
         if rows.get(study.name, {}).get("command") == command:
             print(f"{study.name}: done already", flush=True)
