@@ -164,7 +164,7 @@ def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_wi
 
 
 def test_a_picture_that_never_changes_does_not_flicker(run, test_windows, monkeypatch):
-    still = np.repeat(test_windows.real[:1], len(test_windows), axis=0)
+    still = np.full_like(test_windows.real, 100)
     monkeypatch.setattr(of_pose, "generate", lambda *_: still)
     shown = subject.Subject(run, test_windows, test_windows, SMALL)
     (score,) = of_pose.steadiness(shown)
