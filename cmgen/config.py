@@ -154,7 +154,7 @@ class EncoderConfig:
 
 # The first convolution keeps the resolution, and 16 x 6 places of an LMS, 8 x 8 of a picture, are
 # kept to the end.
-SOUND_ENCODER = EncoderConfig(widths=(24, 48, 64, 96, 128), strides=(1, 2, 2, 2, 1), squeeze=48)
+SOUND_ENCODER = EncoderConfig(widths=(32, 48, 64, 96, 128), strides=(1, 2, 2, 2, 1), squeeze=48)
 PICTURE_ENCODER = EncoderConfig(
     widths=(16, 32, 64, 64, 96, 96), strides=(1, 2, 2, 1, 2, 1), squeeze=32
 )

@@ -15,6 +15,7 @@ import tensorflow as tf
 from cmgen.config import EncoderConfig, GanConfig
 from cmgen.layers import (
     DeconvolutionBlock,
+    HalvingConvolution,
     StatelessDropout,
     UpBlock,
     leaky_relu,
@@ -248,12 +249,12 @@ class Generator(keras.Model):
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, *shape] in [-1, 1]."""
         encoding, noise = inputs
-        compressed = leaky_relu(self.compress(encoding))
+        compressed = leaky_relu(self.compress(encoding), training)
         condition = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
         x = tf.reshape(self.grow(condition), [-1, *self.seed_shape])
         if self.config.upsampling == "resize":
             for block in self.blocks:
-                x = block(x, condition)
+                x = block(x, condition, training=training)
         else:
             x = x if self.normalize is None else self.normalize(x, training=training)
             x = tf.nn.relu(x)
@@ -286,8 +287,7 @@ class Discriminator(keras.Model):
         widths = [config.discriminator_channels * min(8, 2**i) for i in range(stages)]
         make = {"dtype": policy}
         self.convolutions = [
-            keras.layers.Conv2D(w, 4, 2, "same", name=f"convolution_{i}", **make)
-            for i, w in enumerate(widths)
+            HalvingConvolution(w, name=f"convolution_{i}", **make) for i, w in enumerate(widths)
         ]
         kind = config.discriminator_normalization
         # The first convolution sees the target itself and is never normalised (DCGAN).

@@ -1,22 +1,16 @@
 """The whole job of one training command: data, encoders, GAN, measuring, what to do next."""
 
-import dataclasses
 import json
-import math
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, curve, report, representations
-from cmgen.autoencoder import Decoder
-from cmgen.classifier import Classifier
-from cmgen.config import DIRECTIONS, EncoderConfig, TrainConfig
-from cmgen.correspondence import CorrespondenceClassifier
+from cmgen import callbacks, checkpoint, curve, fitting, report
+from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import catalog, pipeline
+from cmgen.encoder_training import train_encoder
 from cmgen.evaluation import Evaluator
 from cmgen.files import write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
@@ -28,7 +22,6 @@ from cmgen.samples import SampleSheet
 # examples' features lie to those of real ones.
 ACCURACY_TIE = 0.01
 VALIDATION_STRIDE = 4
-BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
 
 def run(config: TrainConfig) -> None:
@@ -38,7 +31,7 @@ def run(config: TrainConfig) -> None:
       config: settings; `config.workdir` receives everything.
     """
     workdir = Path(config.workdir)
-    config = checkpoint.open_run_folder(config, has_fast_bfloat16())
+    config = checkpoint.open_run_folder(config, fitting.has_fast_bfloat16())
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     began = time.monotonic()
@@ -65,7 +58,7 @@ def run(config: TrainConfig) -> None:
 
 def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
-    policy = _policy(config)
+    policy = fitting.policy(config)
     classes = 13
     encoders = {
         name: checkpoint.make_encoder(name, classes, config, policy)
@@ -108,176 +101,10 @@ def _seconds_per_step(gan: CrossModalGan, config: TrainConfig) -> float:
     return (time.monotonic() - began) / 3
 
 
-def has_fast_bfloat16() -> bool:
-    """Whether the processor or GPU multiplies bfloat16 matrices in hardware."""
-    if tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(
-            tf.config.list_physical_devices("GPU")[0]
-        )
-        return details.get("compute_capability", (0, 0)) >= (8, 0)
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and any(unit in cpu.read_text() for unit in BFLOAT16_UNITS)
-
-
-def _policy(config: TrainConfig) -> str:
-    mixed = config.mixed_precision
-    if mixed is None:
-        mixed = has_fast_bfloat16()
-    return "mixed_bfloat16" if mixed else "float32"
-
-
 def _load_if_there(folder: Path, split: str, config: TrainConfig) -> pipeline.Recordings | None:
     return (
         pipeline.load_split(folder, split, config.data) if split in catalog.splits(folder) else None
     )
-
-
-def _batches(
-    recordings: pipeline.Recordings, config: TrainConfig, kind: pipeline.BatchConfig, start: int
-) -> tf.data.Dataset:
-    batches = pipeline.training_dataset(recordings, kind, config, start_step=start)
-
-    # The GAN's sound encoder sees the LMS (config.validate); one that is trained alone, any.
-    kind_of_sound = config.sound_encoder.representation
-
-    def with_sound(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        rest = {name: values for name, values in batch.items() if name != "waveform"}
-        sound = representations.represent(batch["waveform"], kind_of_sound, config.sound)
-        return rest | {kind_of_sound: sound}
-
-    return batches.map(with_sound, num_parallel_calls=1).prefetch(2)
-
-
-def _fit(
-    model: keras.Model,
-    batches: tf.data.Dataset,
-    steps: int,
-    watchers: list[callbacks.StepCallback],
-) -> None:
-    """Runs `steps` training steps with the callbacks in their order; signals and bars are mended."""
-    try:
-        # The batches come in their order; Keras warns unless told that it need not shuffle.
-        model.fit(
-            batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0, callbacks=watchers
-        )
-    finally:
-        for watcher in watchers:
-            if isinstance(watcher, callbacks.Progress):
-                watcher.close()
-            elif isinstance(watcher, callbacks.StopOnInterrupt):
-                watcher.restore_handlers()
-
-
-def train_encoder(
-    name: str,
-    config: TrainConfig,
-    train: pipeline.Recordings,
-    validation: pipeline.Recordings | None,
-) -> None:
-    """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
-
-    Its finished weights go to `workdir/{name}.npz`.
-    """
-    workdir = Path(config.workdir)
-    folder = workdir / name
-    settings: EncoderConfig = getattr(config, name)
-    key = config.kind_seen_by(name)
-    with get_strategy(config.strategy).scope():
-        policy = _policy(config)
-        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
-        model, parts = _classifier(encoder, name, config, policy)
-        model.compile()
-        saved = checkpoint.Checkpoints(
-            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer, **parts
-        )
-        start = saved.restore()
-    total = settings.train_steps
-    if start < total:
-        # Each network sees its own stream of batches.
-        seed = config.seed + 1000 * (1 + ("sound_encoder", "image_encoder", "verifier").index(name))
-        watchers: list[callbacks.StepCallback] = [
-            callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
-            callbacks.MetricsLog(start, folder, total),
-            callbacks.Progress(
-                name,
-                start,
-                total,
-                settings.batch_size,
-                ("loss/reconstruction", "loss/classification", "accuracy"),
-            ),
-            callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
-            callbacks.StopOnInterrupt(start, saved.save),
-        ]
-        in_instants = isinstance(model, CorrespondenceClassifier)
-        kind = pipeline.BatchConfig(
-            batch_size=settings.batch_size,
-            seed=seed,
-            noise_dim=config.gan.noise_size,
-            instants=settings.correspondence_instants if in_instants else 1,
-        )
-        batches = _batches(train, config, kind, start)
-        _fit(model, batches, total - start, watchers)
-    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
-    if validation is not None:
-        score = validation_accuracy(encoder, key, validation, config)
-        print(f"{name}: {score:.3f} right on validation recordings", flush=True)
-
-
-def _classifier(
-    encoder: Encoder, name: str, config: TrainConfig, policy: str
-) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
-    """What trains the encoder, and what moves besides it."""
-    settings: EncoderConfig = getattr(config, name)
-    key = config.kind_seen_by(name)
-    if settings.objective == "autoencoder":
-        decoder = Decoder(settings, representations.shape(key, config.sound), policy)
-        model = Classifier(encoder, key, settings, settings.train_steps, decoder)
-        return model, {"decoder": decoder}
-    if name != "sound_encoder" or not settings.correspondence_weight:
-        return Classifier(encoder, key, settings, settings.train_steps), {}
-    partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
-    model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
-    return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
-
-
-def validation_accuracy(
-    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
-) -> float:
-    """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
-    right, _ = windows_right(encoder, key, recordings, config)
-    return float(right.mean()) if len(right) else math.nan
-
-
-def windows_right(
-    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the instrument of each window is named, and the index of its recording.
-
-    Args:
-      encoder: to be measured.
-      key: what it sees: "image" or a sound representation; for sound, windows must sound.
-      recordings: one split.
-      config: the run's.
-
-    Returns:
-      bool [windows] and int64 [windows]; empty for pictures where the data have none.
-    """
-    name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
-    right: list[np.ndarray] = []
-    places: list[np.ndarray] = []
-    config = dataclasses.replace(config, only_classes=())  # encoders see all classes
-    for batch in pipeline.evaluation_windows(recordings, 1, config):
-        if key == "image" and "image" not in batch:
-            return np.zeros(0, bool), np.zeros(0, np.int64)
-        if key == "image":
-            inputs = batch["image"]
-        else:
-            inputs = representations.represent(batch["waveform"], key, config.sound)
-        found = name(inputs).numpy() == batch["label"].numpy()
-        counted = slice(None) if key == "image" else batch["sounding"].numpy()
-        right.append(found[counted])
-        places.append(batch["recording"].numpy()[counted])
-    return np.concatenate(right), np.concatenate(places)
 
 
 def train_gan(
@@ -292,7 +119,7 @@ def train_gan(
     """
     workdir = Path(config.workdir)
     classes = tuple(train.classes)
-    policy = _policy(config)
+    policy = fitting.policy(config)
     with get_strategy(config.strategy).scope():
         name = config.direction.encoder
         encoder = checkpoint.make_encoder(name, len(classes), config, policy)
@@ -343,8 +170,8 @@ def train_gan(
         mismatch_seconds=config.gan.mismatch_seconds,
         only=config.only_classes,
     )
-    batches = _batches(train, config, kind, start)
-    _fit(gan, batches, total - start, watchers)
+    batches = fitting.batches(train, config, kind, start)
+    fitting.fit(gan, batches, total - start, watchers)
 
 
 class _Chooser:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmgen import callbacks, checkpoint, training
+from cmgen import callbacks, checkpoint, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.errors import UserError
 from tests import fixtures
@@ -152,7 +152,7 @@ def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):
 
 def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_path, monkeypatch):
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
-    fit = training._fit
+    fit = fitting.fit
 
     def stop_after_three(model, batches, steps, watchers):
         fit(model, batches, 3, watchers)
@@ -162,7 +162,7 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
         config = make_config(data, workdir, task="sound_encoder", sound_encoder=encoder)
         if workdir.name == "stopped":
             with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-                patch.setattr(training, "_fit", stop_after_three)
+                patch.setattr(fitting, "fit", stop_after_three)
                 training.run(config)
         training.run(config)
     folders = [tmp_path / name / "sound_encoder" for name in ("whole", "stopped")]

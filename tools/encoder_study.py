@@ -89,14 +89,14 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import checkpoint, metrics, training
+    from cmgen import checkpoint, encoder_training, metrics
     from cmgen.data import catalog, pipeline
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
     classes = tuple(json.loads((workdir / "data.json").read_text())["classes"])
     recordings = pipeline.load_split(catalog.resolve(config.data), "test", config.data)
     encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
-    right, places = training.windows_right(
+    right, places = encoder_training.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
     )
     low, high = metrics.bootstrap_interval(right, places)

@@ -47,6 +47,7 @@ class BatchConfig:
       mismatch_seconds: at least so far apart lie two windows of a pair in one recording.
       instants: so many neighbours in a batch are windows of the same recording.
       only: the classes to draw from; all if empty.
+      kinds: what of each example is wanted; the rest is not computed.
     """
 
     batch_size: int
@@ -56,6 +57,7 @@ class BatchConfig:
     mismatch_seconds: float = 0.5
     instants: int = 1
     only: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("waveform", "image")
 
 
 def training_dataset(
@@ -75,7 +77,8 @@ def training_dataset(
       A dataset of {"waveform": float32 [B, window_samples] in [-1, 1],
       "image": float32 [B, size, size, 3] in [-1, 1], "label": int32 [B],
       "noise": float32 [B, noise_dim], N(0, 1), "uniforms": float32 [B, UNIFORMS] in [0, 1)}.
-      Rows 2q and 2q + 1 have different classes, unless `batches` says otherwise.
+      Rows 2q and 2q + 1 have different classes, unless `batches` says otherwise. "waveform" or
+      "image" is missing where `batches` doesn't want it.
     """
     window = config.sound.window_samples
     _check_trainable(recordings, batches, window)
@@ -88,7 +91,8 @@ def training_dataset(
 
     @tf.autograph.experimental.do_not_convert
     def with_numbers(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return _finish(example) | numbers(step)
+        wanted = {key: example[key] for key in (*batches.kinds, "label")}
+        return _finish(wanted) | numbers(step)
 
     if recordings.sound is None:
         examples = streaming.training_examples(recordings, batches.batch_size, batches.seed, window)
@@ -250,10 +254,9 @@ def _cutter(
 
 def _finish(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Stored integers -> what the networks take."""
-    done = {
-        "waveform": tf.cast(row["waveform"], tf.float32) / 32768.0,
-        "label": tf.cast(row["label"], tf.int32),
-    }
+    done = {"label": tf.cast(row["label"], tf.int32)}
+    if "waveform" in row:
+        done["waveform"] = tf.cast(row["waveform"], tf.float32) / 32768.0
     if "image" in row:
         done["image"] = images.scale(tf.cast(row["image"], tf.float32))
     return done

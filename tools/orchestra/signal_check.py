@@ -171,7 +171,7 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
     import tensorflow as tf
     from tqdm import tqdm
 
-    from cmgen.training import has_fast_bfloat16
+    from cmgen.fitting import has_fast_bfloat16
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)

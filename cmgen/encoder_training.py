@@ -1,0 +1,138 @@
+"""Training of one encoder or verifier, and how often it is right."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cmgen import callbacks, checkpoint, fitting, representations
+from cmgen.autoencoder import Decoder
+from cmgen.classifier import Classifier
+from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.correspondence import CorrespondenceClassifier
+from cmgen.data import pipeline
+from cmgen.networks import Encoder
+from cmgen.replica import get_strategy
+
+
+def train_encoder(
+    name: str,
+    config: TrainConfig,
+    train: pipeline.Recordings,
+    validation: pipeline.Recordings | None,
+) -> None:
+    """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
+
+    Its finished weights go to `workdir/{name}.npz`.
+    """
+    workdir = Path(config.workdir)
+    folder = workdir / name
+    settings: EncoderConfig = getattr(config, name)
+    key = config.kind_seen_by(name)
+    with get_strategy(config.strategy).scope():
+        policy = fitting.policy(config)
+        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
+        model, parts = _classifier(encoder, name, config, policy)
+        model.compile()
+        saved = checkpoint.Checkpoints(
+            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer, **parts
+        )
+        start = saved.restore()
+    total = settings.train_steps
+    if start < total:
+        # Each network sees its own stream of batches.
+        seed = config.seed + 1000 * (1 + ("sound_encoder", "image_encoder", "verifier").index(name))
+        watchers: list[callbacks.StepCallback] = [
+            callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
+            callbacks.MetricsLog(start, folder, total),
+            callbacks.Progress(
+                name,
+                start,
+                total,
+                settings.batch_size,
+                ("loss/reconstruction", "loss/classification", "accuracy"),
+            ),
+            callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
+            callbacks.StopOnInterrupt(start, saved.save),
+        ]
+        in_instants = isinstance(model, CorrespondenceClassifier)
+        kind = pipeline.BatchConfig(
+            batch_size=settings.batch_size,
+            seed=seed,
+            noise_dim=config.gan.noise_size,
+            instants=settings.correspondence_instants if in_instants else 1,
+            kinds=_wanted(key, in_instants),
+        )
+        batches = fitting.batches(train, config, kind, start)
+        fitting.fit(model, batches, total - start, watchers)
+    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
+    if validation is not None:
+        score = validation_accuracy(encoder, key, validation, config)
+        print(f"{name}: {score:.3f} right on validation recordings", flush=True)
+
+
+def _wanted(key: str, with_partner: bool) -> tuple[str, ...]:
+    """What the pipeline must give to an encoder of `key`, and to its partner if there is one."""
+    if with_partner:
+        return "waveform", "image"
+    return ("image",) if key == "image" else ("waveform",)
+
+
+def _classifier(
+    encoder: Encoder, name: str, config: TrainConfig, policy: str
+) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
+    """What trains the encoder, and what moves besides it."""
+    settings: EncoderConfig = getattr(config, name)
+    key = config.kind_seen_by(name)
+    if settings.objective == "autoencoder":
+        decoder = Decoder(settings, representations.shape(key, config.sound), policy)
+        model = Classifier(encoder, key, settings, settings.train_steps, decoder)
+        return model, {"decoder": decoder}
+    if name != "sound_encoder" or not settings.correspondence_weight:
+        return Classifier(encoder, key, settings, settings.train_steps), {}
+    partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
+    model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
+    return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
+
+
+def validation_accuracy(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> float:
+    """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
+    right, _ = windows_right(encoder, key, recordings, config)
+    return float(right.mean()) if len(right) else math.nan
+
+
+def windows_right(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the instrument of each window is named, and the index of its recording.
+
+    Args:
+      encoder: to be measured.
+      key: what it sees: "image" or a sound representation; for sound, windows must sound.
+      recordings: one split.
+      config: the run's.
+
+    Returns:
+      bool [windows] and int64 [windows]; empty for pictures where the data have none.
+    """
+    name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
+    right: list[np.ndarray] = []
+    places: list[np.ndarray] = []
+    config = dataclasses.replace(config, only_classes=())  # encoders see all classes
+    for batch in pipeline.evaluation_windows(recordings, 1, config):
+        if key == "image" and "image" not in batch:
+            return np.zeros(0, bool), np.zeros(0, np.int64)
+        if key == "image":
+            inputs = batch["image"]
+        else:
+            inputs = representations.represent(batch["waveform"], key, config.sound)
+        found = name(inputs).numpy() == batch["label"].numpy()
+        counted = slice(None) if key == "image" else batch["sounding"].numpy()
+        right.append(found[counted])
+        places.append(batch["recording"].numpy()[counted])
+    return np.concatenate(right), np.concatenate(places)
