@@ -8,7 +8,8 @@ are those to report, those of `shifted` tell how the run does on timbres that it
 
 --measures=all adds the Classification Accuracy Score, retrieval, KID, precision and recall, diversity,
 distance to training pictures, and controls, each beside what chance and real pictures reach. It trains
-two classifiers and an embedding to do so.
+two classifiers, an embedding and a regressor of poses to do so. For an i2s run it adds the distance of
+spectrograms, the Frechet distance and the agreement in pitch, and trains nothing.
 
 Examples:
   python -m cmgen.evaluate --workdir=runs/s2i --output=scores.json
@@ -82,8 +83,9 @@ def main() -> None:
             label_control=_path(FLAGS.label_control),
             inception_weights=_path(FLAGS.inception_weights),
         )
-        print("--measures=all takes minutes: it trains four small networks", flush=True)
     run = checkpoint.load_run(FLAGS.workdir)
+    if measures is not None and run.config.task == "s2i":
+        print("--measures=all takes minutes: it trains four small networks", flush=True)
     scores = report.evaluate_run(run, FLAGS.data or run.data, output, measures)
     print(report.summary(scores))
     print(f"\nAll scores: {output}")

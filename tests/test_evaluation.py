@@ -15,6 +15,7 @@ from cmgen.data import pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
+from cmgen.measures.subject import MeasureConfig
 
 CLASSES = tuple(sorted(COLOURS))
 
@@ -217,6 +218,26 @@ def test_sounds_made_from_pictures_are_scored_by_a_verifier_of_sounds(i2s_run, t
     assert found["task"] == "i2s" and found["feature_distance_test"] > 0
     table = report.summary(found)
     assert "picture" in table and "real sounds" in table
+
+
+def test_sounds_made_from_pictures_are_compared_with_real_ones(i2s_run, tmp_path):
+    few = MeasureConfig(train_windows=20, test_windows=20)
+    found = report.evaluate_run(i2s_run, i2s_run.data, tmp_path / "all.json", few)
+    assert found["lms_distance"] > 1 and found["lms_distance_real"] == 0
+    assert found["frechet_sound"] > found["frechet_sound_floor"] > 0
+    assert -1 <= found["chroma_agreement"] <= 1
+    low, high = found["lms_distance_ci95"]
+    assert low <= found["lms_distance"] <= high
+    assert found["measures"]["lms_distance"]["chance"] > 0
+    assert "chroma_agreement" in report.summary(found)
+
+
+def test_controls_of_pictures_are_refused_for_sounds(i2s_run, tmp_path):
+    for wrong in ({"label_control": tmp_path}, {"inception_weights": tmp_path / "none.h5"}):
+        with pytest.raises(UserError, match="makes sounds"):
+            report.evaluate_run(
+                i2s_run, i2s_run.data, tmp_path / "all.json", MeasureConfig(**wrong)
+            )
 
 
 def test_real_sounds_count_where_anything_sounds():

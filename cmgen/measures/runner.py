@@ -1,4 +1,4 @@
-"""Every measure of a finished sound-to-image run, each with its floor and its ceiling."""
+"""Every measure of a finished run, each with its floor and its ceiling."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED
-from cmgen.measures import inception, of_agreement, of_controls, of_pose, of_quality
+from cmgen.measures import (
+    inception,
+    of_agreement,
+    of_controls,
+    of_pose,
+    of_quality,
+    of_sound,
+    sound_windows,
+)
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import MeasureConfig, Subject
 from cmgen.measures.windows import collect
@@ -20,11 +28,6 @@ from cmgen.measures.windows import collect
 
 def check(folder: Path, run: Run, config: MeasureConfig) -> None:
     """Raises a UserError for what would stop `measure`, before any work is done."""
-    if run.config.task != "s2i":
-        raise UserError(
-            f"--measures=all: measures pictures, and {run.workdir} makes sounds; measure it with "
-            "--measures=paper"
-        )
     splits = read_info(folder).splits
     for split in ("train", "test"):
         if split not in splits:
@@ -33,6 +36,12 @@ def check(folder: Path, run: Run, config: MeasureConfig) -> None:
                 "measure with --measures=paper"
             )
     weights = config.inception_weights
+    for name in ("inception_weights", "label_control"):
+        if getattr(config, name) is not None and run.config.task != "s2i":
+            raise UserError(
+                f"--{name}={getattr(config, name)}: is for pictures, and {run.workdir} makes "
+                "sounds; leave it out"
+            )
     if weights is not None and not weights.is_file():
         raise UserError(f"--inception_weights={weights}: no such file")
     if config.label_control is not None:
@@ -50,7 +59,7 @@ def measure(
     Nothing is chosen by what is measured here.
 
     Args:
-      run: a sound-to-image run with a verifier.
+      run: a finished run with a verifier.
       folder: prepared data of the run's classes.
       output: the JSON file of the evaluation; pictures are put beside it.
       config: how much work it may be.
@@ -60,10 +69,35 @@ def measure(
     """
     # So that measuring again gives the same numbers, of what is trained too.
     tf.config.experimental.enable_op_determinism()
+    train, test = (_load(folder, split, run) for split in ("train", "test"))
+    notes: list[str] = []
+    if run.config.task == "i2s":
+        sounds = sound_windows.collect(run, train, test, config)
+        scores = of_sound.compare(sounds, run.config.sound)
+    else:
+        scores, notes = _measure_pictures(run, train, test, output, config)
+    headlines: dict[str, Any] = {}
+    for score in scores:
+        headlines |= score.headline()
+    return {
+        "headlines": headlines,
+        "measures": {score.name: score.detail() for score in scores},
+        "notes": notes,
+        "settings": _settings(config),
+    }
+
+
+def _measure_pictures(
+    run: Run,
+    train: pipeline.Recordings,
+    test: pipeline.Recordings,
+    output: Path,
+    config: MeasureConfig,
+) -> tuple[list[Score], list[str]]:
+    """All scores of a run that makes pictures, and what could not be measured."""
     weights, folder_of_control = config.inception_weights, config.label_control
     extractor = None if weights is None else inception.load(weights)
     control = None if folder_of_control is None else _load_control(folder_of_control, run)
-    train, test = (_load(folder, split, run) for split in ("train", "test"))
     subject = Subject(
         run,
         collect(run, train, config.train_windows),
@@ -84,15 +118,7 @@ def measure(
         scores += of_controls.label_control(subject, control)
     if extractor is not None:
         scores += of_quality.inception_clouds(subject, extractor, str(weights))
-    headlines: dict[str, Any] = {}
-    for score in scores:
-        headlines |= score.headline()
-    return {
-        "headlines": headlines,
-        "measures": {score.name: score.detail() for score in scores},
-        "notes": subject.notes,
-        "settings": _settings(config),
-    }
+    return scores, subject.notes
 
 
 def _settings(config: MeasureConfig) -> dict[str, Any]:
