@@ -52,7 +52,11 @@ class Curve:
         start: int,
     ):
         self.workdir, self.path = workdir, workdir / "curve.json"
-        self.sounds = {name: _hear(some, encoder, config) for name, some in splits.items()}
+        seen = tf.TensorSpec([None, *config.shape_of(config.direction.condition)], tf.float32)
+        encode = tf.function(
+            lambda inputs: encoder.encode(inputs), input_signature=[seen], autograph=False
+        )
+        self.sounds = {name: _hear(some, encoder, encode, config) for name, some in splits.items()}
         self.rows: list[dict[str, float]] = []
         if self.path.exists():
             self.rows = [r for r in json.loads(self.path.read_text()) if r["step"] <= start]
@@ -111,12 +115,11 @@ def _first_row(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _hear(
-    recordings: pipeline.Recordings, encoder: Encoder, config: TrainConfig
+    recordings: pipeline.Recordings, encoder: Encoder, encode: Any, config: TrainConfig
 ) -> tuple[Any, Any, NDArray[np.int64]]:
     """What the generator is told, noise and labels of a fixed subset of sounding windows."""
     kind = config.direction.condition
     stride = max(1, round(pipeline.count_windows(recordings, config) / WINDOWS))
-    encode = tf.function(encoder.encode, autograph=False, reduce_retracing=True)
     told, labels = [], []
     for batch in pipeline.evaluation_windows(recordings, stride, config):
         sounding = batch["sounding"]
