@@ -285,6 +285,13 @@ def test_bad_requests_are_named(prepared):
         batches(load(prepared), size=7)
 
 
+@pytest.mark.parametrize("settings", [{"mismatch": "mixed"}, {"instants": 4}])
+def test_instants_need_pictures_of_the_sounds_own_recording(unpaired, settings):
+    kind = pipeline.BatchConfig(batch_size=8, seed=1, **settings)
+    with pytest.raises(UserError, match=r"only their class.*correspondence_weight=0"):
+        pipeline.training_dataset(load(unpaired), kind, TrainConfig())
+
+
 def test_one_class_has_no_mismatched_pairs(tmp_path):
     write_corpus(tmp_path / "raw", {"train": 1, "test": 1}, classes=("bell",))
     prepare(tmp_path / "raw", tmp_path / "prepared", PrepareConfig())

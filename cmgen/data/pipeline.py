@@ -272,11 +272,17 @@ def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) 
             f"{where} has only the class {recordings.classes[drawn[0]]!r}; mismatched pairs need a "
             "second, or --mismatch=instrument or recording"
         )
+    plain = "give --mismatch=class --sound_encoder_correspondence_weight=0"
+    if (batches.mismatch != "class" or batches.instants > 1) and not recordings.paired:
+        raise UserError(
+            f"{where} has pictures and sounds that share only their class, so there is no picture of "
+            f"a sound's own instant; {plain}"
+        )
     special = batches.mismatch != "class" or batches.instants > 1 or batches.only
     if special and recordings.sound is None:
         raise UserError(
             f"{where} is larger than --cache_gib and streams; --mismatch other than class, --class "
-            "and correspondence need it in memory: raise --cache_gib"
+            f"and correspondence need it in memory: raise --cache_gib, or {plain}"
         )
     for what, table in zip(
         ("sound of at least half a second", "pictures"),
