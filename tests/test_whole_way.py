@@ -32,7 +32,8 @@ TINY = [
     "--checkpoint_steps=6",
     "--sound_encoder_train_steps=8",
     "--verifier_train_steps=8",
-    "--sound_encoder_batch_size=6",
+    "--sound_encoder_batch_size=8",
+    "--sound_encoder_correspondence_instants=2",
     "--verifier_batch_size=6",
 ]
 
