@@ -59,7 +59,7 @@ def train_until_killed(arguments: list[str], workdir: Path) -> None:
     command = [sys.executable, "-m", "cmgen.train", *arguments]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 300
-        while not list((workdir / "checkpoints").glob("*.index")):
+        while tf.train.latest_checkpoint(str(workdir / "checkpoints")) is None:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
