@@ -1,6 +1,7 @@
 """One pass over a split: every sounding window's sound, real picture and generated picture."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,16 +67,32 @@ def collect(run: Run, recordings: pipeline.Recordings, at_most: int) -> Windows:
       recordings: one split, with pictures of all its classes.
       at_most: about so many windows are taken, every n-th of each recording.
     """
+    return Windows(**sounding_columns(run, recordings, at_most, _drawing(run)))
+
+
+def sounding_columns(
+    run: Run, recordings: pipeline.Recordings, at_most: int, look: Callable[..., Any]
+) -> dict[str, NDArray[Any]]:
+    """Columns of every sounding window of a split, or of a fixed subset of it.
+
+    Args:
+      run: the run whose classes, window and noise count.
+      recordings: one split, with pictures of all its classes.
+      at_most: about so many windows are taken, every n-th of each recording.
+      look: (waveform, image, noise) of a batch -> columns by name.
+
+    Returns:
+      what `look` found, and labels, groups and frames as `Windows` has them.
+    """
     count = pipeline.count_windows(recordings, run.config)
     stride = max(1, -(-count // at_most))
-    draw = _drawing(run)
     noise_source = np.random.default_rng(SEED)
     columns: dict[str, list[NDArray[Any]]] = {}
     label = f"windows of {recordings.split}"
     with tqdm(total=-(-count // stride), desc=label, unit=" windows") as bar:
         for batch in pipeline.evaluation_windows(recordings, stride, run.config, BATCH):
             noise = noise_source.standard_normal((len(batch["label"]), run.config.gan.noise_size))
-            found = draw(batch["waveform"], batch["image"], tf.cast(noise, tf.float32))
+            found = look(batch["waveform"], batch["image"], tf.cast(noise, tf.float32))
             found |= {name: batch[name] for name in ("label", "recording", "frame")}
             keep = batch["sounding"].numpy()
             for name, values in found.items():
@@ -85,7 +102,7 @@ def collect(run: Run, recordings: pipeline.Recordings, at_most: int) -> Windows:
     index_of = class_indices(recordings.classes, run.classes)
     groups = np.asarray(recordings.groups)[whole.pop("recording")]
     labels, frames = index_of[whole.pop("label")], whole.pop("frame")
-    return Windows(labels=labels, groups=groups, frames=frames, **whole)
+    return {"labels": labels, "groups": groups, "frames": frames, **whole}
 
 
 def _drawing(run: Run) -> Any:
