@@ -68,6 +68,7 @@ SHARES = ("dropout", "label_smoothing", "beta_1", "beta_2")
 NOT_NEGATIVE = (
     "cache_gib",
     "squeeze",
+    "generator_spectra",
     "correspondence_weight",
     "mismatch_seconds",
     "l2",
@@ -146,8 +147,8 @@ class EncoderConfig:
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
     weight_decay: float = 0.02
-    # Weight of finding the picture of the sound's own instant (sound encoder alone; its partner is
-    # an image encoder), among so many instants of each recording; 0 trains for the class alone.
+    # Weight of finding the picture of the sound's own instant, and the reverse (its partner is an
+    # encoder of the other kind), among so many instants of each recording; 0: the class alone.
     correspondence_weight: float = 0.0
     correspondence_instants: int = 12
 
@@ -172,6 +173,8 @@ class GanConfig:
     generator_channels: int = 32
     # 3 x 3 convolutions at each resolution of the "resize" generator.
     generator_convolutions: int = 1
+    # Spectra, each with an envelope in time, of which the generator of LMS adds a sum to its maps.
+    generator_spectra: int = 0
     discriminator_channels: int = 32
     generator_normalization: str = "batch"
     discriminator_normalization: str = "none"
@@ -294,6 +297,13 @@ def validate(config: TrainConfig) -> None:
             f"needs one for each of --{prefix}_widths, {len(encoder.widths)}",
         )
     _check_sound_encoder(config)
+    _check_correspondence(config)
+    _require(
+        config.gan.generator_spectra == 0 or config.direction.target == "lms",
+        "generator_spectra",
+        config.gan.generator_spectra,
+        "only sounds have spectra; leave it out, or give --task=i2s",
+    )
     _require(
         config.batch_size % 2 == 0,
         "batch_size",
@@ -330,22 +340,31 @@ def _check_sound_encoder(config: TrainConfig) -> None:
             encoder.representation,
             "only the lms is augmented; give --nosound_encoder_augment too",
         )
-    if not encoder.correspondence_weight:
-        return
-    for name, only in (("representation", "lms"), ("objective", "classification")):
+
+
+def _check_correspondence(config: TrainConfig) -> None:
+    """Refuses what an encoder that learns with a partner of the other kind can't do."""
+    weight = config.verifier.correspondence_weight
+    mend = "the verifier only names classes; leave it out"
+    _require(weight == 0, "verifier_correspondence_weight", weight, mend)
+    for prefix in ("sound_encoder", "image_encoder"):
+        encoder = getattr(config, prefix)
+        if not encoder.correspondence_weight:
+            continue
+        for name, only in (("representation", "lms"), ("objective", "classification")):
+            _require(
+                getattr(encoder, name) == only,
+                f"{prefix}_{name}",
+                getattr(encoder, name),
+                f"does not go with correspondence; give --{prefix}_correspondence_weight=0",
+            )
+        instants = encoder.correspondence_instants
         _require(
-            getattr(encoder, name) == only,
-            f"sound_encoder_{name}",
-            getattr(encoder, name),
-            "does not go with correspondence; give --sound_encoder_correspondence_weight=0",
+            encoder.batch_size % (2 * instants) == 0,
+            f"{prefix}_batch_size",
+            encoder.batch_size,
+            f"must be a multiple of twice --{prefix}_correspondence_instants, {2 * instants}",
         )
-    instants = encoder.correspondence_instants
-    _require(
-        encoder.batch_size % (2 * instants) == 0,
-        "sound_encoder_batch_size",
-        encoder.batch_size,
-        f"must be a multiple of twice --sound_encoder_correspondence_instants, {2 * instants}",
-    )
 
 
 def _check_value(flag: str, name: str, value: Any) -> None:

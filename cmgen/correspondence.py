@@ -24,9 +24,17 @@ class CorrespondenceClassifier(keras.Model):
       image: encoder of pictures.
       config: settings; learning rate, weights and instants count.
       total_steps: length of the learning rate's cosine.
+      kept: "lms" or "image", the encoder that is wanted; the other one is its partner.
     """
 
-    def __init__(self, sound: Encoder, image: Encoder, config: EncoderConfig, total_steps: int):
+    def __init__(
+        self,
+        sound: Encoder,
+        image: Encoder,
+        config: EncoderConfig,
+        total_steps: int,
+        kept: str = "lms",
+    ):
         super().__init__()
         self.encoders = {"lms": sound, "image": image}
         self.projections = {
@@ -36,6 +44,7 @@ class CorrespondenceClassifier(keras.Model):
         for projection in self.projections.values():
             projection.build((None, config.encoding_size))
         self.config = config
+        self.kept = kept
         self.total_steps = total_steps
 
     @property
@@ -79,10 +88,9 @@ class CorrespondenceClassifier(keras.Model):
                 vectors[key] = tf.math.l2_normalize(self.projections[key](encoding), axis=-1)
                 loss, accuracy = self._class_loss(encoder, encoding, batch["label"], own_seed)
                 losses.append(loss)
-                metrics["loss/classification" if key == "lms" else "loss/classification_image"] = (
-                    tf.reduce_mean(loss)
-                )
-                metrics["accuracy" if key == "lms" else "accuracy_image"] = accuracy
+                suffix = "" if key == self.kept else "_partner"
+                metrics[f"loss/classification{suffix}"] = tf.reduce_mean(loss)
+                metrics[f"accuracy{suffix}"] = accuracy
             found = self._correspondence(vectors)
             metrics["loss/correspondence"] = tf.reduce_mean(found)
             total = scale_loss(tf.add_n(losses) + self.config.correspondence_weight * found)

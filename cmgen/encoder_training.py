@@ -91,10 +91,12 @@ def _classifier(
         decoder = Decoder(settings, representations.shape(key, config.sound), policy)
         model = Classifier(encoder, key, settings, settings.train_steps, decoder)
         return model, {"decoder": decoder}
-    if name != "sound_encoder" or not settings.correspondence_weight:
+    if not settings.correspondence_weight:
         return Classifier(encoder, key, settings, settings.train_steps), {}
-    partner = checkpoint.make_encoder("image_encoder", encoder.num_classes, config, policy)
-    model = CorrespondenceClassifier(encoder, partner, settings, settings.train_steps)
+    other = "image_encoder" if name == "sound_encoder" else "sound_encoder"
+    partner = checkpoint.make_encoder(other, encoder.num_classes, config, policy)
+    pair = (encoder, partner) if name == "sound_encoder" else (partner, encoder)
+    model = CorrespondenceClassifier(*pair, settings, settings.train_steps, key)
     return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
 
 

@@ -245,6 +245,38 @@ class UpBlock(keras.layers.Layer):
         return x
 
 
+class Spectra(keras.layers.Layer):
+    """Sums of a spectrum times an envelope in time, both functions of the condition.
+
+    A few notes are nearly such a sum, sharp along frequency and smooth in time: Smaragdis and
+    Brown, "Non-Negative Matrix Factorization for Polyphonic Music Transcription" (2003), eq. 1, here
+    of signed values.
+
+    Args:
+      count: of products.
+      shape: (mels, frames) of the LMS.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, ...], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.count, self.shape = count, shape
+        make = {"dtype": self.dtype_policy}
+        self.hidden = keras.layers.Dense(256, name="hidden", **make)
+        make["dtype"] = "float32"
+        self.spectra = keras.layers.Dense(count * shape[0], name="spectra", **make)
+        self.envelopes = keras.layers.Dense(
+            count * shape[1], bias_initializer="ones", name="envelopes", **make
+        )
+
+    def call(self, condition: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """condition [batch, size] -> float32 [batch, mels, frames]."""
+        hidden = leaky_relu(self.hidden(condition), training)
+        mels, frames = self.shape
+        spectra = tf.reshape(self.spectra(hidden), [-1, self.count, mels])
+        envelopes = tf.reshape(self.envelopes(hidden), [-1, self.count, frames])
+        return tf.matmul(spectra, envelopes, transpose_a=True) * self.count**-0.5
+
+
 class DeconvolutionBlock(keras.layers.Layer):
     """The paper's deconvolution, 4 x 4 with stride 2, then normalisation and ReLU."""
 

@@ -16,6 +16,7 @@ from cmgen.config import EncoderConfig, GanConfig
 from cmgen.layers import (
     DeconvolutionBlock,
     HalvingConvolution,
+    Spectra,
     StatelessDropout,
     UpBlock,
     leaky_relu,
@@ -228,6 +229,10 @@ class Generator(keras.Model):
         make = {"dtype": policy}
         self.compress = keras.layers.Dense(config.compressed_size, name="compress", **make)
         self.grow = keras.layers.Dense(math.prod(self.seed_shape), name="grow", **make)
+        # Spectra belong to the crop, so that no frame of them is lost.
+        self.spectra = None
+        if config.generator_spectra:
+            self.spectra = Spectra(config.generator_spectra, shape[:2], name="spectra", **make)
         if config.upsampling == "resize":
             self.blocks = [
                 UpBlock(before, w, config.generator_convolutions, name=f"block_{i}", **make)
@@ -260,7 +265,10 @@ class Generator(keras.Model):
             x = tf.nn.relu(x)
             for block in self.blocks:
                 x = block(x, condition, training=training)
-        return tf.tanh(tf.cast(self.canvas.crop(self.to_image(x)), tf.float32))
+        target = tf.cast(self.canvas.crop(self.to_image(x)), tf.float32)
+        if self.spectra is not None:
+            target += self.spectra(condition, training=training)
+        return tf.tanh(target)
 
 
 class Discriminator(keras.Model):

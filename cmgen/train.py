@@ -83,6 +83,7 @@ SECTION_HELP = {
         "noise_size": "Length of the generator's noise.",
         "compressed_size": "Length that the encoding is compressed to.",
         "generator_channels": "Channels of the generator's last hidden block.",
+        "generator_spectra": "Spectra with envelopes that the generator of LMS adds up; 0 leaves them out.",
         "generator_convolutions": "Convolutions at each resolution of the `resize` generator.",
         "discriminator_channels": "Channels of the discriminator's first block.",
         "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
@@ -132,6 +133,7 @@ GROUPS = {
         "sound_encoder_train_steps",
         "image_encoder_train_steps",
         "sound_encoder_correspondence_weight",
+        "image_encoder_correspondence_weight",
         "verifier_train_steps",
     ),
     "Objective": (

@@ -84,6 +84,13 @@ def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
             {"objective": "autoencoder", "correspondence_weight": 1.0},
             "--sound_encoder_objective=autoencoder: does not go with correspondence",
         ),
+        (
+            "image_encoder",
+            {"correspondence_weight": 0.5, "batch_size": 36},
+            "--image_encoder_batch_size=36: must be a multiple of twice --image_encoder_corr",
+        ),
+        ("verifier", {"correspondence_weight": 0.5}, "--verifier_correspondence_weight=0.5: the"),
+        ("gan", {"generator_spectra": 4}, "--generator_spectra=4: only sounds have spectra"),
     ],
 )
 def test_validate_looks_into_the_sections(section: str, change: dict, said: str) -> None:

@@ -76,6 +76,18 @@ def test_it_learns_class_and_instant():
     assert float(metrics["loss/correspondence"]) < 0.5 * np.log(16)
 
 
+def test_the_wanted_encoder_s_metrics_have_the_plain_names():
+    found = []
+    for kept in ("lms", "image"):
+        model = make()
+        model.kept = kept
+        found.append(model.train_step(examples()))
+    as_sound, as_image = found
+    for name in ("accuracy", "loss/classification"):
+        assert float(as_sound[name]) == float(as_image[f"{name}_partner"])
+        assert float(as_sound[f"{name}_partner"]) == float(as_image[name])
+
+
 def test_every_window_is_varied_by_its_own_numbers():
     model = make(dataclasses.replace(CONFIG, augment=True))
     batch = examples()

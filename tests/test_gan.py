@@ -106,6 +106,7 @@ def textbook_gradients(gan, batch):
         ("s2i", {"upsampling": "deconvolution", "conditioning": "concat"}),
         ("i2s", {"r2_gamma": 0.7}),
         ("i2s", {"r1_gamma": 0.0}),
+        ("i2s", {"generator_spectra": 3}),
         (
             "i2s",
             {

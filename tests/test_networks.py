@@ -33,6 +33,21 @@ def test_generator_and_discriminator_fit_each_other(upsampling, conditioning, sh
     assert float(tf.reduce_max(tf.abs(other - target))) > 1e-4
 
 
+def test_spectra_are_added_to_what_the_convolutions_make():
+    config = GanConfig(generator_channels=4, generator_spectra=2)
+    keras.utils.set_random_seed(3)
+    generator = Generator(config, (128, 44))
+    # Small numbers, so that tanh does not saturate.
+    inputs = 0.3 * tf.random.normal([3, 128]), 0.3 * tf.random.normal([3, 10])
+    whole = tf.atanh(generator(inputs))
+    for layer in (generator.spectra.spectra, generator.spectra.envelopes):
+        layer.set_weights([np.zeros(v.shape) for v in layer.get_weights()])
+    without = tf.atanh(generator(inputs))
+    added = (whole - without).numpy()
+    assert np.abs(added).max() > 0.01
+    assert np.linalg.matrix_rank(added[0], tol=1e-3) == config.generator_spectra
+
+
 @pytest.mark.parametrize(
     ("shape", "stages", "seed"),
     [((64, 64, 3), 4, (4, 4)), ((32, 32, 3), 3, (4, 4)), ((128, 44), 4, (8, 3))],
