@@ -83,7 +83,7 @@ SECTION_HELP = {
         "noise_size": "Length of the generator's noise.",
         "compressed_size": "Length that the encoding is compressed to.",
         "generator_channels": "Channels of the generator's last hidden block.",
-        "generator_spectra": "Spectra with envelopes that the generator of LMS adds up; 0 leaves them out.",
+        "generator_spectra": "Spectra with envelopes that the generator of LMS adds; 0 for none.",
         "generator_convolutions": "Convolutions at each resolution of the `resize` generator.",
         "discriminator_channels": "Channels of the discriminator's first block.",
         "generator_normalization": f"One of {', '.join(NORMALIZATIONS)}.",
