@@ -117,7 +117,9 @@ def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndar
     """
     try:
         picture = Image.open(io.BytesIO(data), formats=SENT_FORMATS)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{name}: has too many pixels ({error}); send a smaller picture") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         return None
     width, height = picture.size
     if width * height > MAX_PIXELS:

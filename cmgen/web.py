@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import resources
+from typing import Any
 from urllib.parse import urlsplit
 
 import waitress
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from cmgen.errors import FAILED_WORK, UserError
@@ -78,6 +79,17 @@ def partial_content(data: bytes, kind: str) -> Response:
     answer = Response(data, content_type=kind)
     answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
     return answer
+
+
+def json_values(**types: type) -> dict[str, Any]:
+    """The fields of a JSON request, each of its type; a text that is missing is empty."""
+    values = request.get_json()
+    if not isinstance(values, dict):
+        abort(400)
+    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
+    if any(type(found[name]) is not kind for name, kind in types.items()):
+        abort(400)
+    return found
 
 
 def serve(

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import flask
 from flask import Flask, Response, abort, jsonify, request
@@ -20,7 +20,7 @@ from cmgen.errors import UserError
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rating.study import SCORES, Item, Study
-from cmgen.web import LOOPBACK, partial_content, refusal
+from cmgen.web import LOOPBACK, json_values, partial_content, refusal
 
 PAGE = {
     "/": "index.html",
@@ -99,7 +99,7 @@ class Page:
 
     def join(self) -> Answer:
         """A name -> a new rater; a code -> the rater whose it is."""
-        values = _json_values(name=str, code=str, password=str)
+        values = json_values(name=str, code=str, password=str)
         address = request.remote_addr or ""
         if self._throttle.refuses(address):
             return refusal("Too many tries. Wait a minute, then try again.", 429)
@@ -135,7 +135,7 @@ class Page:
     def vote(self) -> Answer:
         """Takes the score of the next picture, or another one for the picture before it."""
         rater = self._rater()
-        values = _json_values(place=int, score=int)
+        values = json_values(place=int, score=int)
         place, score = values["place"], values["score"]
         if score not in SCORES or not 0 <= place < self._total:
             return refusal("A score is 0, 1, 2 or 3.", 400)
@@ -208,14 +208,3 @@ def _explain_failure(error: UserError) -> Answer:
     # The message is for whoever runs the server; it may name the database.
     flask.current_app.logger.error("%s", error)
     return refusal("The vote could not be kept. Tell whoever runs the study.", 500)
-
-
-def _json_values(**types: type) -> dict[str, Any]:
-    """The fields of a JSON request, each of its type; a text that is missing is empty."""
-    values = request.get_json()
-    if not isinstance(values, dict):
-        abort(400)
-    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
-    if any(type(found[name]) is not kind for name, kind in types.items()):
-        abort(400)
-    return found
