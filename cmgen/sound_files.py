@@ -29,6 +29,10 @@ SENT_FORMATS = (
 _LENGTH_TOLERANCE_SECONDS = 0.5
 
 
+class UnreadableError(UserError):
+    """A file that is no sound and no video, as far as FFmpeg can tell."""
+
+
 def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
@@ -239,9 +243,9 @@ def _read_with_ffmpeg(
     return samples, rate
 
 
-def unreadable(path: Path | str, error: av.FFmpegError) -> UserError:
+def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":
     """The message for a file that FFmpeg cannot open or decode."""
-    return UserError(
+    return UnreadableError(
         f"{path}: not a readable sound or video file, or truncated ({error.strerror}); "
         "copy the file again, convert it or remove it"
     )

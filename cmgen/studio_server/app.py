@@ -4,12 +4,12 @@ Visitors name inputs and results by keys of the store, models and examples by en
 tables: no path of a request reaches the file system.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import numpy as np
 from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -24,12 +24,8 @@ from cmgen.studio_server.store import Store
 from cmgen.studio_server.work import Noise, PictureInput, SoundInput
 from cmgen.web import json_values, refusal
 
-PAGE = {
-    "/": "index.html",
-    "/studio.css": "studio.css",
-    "/studio.js": "studio.js",
-    "/icon.svg": "icon.svg",
-}
+_FILES = ("studio.css", "parts.js", "player.js", "listener.js", "studio.js", "icon.svg")
+PAGE = {"/": "index.html"} | {f"/{name}": name for name in _FILES}
 HEADERS = web.HEADERS | {"Permissions-Policy": "camera=(), geolocation=(), microphone=(self)"}
 SECONDS = (2, 5, 10)  # of sound from a picture
 RETRY_AFTER_SECONDS = 2
@@ -145,7 +141,7 @@ class Studio:
             count=len(pictures),
             size=pictures.shape[1],
             step=every / work.PICTURES_PER_SECOND,
-            probabilities=probabilities.round(3).tolist(),
+            probabilities=_rounded(probabilities),
         )
 
     def lms(self) -> Response:
@@ -189,7 +185,7 @@ class Studio:
         return jsonify(
             sound=self._keep(work.wav(samples, facts.sample_rate), "audio/wav"),
             lms=self._keep(work.draw(lms), "image/png"),
-            probabilities=[probabilities.round(3).tolist()],
+            probabilities=_rounded(probabilities),
             real=real_keys,
         )
 
@@ -276,6 +272,10 @@ def _noise(values: Mapping[str, Any]) -> Noise:
     return Noise(*seeds, values["percent"] / 100)
 
 
+def _rounded(probabilities: np.ndarray) -> list:
+    return probabilities.astype(float).round(3).tolist()
+
+
 def _explain_busy(error: Exception) -> Response:
     answer, answer.status_code = jsonify(error="The studio is busy. Try again."), 503
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -284,7 +284,5 @@ def _explain_busy(error: Exception) -> Response:
 
 def _explain_fault(error: Exception) -> tuple[Response, int]:
     """A fault of ours: one line for whoever runs the studio, one for the visitor."""
-    current_app.logger.error(
-        "%s %s: %s: %s", time.strftime("%H:%M:%S"), request.path, type(error).__name__, error
-    )
+    current_app.logger.error("%s: %s: %s", request.path, type(error).__name__, error)
     return refusal("Something went wrong in the studio; its terminal says what.", 500)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cmgen import images
 from cmgen.errors import UserError
-from cmgen.sound_files import decode_sound_bytes
+from cmgen.sound_files import UnreadableError, decode_sound_bytes
 
 VIEW_SIZE = 256  # of a picture as the page shows it
 MAX_EXTRA_BYTES = 2 * 2**30  # that one file may need
@@ -55,7 +55,13 @@ def decode(data: bytes, name: str, limits: Limits) -> Sound | Picture:
     picture = images.decode_image(data, name, sizes[-1])
     if picture is not None:
         return Picture({size: images.square(picture, size) for size in sizes})
-    return Sound(*decode_sound_bytes(data, name, limits.seconds))
+    try:
+        return Sound(*decode_sound_bytes(data, name, limits.seconds))
+    except UnreadableError as error:
+        raise UserError(
+            f"{name}: is no sound, video or picture that can be read, or it is damaged; convert it "
+            "or send another file"
+        ) from error
 
 
 class Decoders:
@@ -79,12 +85,12 @@ class Decoders:
         process = self._idle.get()
         try:
             found = process.ask(data, name, self._patience)
-        except (EOFError, OSError):
-            process.end()
-            found = f"{name}: can't be decoded, it breaks the decoder; convert it first"
         except TimeoutError:
             process.end()
             found = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
+        except (EOFError, OSError):  # the process fell
+            process.end()
+            found = f"{name}: can't be decoded, it breaks the decoder; convert it first"
         finally:
             fresh = process.asked < _FILES_OF_A_PROCESS and process.alive()
             self._idle.put(process if fresh else process.successor(self._limits))

@@ -22,6 +22,8 @@ class Gate:
         self._room = threading.BoundedSemaphore(at_once + waiting)
         self._work = threading.BoundedSemaphore(at_once)
         self._patience = patience
+        self._lock = threading.Lock()
+        self._inside, self._worked = 0, False
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -31,9 +33,23 @@ class Gate:
         try:
             if not self._work.acquire(timeout=self._patience):
                 raise Busy
+            self._count(1)
             try:
                 yield
             finally:
+                self._count(-1)
                 self._work.release()
         finally:
             self._room.release()
+
+    def rested(self) -> bool:
+        """Whether nobody works now but somebody has since this was last true."""
+        with self._lock:
+            rested = self._worked and not self._inside
+            self._worked = self._worked and not rested
+            return rested
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._inside += change
+            self._worked = True
