@@ -76,7 +76,7 @@ function fillBars(list, classes) {
 function setBars(list, probabilities) {
   const top = probabilities.indexOf(Math.max(...probabilities));
   [...list.children].forEach((row, i) => {
-    row.classList.toggle("top", i === top);
+    row.classList.toggle("best", i === top);
     row.querySelector(".fill").style.setProperty("--share", probabilities[i]);
     row.querySelector(".percent").textContent = `${Math.round(100 * probabilities[i])} %`;
   });

@@ -152,6 +152,7 @@ async function start() {
   byId("sound-examples").hidden = !sounds;
   byId("picture-examples").hidden = !pictures;
   byId("limits").textContent = `Any ${[sounds && "sound, video", pictures && "picture"].filter(Boolean).join(" or ")} file up to ${studio.megabytes} MB${sounds ? `; the first ${studio.seconds} s are used` : ""}.`;
+  byId("private").hidden = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   byId("record").hidden = !sounds || !navigator.mediaDevices || !window.MediaRecorder;
   byId("duration").replaceChildren(...studio.durations.map((s) => new Option(`${s} s`, s, s === 5, s === 5)));
   fillExamples();
