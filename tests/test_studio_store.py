@@ -26,6 +26,8 @@ def test_what_nobody_asks_for_goes_after_a_while() -> None:
     assert store.get(kept) == "kept"
     clock.now = 12
     assert (store.get(kept), store.get(left)) == ("kept", None)
+    clock.now = 30
+    assert (store.drop_old(), store.drop_old()) == (True, False)
 
 
 def test_the_longest_unused_makes_room() -> None:

@@ -76,8 +76,8 @@ def serve(
 def _sweep(store: Store, gate: Gate, stopped: threading.Event) -> None:
     """Lets what is too old go though nobody asks, and its memory back to the system."""
     while not stopped.wait(_SWEEP_SECONDS):
-        store.drop_old()
-        if gate.rested():
+        dropped = store.drop_old()
+        if gate.rested() or dropped:
             _glibc("malloc_trim", 0)
 
 

@@ -52,9 +52,12 @@ class Store:
             self._kept[key].used = self._clock()
             return self._kept[key].value
 
-    def drop_old(self) -> None:
+    def drop_old(self) -> bool:
+        """Lets go what nobody asked for in a while; whether there was such a thing."""
         with self._lock:
+            count = len(self._kept)
             self._drop_old()
+            return len(self._kept) < count
 
     def _drop_old(self) -> None:
         oldest = self._clock() - self._max_seconds
