@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import SoundConfig
+from cmgen.mel import AMIN, GRIFFIN_LIM_MOMENTUM, frame_count, hann, join_lms, mel_edges, mel_matrix
 from cmgen.sound_files import decode_sound_file
 
 __all__ = [
@@ -27,14 +28,6 @@ __all__ = [
     "stft_magnitude",
     "unscale_db",
 ]
-
-_AMIN = 1e-10  # librosa's smallest power
-_GRIFFIN_LIM_MOMENTUM = 0.99
-
-
-def frame_count(samples: int, config: SoundConfig) -> int:
-    """Number of centred STFT frames of a waveform: 1 + samples // hop_length."""
-    return 1 + samples // config.hop_length
 
 
 def lms(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
@@ -62,40 +55,6 @@ def unscale_db(scaled: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     return (scaled + 1.0) * ((config.ceiling_db - config.floor_db) / 2.0) + config.floor_db
 
 
-def join_lms(
-    windows: np.ndarray, middles: np.ndarray, frames: int, config: SoundConfig
-) -> np.ndarray:
-    """Windows of LMS that overlap in time -> the LMS of one longer sound, crossfaded in power.
-
-    Every frame mixes its nearest windows; neighbours fade into each other about halfway. The two
-    outermost frames of a window, which were computed from half silence, count only where there is
-    nothing else.
-
-    Args:
-      windows: float32 [n, n_mels, window frames] in [-1, 1].
-      middles: float64 [n], evenly increasing: the frame of the result in each window's middle.
-      frames: of the result; each must lie in a window.
-      config: the settings that made the LMS.
-
-    Returns:
-      float32 [n_mels, frames] in [-1, 1].
-    """
-    _, mels, length = windows.shape
-    usable = length - 4
-    spacing = min(float(np.diff(middles).mean()), usable - 1) if len(middles) > 1 else 1.0
-    fade = min(spacing, usable - spacing)
-    total, weights = np.zeros((mels, frames)), np.zeros(frames)
-    for window, middle in zip(windows, middles, strict=True):
-        places = round(middle - (length - 1) / 2) + np.arange(length)
-        inside = (places >= 0) & (places < frames)
-        places = places[inside]
-        far = np.abs(places - middle)
-        weight = np.clip(((spacing + fade) / 2 - far) / fade, 1e-12, 1.0)
-        total[:, places] += weight * 10.0 ** (unscale_db(window[:, inside], config) / 10.0)
-        weights[places] += weight
-    return scale_db(10.0 * np.log10(total / weights), config).numpy().astype(np.float32)
-
-
 def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
     """Waveforms [batch, samples] -> float32 dB [batch, n_mels, frames], not clipped."""
     return power_to_db(mel_power(waveform, config, for_onnx))
@@ -103,7 +62,7 @@ def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False)
 
 def power_to_db(power: tf.Tensor) -> tf.Tensor:
     """10 log10 of powers of at least 1e-10, against a power of 1; any shape."""
-    return np.float32(10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, _AMIN))
+    return np.float32(10.0 / np.log(10.0)) * tf.math.log(tf.maximum(power, AMIN))
 
 
 def mel_power(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
@@ -125,26 +84,6 @@ def mel_power(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) 
 def stft_magnitude(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """Waveforms [batch, samples] -> float32 magnitudes [batch, 1 + n_fft // 2, frames]."""
     return tf.transpose(tf.abs(_stft(waveform, config)), [0, 2, 1])
-
-
-def mel_matrix(config: SoundConfig) -> np.ndarray:
-    """Slaney's triangular filters of equal area; float32 [1 + n_fft // 2, n_mels].
-
-    The formulas are those of librosa.filters.mel (htk=False, norm="slaney"): linear below 1 kHz,
-    27 steps for each factor of 6.4 above.
-    """
-    edges = mel_edges(config)
-    bins = np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate)
-    slopes = edges[:, None] - bins[None, :]
-    widths = np.diff(edges)[:, None]
-    triangles = np.maximum(0, np.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]))
-    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).T.astype(np.float32)
-
-
-def mel_edges(config: SoundConfig) -> np.ndarray:
-    """Where the triangular filters begin, peak and end, in Hz; float64 [n_mels + 2]."""
-    limits = _hz_to_mel(np.array([config.f_min, config.f_max]))
-    return _mel_to_hz(np.linspace(limits[0], limits[1], config.n_mels + 2))
 
 
 def lms_to_waveform(
@@ -172,7 +111,7 @@ def lms_to_waveform(
     angles = tf.complex(tf.cos(phases), tf.sin(phases))
     magnitude = tf.complex(magnitude, tf.zeros_like(magnitude))
     previous = tf.zeros_like(magnitude)
-    inertia = tf.constant(_GRIFFIN_LIM_MOMENTUM / (1.0 + _GRIFFIN_LIM_MOMENTUM), tf.complex64)
+    inertia = tf.constant(GRIFFIN_LIM_MOMENTUM / (1.0 + GRIFFIN_LIM_MOMENTUM), tf.complex64)
     for _ in tf.range(iterations):
         waveform = _inverse_stft(magnitude * angles, samples, config)
         rebuilt = _stft(waveform, config)
@@ -181,11 +120,6 @@ def lms_to_waveform(
         angles = moved / tf.complex(size, tf.zeros_like(size))
         previous = rebuilt
     return _inverse_stft(magnitude * angles, samples, config)
-
-
-def _hann(config: SoundConfig) -> np.ndarray:
-    """Periodic Hann window; float64 [n_fft]."""
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(config.n_fft) / config.n_fft)
 
 
 def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
@@ -204,7 +138,7 @@ def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     padded = tf.pad(waveform, [[0, 0], [before, after]])[:, : hops * hop]
     rows = tf.reshape(padded, [-1, hops, hop])
     # Zeros after the window's end silence what the last piece takes beyond n_fft.
-    window = np.pad(_hann(config), (0, pieces * hop - n_fft)).reshape(pieces, hop)
+    window = np.pad(hann(config), (0, pieces * hop - n_fft)).reshape(pieces, hop)
     window = window.astype(waveform.dtype.as_numpy_dtype)
     parts = [rows[:, piece : piece + frames] * window[piece] for piece in range(pieces)]
     return tf.reshape(tf.concat(parts, axis=-1), [-1, pieces * hop])[:, :n_fft]
@@ -220,7 +154,7 @@ def _stft(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 def _inverse_stft(spectrum: tf.Tensor, samples: int, config: SoundConfig) -> tf.Tensor:
     """Least-squares inverse of `_stft`; complex64 [batch, frames, bins] -> [batch, samples]."""
     hop, n_fft = config.hop_length, config.n_fft
-    window = _hann(config)
+    window = hann(config)
     frames = tf.signal.irfft(spectrum, [n_fft]) * window.astype(np.float32)
     summed = tf.signal.overlap_and_add(frames, hop)
     weight = np.zeros((spectrum.shape[1] - 1) * hop + n_fft)
@@ -245,15 +179,3 @@ def _power_from_mel(scaled: tf.Tensor, config: SoundConfig, rounds: int = 50) ->
     for _ in tf.range(rounds):
         power *= target / (tf.matmul(power, gram) + 1e-20)
     return power
-
-
-def _hz_to_mel(hz: np.ndarray) -> np.ndarray:
-    linear = hz * 3.0 / 200.0
-    above = 15.0 + np.log(np.maximum(hz, 1e-3) / 1000.0) * (27.0 / np.log(6.4))
-    return np.where(hz >= 1000.0, above, linear)
-
-
-def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    linear = mel * 200.0 / 3.0
-    above = 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0))
-    return np.where(mel >= 15.0, above, linear)

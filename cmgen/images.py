@@ -11,6 +11,9 @@ from cmgen.errors import UserError
 from cmgen.files import write_bytes
 
 JPEG_QUALITY = 95
+# What a stranger may send: Pillow's other readers are little used, and one starts a program.
+SENT_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_PIXELS = 64_000_000
 # Nine colours of the map "magma" (van der Walt and Smith, 2015), evenly spaced.
 _MAGMA = np.array(
     [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122),
@@ -97,14 +100,44 @@ def read_image(path: Path, at_least: int | None = None) -> np.ndarray:
         raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
     try:
         with Image.open(path) as picture:
-            if at_least:
-                # Twice the size, so that the final averaging still does the shrinking.
-                picture.draft("RGB", (2 * at_least, 2 * at_least))
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            return _pixels(picture, at_least)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(
             f"{path}: not a readable picture ({error}); replace or remove the file"
         ) from error
+
+
+def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndarray | None:
+    """A picture file that somebody sent -> uint8 [H, W, 3], upright; None if it is no picture.
+
+    Args:
+      data: the file's content, in one of SENT_FORMATS.
+      name: of the file, for messages.
+      at_least: as for `read_image`.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data), formats=SENT_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{name}: has too many pixels ({error}); send a smaller picture") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return None
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise UserError(
+            f"{name}: has {width} x {height} pixels; send a picture of at most "
+            f"{MAX_PIXELS // 1_000_000} million"
+        )
+    try:
+        return _pixels(picture, at_least)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{name}: not a readable picture ({error}); send another file") from error
+
+
+def _pixels(picture: Image.Image, at_least: int | None) -> np.ndarray:
+    if at_least:
+        # Twice the size, so that the final averaging still does the shrinking.
+        picture.draft("RGB", (2 * at_least, 2 * at_least))
+    return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
 def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 255) -> np.ndarray:

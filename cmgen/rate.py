@@ -17,7 +17,6 @@ from cmgen import cli
 from cmgen.errors import UserError
 
 PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 COLLECT = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the study.", flag_values=COLLECT)
@@ -119,14 +118,15 @@ def serve() -> None:
       python -m cmgen.rate serve --study=study --host=0.0.0.0 --password_file=password.txt
     """
     password = _password(SERVE.password_file)
-    if SERVE.host not in LOOPBACK and not password:
+    with cli.extra("rating"):
+        from cmgen import web
+        from cmgen.rating import server, store, study
+
+    if SERVE.host not in web.LOOPBACK and not password:
         raise UserError(
             f"--host={SERVE.host}: others could reach the page; give a --password_file, or set "
             f"${PASSWORD_VARIABLE}"
         )
-    with cli.extra("rating"):
-        from cmgen.rating import server, store, study
-
     served = study.read_study(Path(SERVE.study))
     with store.Store(_database(SERVE), served.id) as votes:
         server.serve(served, votes, SERVE.host, SERVE.port, password, SERVE.per_rater)

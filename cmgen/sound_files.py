@@ -1,5 +1,7 @@
 """Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
 
+import io
+import math
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +18,19 @@ SAMPLE_RATE = 44100
 SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
 MIN_SECONDS = 0.5  # one window
 
+# FFmpeg's names of what a stranger may send: no playlists and the like, which name other files that
+# FFmpeg would then open.
+SENT_FORMATS = (
+    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg"),
+    *("wav", "w64", "aiff", "flac", "mp3", "aac", "ac3", "amr", "caf", "au", "wv", "ape", "tta"),
+)
+
 # A file may end this much before the length that its header promises (encoders pad, players cut).
 _LENGTH_TOLERANCE_SECONDS = 0.5
+
+
+class UnreadableError(UserError):
+    """A file that is no sound and no video, as far as FFmpeg can tell."""
 
 
 def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
@@ -36,10 +49,36 @@ def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.nd
     path = Path(path)
     check_file(path)
     try:
-        samples, rate = _read_with_soundfile(path)
+        samples, rate = _read_with_soundfile(path, str(path))
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(path)
+        samples, rate = _read_with_ffmpeg(path, str(path))
     return finish_sound(path, samples, rate, sample_rate)
+
+
+def decode_sound_bytes(
+    data: bytes, name: str, max_seconds: float, sample_rate: int = SAMPLE_RATE
+) -> tuple[np.ndarray, bool]:
+    """Decodes at most the beginning of a file that somebody sent; no file is touched.
+
+    Args:
+      data: the file's content: sound, or video with sound.
+      name: of the file, for messages.
+      max_seconds: decoding stops there, however long the file is or says that it is.
+      sample_rate: of the result, in Hz.
+
+    Returns:
+      sound: float32 [n], as `decode_sound_file` gives it.
+      cut: whether the file goes on after that.
+    """
+    if not data:
+        raise UserError(f"{name}: is empty (0 bytes); send another file")
+    try:
+        samples, rate = _read_with_soundfile(name, io.BytesIO(data), max_seconds)
+    except soundfile.LibsndfileError:
+        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), max_seconds)
+    most = round(max_seconds * rate)
+    cut = len(samples) > most
+    return finish_sound(name, samples[:most], rate, sample_rate), cut
 
 
 def write_sound(path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
@@ -89,7 +128,7 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
 
 
-def finish_sound(path: Path, samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+def finish_sound(path: Path | str, samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """Mixes [n, channels] at `rate` to mono, resamples, and checks it; float32 [m]."""
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: its sound holds NaN or infinite samples; write the file again")
@@ -134,7 +173,7 @@ def stream_seconds(stream: av.stream.Stream) -> float | None:
     return float(stream.duration * stream.time_base)
 
 
-def check_length(path: Path, seconds: float, promised: float | None) -> None:
+def check_length(path: Path | str, seconds: float, promised: float | None) -> None:
     """Raises a UserError if clearly less was decoded than the file's header promises."""
     if promised and seconds < promised - max(_LENGTH_TOLERANCE_SECONDS, 0.05 * promised):
         raise UserError(
@@ -143,51 +182,70 @@ def check_length(path: Path, seconds: float, promised: float | None) -> None:
         )
 
 
-def _read_with_soundfile(path: Path) -> tuple[np.ndarray, int]:
-    """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError."""
-    information = soundfile.info(str(path), verbose=True)
+def _read_with_soundfile(
+    name: Path | str, source: str | io.BytesIO, max_seconds: float = math.inf
+) -> tuple[np.ndarray, int]:
+    """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError.
+
+    One sample more than `max_seconds` is read at most, which tells that there are more.
+    """
+    information = soundfile.info(source, verbose=True)
     cut = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
     # Programs that write to a pipe leave a huge or zero length in the header: not a damage.
     if cut and int(cut[2]) < int(cut[1]) < 2**31 - 1024:
         raise UserError(
-            f"{path}: is truncated ({cut[2]} of {cut[1]} bytes of sound); "
+            f"{name}: is truncated ({cut[2]} of {cut[1]} bytes of sound); "
             "copy the file again or remove it"
         )
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    rate = information.samplerate
+    limit = -1 if math.isinf(max_seconds) else round(max_seconds * rate) + 1
     try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(source, limit, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UserError(
-            f"{path}: cannot be decoded ({error.error_string}); copy the file again or remove it"
+            f"{name}: cannot be decoded ({error.error_string}); copy the file again or remove it"
         ) from error
-    check_length(path, len(samples) / rate, information.frames / rate)
+    if len(samples) != limit:
+        check_length(name, len(samples) / rate, information.frames / rate)
     return samples, rate
 
 
-def _read_with_ffmpeg(path: Path) -> tuple[np.ndarray, int]:
-    """(float32 [n, channels], rate) of the first sound stream of any container."""
+def _read_with_ffmpeg(
+    name: Path | str, source: str | io.BytesIO, max_seconds: float = math.inf
+) -> tuple[np.ndarray, int]:
+    """(float32 [n, channels], rate) of the first sound stream; little more than `max_seconds`."""
+    options = {} if isinstance(source, str) else {"format_whitelist": ",".join(SENT_FORMATS)}
     try:
-        with av.open(str(path)) as container:
+        with av.open(source, options=options) as container:
             if not container.streams.audio:
-                raise UserError(f"{path}: has no sound; give a file with a sound track")
+                raise UserError(f"{name}: has no sound; give a file with a sound track")
             stream = container.streams.audio[0]
-            frames = list(container.decode(stream))
+            frames, seconds = [], 0.0
+            for frame in container.decode(stream):
+                frames.append(frame)
+                seconds += frame.samples / frame.sample_rate
+                if seconds > max_seconds:
+                    break
             promised = stream_seconds(stream)
             if promised is None and len(container.streams) == 1 and container.duration:
                 promised = container.duration / av.time_base
     except av.FFmpegError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(name, error) from error
     if not frames:
         raise UserError(
-            f"{path}: its sound track is empty, or the file is truncated; copy it again or remove it"
+            f"{name}: its sound track is empty, or the file is truncated; copy it again or remove it"
         )
     samples, rate = audio_frames_to_array(frames, 0.0)
-    check_length(path, len(samples) / rate, promised)
+    if seconds <= max_seconds:
+        check_length(name, len(samples) / rate, promised)
     return samples, rate
 
 
-def unreadable(path: Path, error: av.FFmpegError) -> UserError:
+def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":
     """The message for a file that FFmpeg cannot open or decode."""
-    return UserError(
+    return UnreadableError(
         f"{path}: not a readable sound or video file, or truncated ({error.strerror}); "
         "copy the file again, convert it or remove it"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, video
+from cmgen import images, mel, video
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.sound_files import SOUNDS, write_sound
@@ -96,15 +96,28 @@ def lms_of_photo(
     model: SoundModel, photo: Path, seed: int, seconds: float
 ) -> tuple[NDArray[np.float32], int]:
     """The joined LMS float32 [n_mels, frames] of a photo, and how many samples it stands for."""
-    samples = round(seconds * model.sound.sample_rate)
-    frames = _frames(samples, model.sound)
-    length = model.sound.frames
-    count = 1 + max(0, -(-(frames - length) // PHOTO_HOP_FRAMES))
-    middles = (length - 1) / 2 + PHOTO_HOP_FRAMES * np.arange(count)
     pixels = images.square(images.read_image(photo, model.image_size), model.image_size)
-    noise = np.random.default_rng(seed).standard_normal((count, model.noise_size))
-    windows = _generate(model, np.repeat(pixels[None], count, axis=0), noise)
-    return _join(windows, middles, frames, model.sound), samples
+
+    def generate(noise: NDArray[np.float64]) -> NDArray[np.float32]:
+        return _generate(model, np.repeat(pixels[None], len(noise), axis=0), noise)
+
+    return lms_of_one(generate, model.sound, model.noise_size, seed, seconds)
+
+
+def lms_of_one(
+    generate: Callable[[NDArray[np.float64]], NDArray[np.float32]],
+    config: SoundConfig,
+    noise_size: int,
+    seed: int,
+    seconds: float,
+) -> tuple[NDArray[np.float32], int]:
+    """The same for one picture that `generate` knows already: noise [n, noise_size] -> n LMS."""
+    samples = round(seconds * config.sample_rate)
+    frames = _frames(samples, config)
+    count = 1 + max(0, -(-(frames - config.frames) // PHOTO_HOP_FRAMES))
+    middles = (config.frames - 1) / 2 + PHOTO_HOP_FRAMES * np.arange(count)
+    noise = np.random.default_rng(seed).standard_normal((count, noise_size))
+    return mel.join_lms(generate(noise), middles, frames, config), samples
 
 
 def lms_of_video(model: SoundModel, source: Path, seed: int) -> tuple[NDArray[np.float32], int]:
@@ -125,7 +138,7 @@ def lms_of_video(model: SoundModel, source: Path, seed: int) -> tuple[NDArray[np
         model, np.stack(pictures)[which], np.repeat(noise[None], len(times), axis=0)
     )
     middles = times * model.sound.sample_rate / model.sound.hop_length
-    return _join(windows, middles, _frames(samples, model.sound), model.sound), samples
+    return mel.join_lms(windows, middles, _frames(samples, model.sound), model.sound), samples
 
 
 def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDArray[np.float32]:
@@ -139,12 +152,7 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
     Returns:
       float32 [samples] in [-1, 1], faded in and out within 10 ms.
     """
-    import tensorflow as tf
-
-    from cmgen import audio
-
-    invert = tf.function(audio.lms_to_waveform)
-    sound = invert(tf.constant(lms[None]), config, GRIFFIN_LIM_ROUNDS)[0].numpy()[:samples]
+    sound = mel.sound_of_lms(lms, config, GRIFFIN_LIM_ROUNDS)[:samples]
     fade = np.linspace(0.0, 1.0, round(_FADE_SECONDS * config.sample_rate), dtype=np.float32)
     fade = fade[: samples // 2]
     sound[: len(fade)] *= fade
@@ -168,11 +176,3 @@ def _generate(
         condition = images.scale(pixels[some].astype(np.float32))
         made.append(model.generate(condition, noise[some].astype(np.float32)))
     return np.concatenate(made)
-
-
-def _join(
-    windows: NDArray[np.float32], middles: NDArray[np.float64], frames: int, config: SoundConfig
-) -> NDArray[np.float32]:
-    from cmgen import audio
-
-    return audio.join_lms(windows, middles, frames, config)

@@ -1,16 +1,22 @@
 """Fixtures that several test files share."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cmgen import cli
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 RunMain = Callable[..., "subprocess.CompletedProcess[str]"]
 
 cli.quiet_tensorflow()
@@ -47,3 +53,28 @@ def run_main(tmp_path: Path) -> RunMain:
         )
 
     return run
+
+
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser of Playwright, with a microphone that beeps."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium is installed; on Debian: apt-get install chromium")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason='needs playwright: pip install -e ".[dev]"'
+    )
+    arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    # Chromium refuses to run as root with its sandbox, which is how containers run.
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()

@@ -8,7 +8,8 @@ from conftest import ROOT, RunMain
 from cmgen import cli
 from cmgen.errors import FAILED_WORK, UserError
 
-MAINS = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "tools/export.py"]
+MAINS = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
+MAINS += ["tools/export.py"]
 WITH_COMMANDS = {"cmgen.rate": ("collect", "serve", "report")}
 
 

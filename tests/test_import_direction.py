@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 BASE = {"config", "errors", "files"}
-SIGNALS = BASE | {"sound_files", "audio", "images"}
+SIGNALS = BASE | {"sound_files", "mel", "audio", "images"}
 # What each room may import from cmgen; a name covers the modules inside it (data = data.*).
 MAY_IMPORT = {
     "errors": set(),
@@ -32,21 +32,31 @@ MAY_IMPORT = {
     | {"metrics", "evaluation", "charts", "measures", "pose"},
     "pose": SIGNALS | {"augment", "classifier", "data", "networks"},
     "sound_files": BASE,
-    "audio": BASE | {"sound_files"},
+    "mel": BASE,
+    "audio": BASE | {"sound_files", "mel"},
     "representations": BASE | {"sound_files", "audio"},
     "images": BASE,
     "video": SIGNALS,
     "data": SIGNALS | {"video", "data"},
     "serving": SIGNALS | {"networks", "layers"},
     "onnx_export": SIGNALS | {"networks", "layers"},
+    "exported": BASE,
+    "web": {"errors"},
+    # What exported models do on a page; knows no TensorFlow and no run.
+    "studio_server": SIGNALS - {"audio"}
+    | {"exported", "web", "video", "generation", "sound_generation", "studio_server"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
-MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
+MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION
+STUDIO = {"exported", "web", "mel", "generation", "sound_generation"} | {
+    f"studio_server.{name}"
+    for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
+}
+NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION | STUDIO
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
@@ -107,7 +117,9 @@ def test_formulas_of_the_measures_know_no_network(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(RATING))
 def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
     extra = {
-        m for m in ours(MODULES[module]) if room(m) not in {"errors", "files", "images", "rating"}
+        m
+        for m in ours(MODULES[module])
+        if room(m) not in {"errors", "files", "images", "web", "rating"}
     }
     assert extra == set() and "rating.collect" not in ours(MODULES[module])
 
@@ -115,6 +127,13 @@ def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
 def test_nothing_but_its_main_imports_the_rating_page() -> None:
     users = {m for m, path in MODULES.items() if any(room(n) == "rating" for n in ours(path))}
     assert {m for m in users if room(m) != "rating"} == {"rate"}
+
+
+def test_nothing_but_its_main_imports_the_studio() -> None:
+    users = {
+        m for m, path in MODULES.items() if any(room(n) == "studio_server" for n in ours(path))
+    }
+    assert {m for m in users if room(m) != "studio_server"} == {"studio"}
 
 
 def test_nothing_imports_a_main() -> None:

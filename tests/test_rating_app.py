@@ -9,10 +9,11 @@ from tiny_study import SOURCES, write_study
 from werkzeug.test import TestResponse
 
 from cmgen.rating import study as study_lib
-from cmgen.rating.app import HEADERS, PAGE, Access, Throttle, create_app
+from cmgen.rating.app import PAGE, Access, Throttle, create_app
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import Store
 from cmgen.rating.study import Study
+from cmgen.web import HEADERS
 
 TOTAL = 6 * len(SOURCES)
 

@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,21 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, free_port
 from tiny_study import SOURCES, write_study
 
 pytestmark = pytest.mark.slow
 
 TOTAL = 6 * len(SOURCES)
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:
@@ -67,21 +56,6 @@ def server(study: Path) -> Iterator[Server]:
     running = Server(study, free_port())
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not CHROMIUM:
-        pytest.skip("no Chromium is installed; on Debian: apt-get install chromium")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason='needs playwright: pip install -e ".[dev]"'
-    )
-    # Chromium refuses to run as root with its sandbox, which is how containers run.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 class Visitor:

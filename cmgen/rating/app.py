@@ -10,42 +10,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from importlib import resources
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import TypeAlias
 
 import flask
 from flask import Flask, Response, abort, jsonify, request
-from werkzeug.exceptions import HTTPException
 
+from cmgen import web
 from cmgen.errors import UserError
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rating.study import SCORES, Item, Study
+from cmgen.web import LOOPBACK, json_values, partial_content, refusal
 
-# Fixed names, read once: no path of a request reaches the file system.
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/rate.css": ("rate.css", "text/css; charset=utf-8"),
-    "/rate.js": ("rate.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # A rater who leaves a shared computer leaves no pictures behind, and places are not addresses
-    # of the same picture for two raters.
-    "Cache-Control": "no-store",
+    "/": "index.html",
+    "/rate.css": "rate.css",
+    "/rate.js": "rate.js",
+    "/icon.svg": "icon.svg",
 }
 MAX_REQUEST_BYTES = 4096
 MAX_NAME = 60
@@ -60,13 +41,12 @@ class Access:
 
     Attributes:
       password: asked for before anyone can join; "" asks for none.
-      hosts: names under which a browser may call the page, or None for any. On loopback this
-        keeps other sites from reaching it through a name of theirs that points here.
+      hosts: names under which a browser may call the page, or None for any.
       tries_per_minute: wrong passwords and codes from one address, so that none can be guessed.
     """
 
     password: str = ""
-    hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "::1")
+    hosts: tuple[str, ...] | None = LOOPBACK
     tries_per_minute: int = 30
 
 
@@ -119,28 +99,28 @@ class Page:
 
     def join(self) -> Answer:
         """A name -> a new rater; a code -> the rater whose it is."""
-        values = _json_values(name=str, code=str, password=str)
+        values = json_values(name=str, code=str, password=str)
         address = request.remote_addr or ""
         if self._throttle.refuses(address):
-            return _refusal("Too many tries. Wait a minute, then try again.", 429)
+            return refusal("Too many tries. Wait a minute, then try again.", 429)
         given, wanted = values["password"].strip().encode(), self._access.password.encode()
         if wanted and not hmac.compare_digest(given, wanted):
             self._throttle.count(address)
-            return _refusal("The password of the study is wrong.", 403)
+            return refusal("The password of the study is wrong.", 403)
         code = values["code"].strip()
         if code:
             found = self._store.rater(code)
             if found is None:
                 self._throttle.count(address)
-                return _refusal("Nobody has this code. Check each letter.", 403)
+                return refusal("Nobody has this code. Check each letter.", 403)
             return self._welcome(found, code)
         name = " ".join(values["name"].split())
         if not name or len(name) > MAX_NAME or not name.isprintable():
-            return _refusal(f"Give a name of 1 to {MAX_NAME} letters.", 400)
+            return refusal(f"Give a name of 1 to {MAX_NAME} letters.", 400)
         try:
             return self._welcome(*self._store.add_rater(name))
         except NameTaken:
-            return _refusal("This name is taken. Give your code, or another name.", 409)
+            return refusal("This name is taken. Give your code, or another name.", 409)
 
     def leave(self) -> Answer:
         """Forgets who uses this browser; their votes stay."""
@@ -155,14 +135,14 @@ class Page:
     def vote(self) -> Answer:
         """Takes the score of the next picture, or another one for the picture before it."""
         rater = self._rater()
-        values = _json_values(place=int, score=int)
+        values = json_values(place=int, score=int)
         place, score = values["place"], values["score"]
         if score not in SCORES or not 0 <= place < self._total:
-            return _refusal("A score is 0, 1, 2 or 3.", 400)
+            return refusal("A score is 0, 1, 2 or 3.", 400)
         try:
             self._store.vote(rater, place, self._item(rater, place).picture, score)
         except OutOfTurn:
-            return _refusal("This picture is not the one to judge now.", 409)
+            return refusal("This picture is not the one to judge now.", 409)
         return self._state(rater, request.cookies[self.cookie])
 
     def picture(self, place: int) -> Answer:
@@ -171,10 +151,7 @@ class Page:
     def sound(self, place: int) -> Answer:
         window = self._study.manifest.windows[self._shown(place).window]
         data = self._study.sounds[window.sound]
-        answer = Response(data, content_type="audio/wav")
-        # Safari plays only what it can ask for in parts.
-        answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
-        return answer
+        return partial_content(data, "audio/wav")
 
     def _shown(self, place: int) -> Item:
         """The item at a place that the rater may see: the last, the present or the next one."""
@@ -214,12 +191,7 @@ class Page:
 
 def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -> Flask:
     """The page as a WSGI application."""
-    app = Flask(__name__, static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES)
-    folder = resources.files("cmgen.rating") / "page"
-    for path, (name, kind) in PAGE.items():
-        answer = _fixed((folder / name).read_bytes(), kind)
-        app.add_url_rule(path, name, answer)
+    app = web.create_app("cmgen.rating", PAGE, access.hosts, MAX_REQUEST_BYTES)
     page = Page(study, store, access, per_rater)
     app.add_url_rule("/api/study", "study", page.study)
     app.add_url_rule("/api/join", "join", page.join, methods=["POST"])
@@ -228,62 +200,11 @@ def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -
     app.add_url_rule("/api/vote", "vote", page.vote, methods=["POST"])
     app.add_url_rule("/api/picture/<int:place>", "picture", page.picture)
     app.add_url_rule("/api/sound/<int:place>", "sound", page.sound)
-    app.before_request(partial(_refuse_strangers, access.hosts))
-    app.after_request(_add_headers)
-    app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(UserError, _explain_failure)
     return app
-
-
-def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
-    return lambda: Response(data, content_type=kind)
-
-
-def _refuse_strangers(hosts: tuple[str, ...] | None) -> Answer | None:
-    """Only this page's own scripts may post, and only under its own names may it be called."""
-    # Flask's TRUSTED_HOSTS would do, but knows no IPv6 addresses.
-    if hosts and _host_name(request.headers.get("Host", "")) not in hosts:
-        return _refusal("Call this page as localhost.", 400)
-    # Browsers say where a request comes from.
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if request.method == "POST" and site not in ("same-origin", "none"):
-        return _refusal("Requests from other sites are refused.", 403)
-    return None
-
-
-def _host_name(host: str) -> str | None:
-    """The name without the port: "[::1]:80" -> "::1"."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
-
-def _add_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    return response
-
-
-def _explain(error: HTTPException) -> Answer:
-    return _refusal(error.description or error.name, error.code or 500)
 
 
 def _explain_failure(error: UserError) -> Answer:
     # The message is for whoever runs the server; it may name the database.
     flask.current_app.logger.error("%s", error)
-    return _refusal("The vote could not be kept. Tell whoever runs the study.", 500)
-
-
-def _refusal(message: str, status: int) -> Answer:
-    return jsonify(error=message), status
-
-
-def _json_values(**types: type) -> dict[str, Any]:
-    """The fields of a JSON request, each of its type; a text that is missing is empty."""
-    values = request.get_json()
-    if not isinstance(values, dict):
-        abort(400)
-    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
-    if any(type(found[name]) is not kind for name, kind in types.items()):
-        abort(400)
-    return found
+    return refusal("The vote could not be kept. Tell whoever runs the study.", 500)

@@ -1,0 +1,103 @@
+"""Opens a page on which exported models can be tried out: drop, record or pick a sound and see who
+plays it; drop or pick a picture and hear what it sounds like. It is for a browser on this computer.
+
+Examples:
+  python -m cmgen.studio --exports=exports
+  python -m cmgen.studio --exports=exports/s2i --port=8080 --open_browser
+"""
+
+import sys
+import webbrowser
+from pathlib import Path
+
+from absl import flags
+
+from cmgen import cli
+from cmgen.errors import UserError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "exports",
+    "exports",
+    "Folder of models that tools/export.py wrote, or that of one model.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "port", 8766, "Port to listen on.", lower_bound=1, upper_bound=65535, flag_values=FLAGS
+)
+flags.DEFINE_bool(
+    "allow_remote",
+    False,
+    "Take a --host beyond loopback: anyone who can reach it may then use the page, for it has no "
+    "password.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_bool("open_browser", False, "Open the page in your browser.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "max_megabytes",
+    25.0,
+    "Size of a file that is taken.",
+    lower_bound=0.1,
+    upper_bound=1000.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "max_seconds",
+    60.0,
+    "Length of sound that is taken; of a longer one its beginning is used, and the page says so.",
+    lower_bound=1.0,
+    upper_bound=600.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "keep_megabytes",
+    200.0,
+    "Memory for what visitors sent and what was made; the longest unused goes first.",
+    lower_bound=1.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "keep_minutes",
+    60.0,
+    "Time after which it goes in any case.",
+    lower_bound=0.01,
+    flag_values=FLAGS,
+)
+GROUPS = {
+    "What": ("exports",),
+    "Where": ("host", "port", "allow_remote", "open_browser"),
+    "Limits": ("max_megabytes", "max_seconds", "keep_megabytes", "keep_minutes"),
+}
+
+
+def main() -> None:
+    with cli.extra("studio"):
+        from cmgen import exported, web
+        from cmgen.studio_server import app, server
+
+    if FLAGS.host not in web.LOOPBACK:
+        if not FLAGS.allow_remote:
+            raise UserError(
+                f"--host={FLAGS.host}: others could reach the page, which has no password; leave it "
+                "out, or give --allow_remote too"
+            )
+        print(f"--host={FLAGS.host}: anyone who can reach it may use the page.", file=sys.stderr)
+    models, problems = exported.find_models(Path(FLAGS.exports))
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    settings = server.Settings(
+        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds),
+        FLAGS.keep_megabytes,
+        FLAGS.keep_minutes,
+    )
+    ready = webbrowser.open if FLAGS.open_browser else lambda url: None
+    server.serve(models, FLAGS.host, FLAGS.port, settings, ready)
+
+
+def console() -> None:
+    cli.run(main, GROUPS, FLAGS)
+
+
+if __name__ == "__main__":
+    console()

@@ -1,0 +1,288 @@
+"""The studio's page: fixed files, and an API that takes what visitors send and serves what is made.
+
+Visitors name inputs and results by keys of the store, models and examples by entries of fixed
+tables: no path of a request reaches the file system.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, abort, current_app, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from cmgen import images, web
+from cmgen.errors import UserError
+from cmgen.exported import Exported
+from cmgen.studio_server import work
+from cmgen.studio_server.decoder import VIEW_SIZE, Decoders, Picture
+from cmgen.studio_server.examples import Examples
+from cmgen.studio_server.gate import Busy, Gate
+from cmgen.studio_server.store import Store
+from cmgen.studio_server.work import Noise, PictureInput, SoundInput
+from cmgen.web import json_values, refusal
+
+_FILES = ("studio.css", "parts.js", "player.js", "listener.js", "studio.js", "icon.svg")
+PAGE = {"/": "index.html"} | {f"/{name}": name for name in _FILES}
+HEADERS = web.HEADERS | {"Permissions-Policy": "camera=(), geolocation=(), microphone=(self)"}
+SECONDS = (2, 5, 10)  # of sound from a picture
+RETRY_AFTER_SECONDS = 2
+MAX_SEED = 2**31 - 1
+MAX_NAME = 80
+GONE = "This is not kept any more. Send the file again."
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`megabytes` of a file and `seconds` of its sound that are taken."""
+
+    megabytes: float
+    seconds: float
+
+    @property
+    def bytes(self) -> int:
+        return int(self.megabytes * 2**20)
+
+
+@dataclass(frozen=True)
+class _Made:
+    data: bytes
+    kind: str
+
+
+class Studio:
+    """The answers of the page.
+
+    Args:
+      models: name -> exported model.
+      examples: of the demo corpus.
+      decoders: of what is sent.
+      store: keeps inputs and results.
+      gate: bounds the work.
+      limits: of what is sent.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Exported],
+        examples: Examples,
+        decoders: Decoders,
+        store: Store,
+        gate: Gate,
+        limits: Limits,
+    ):
+        self._models, self._examples, self._decoders = models, examples, decoders
+        self._store, self._gate, self._limits = store, gate, limits
+
+    def studio(self) -> Response:
+        """What the page has to know before anything else."""
+        models = [
+            {
+                "name": name,
+                "task": model.facts.task,
+                "classes": [title.replace("_", " ") for title in model.facts.classes],
+                "about": f"step {model.facts.step} on {model.facts.data}",
+            }
+            for name, model in self._models.items()
+        ]
+        return jsonify(
+            models=models,
+            examples=self._examples.titles,
+            megabytes=self._limits.megabytes,
+            max_bytes=self._limits.bytes,
+            seconds=self._limits.seconds,
+            durations=SECONDS,
+        )
+
+    def upload(self) -> Response:
+        """A file as the request's body -> an input; its content says whether sound or picture."""
+        sent = request.args.get("name", "")
+        name = "".join(c for c in sent if c.isprintable())[:MAX_NAME] or "The file"
+        found = self._decoders.decode(request.get_data(cache=False), name)
+        if isinstance(found, Picture):
+            return self._new_picture(PictureInput(found.pixels))
+        notice = ""
+        if found.cut:
+            notice = f"Only the first {self._limits.seconds:g} s are used."
+        return self._new_sound(SoundInput(found.samples), notice)
+
+    def example(self) -> Response:
+        """A number of the examples' table -> an input."""
+        values = json_values(kind=str, number=int)
+        number = values["number"]
+        if not 0 <= number < len(self._examples) or values["kind"] not in ("sound", "picture"):
+            abort(404)
+        if values["kind"] == "sound":
+            return self._new_sound(SoundInput(self._examples.sound(number)))
+        real = self._examples.picture(number)
+        sizes = {VIEW_SIZE, *(model.facts.image_size for model in self._models.values())}
+        pixels = {size: images.square(real.pixels, size) for size in sizes}
+        return self._new_picture(PictureInput(pixels, real.sound, real.time))
+
+    def thumbnail(self, number: int) -> Response:
+        if number >= len(self._examples):
+            abort(404)
+        return Response(self._examples.thumbnail(number), content_type="image/png")
+
+    def pictures(self) -> Response:
+        """Pictures of each `every`th window of a sound, by one model for one noise."""
+        values = json_values(input=str, model=str, seed=int, towards=int, percent=int, every=int)
+        name, model = self._model(values["model"], "s2i")
+        sound = self._input(values["input"], SoundInput)
+        every = values["every"]
+        if not 1 <= every <= 10:
+            abort(400)
+        pictures, probabilities = work.perform(name, model, sound, _noise(values), every)
+        return jsonify(
+            sheet=self._keep(work.sheet(pictures), "image/png"),
+            columns=min(len(pictures), work.SHEET_COLUMNS),
+            count=len(pictures),
+            size=pictures.shape[1],
+            step=every / work.PICTURES_PER_SECOND,
+            probabilities=_rounded(probabilities),
+        )
+
+    def lms(self) -> Response:
+        """A sound's spectrogram, as a model sees it."""
+        values = json_values(input=str, model=str)
+        _, model = self._model(values["model"], "s2i")
+        sound = self._input(values["input"], SoundInput)
+        made = work.lms_png(sound.samples, model.facts.sound)
+        return jsonify(lms=self._keep(made, "image/png"))
+
+    def video(self) -> Response:
+        """The pictures of one or two models as an MP4 file with the sound."""
+        values = json_values(input=str, models=list, seed=int, towards=int, percent=int)
+        if not 1 <= len(values["models"]) <= 2:
+            abort(400)
+        sound = self._input(values["input"], SoundInput)
+        noise = _noise(values)
+        made = [
+            work.perform(*self._model(name, "s2i"), sound, noise, every=1)[0]
+            for name in values["models"]
+        ]
+        return jsonify(video=self._keep(work.film(made, sound.samples), "video/mp4"))
+
+    def sound(self) -> Response:
+        """What a model hears in a picture; beside it what really sounded, if that is known."""
+        values = json_values(input=str, model=str, seed=int, seconds=int)
+        _, model = self._model(values["model"], "i2s")
+        picture = self._input(values["input"], PictureInput)
+        seconds = values["seconds"]
+        if seconds not in SECONDS or not 0 <= values["seed"] <= MAX_SEED:
+            abort(400)
+        facts = model.facts
+        lms, samples, probabilities = work.imagine_sound(model, picture, values["seed"], seconds)
+        real = work.real_part(picture, seconds)
+        real_keys = None
+        if real is not None:
+            real_keys = {
+                "sound": self._keep(work.wav(real, work.SAMPLE_RATE), "audio/wav"),
+                "lms": self._keep(work.lms_png(real, facts.sound), "image/png"),
+            }
+        return jsonify(
+            sound=self._keep(work.wav(samples, facts.sample_rate), "audio/wav"),
+            lms=self._keep(work.draw(lms), "image/png"),
+            probabilities=_rounded(probabilities),
+            real=real_keys,
+        )
+
+    def made(self, key: str) -> Response:
+        found = self._store.get(key)
+        if not isinstance(found, _Made):
+            abort(404, GONE)
+        return web.partial_content(found.data, found.kind)
+
+    def gated(self, answer: Callable[[], Response]) -> Callable[[], Response]:
+        """Lets an answer work when the gate does."""
+
+        @wraps(answer)
+        def entered() -> Response:
+            with self._gate.entered():
+                return answer()
+
+        return entered
+
+    def _new_sound(self, sound: SoundInput, notice: str = "") -> Response:
+        size = sound.samples.nbytes * 5 // 4  # with what will be heard in it
+        return jsonify(
+            kind="sound",
+            id=self._store.put(sound, size),
+            seconds=sound.seconds,
+            notice=notice,
+            sound=self._keep(work.wav(sound.samples, work.SAMPLE_RATE), "audio/wav"),
+        )
+
+    def _new_picture(self, picture: PictureInput) -> Response:
+        size = sum(pixels.nbytes for pixels in picture.pixels.values())
+        size += 0 if picture.real_sound is None else picture.real_sound.nbytes
+        view = images.encode_png(picture.pixels[VIEW_SIZE])
+        return jsonify(
+            kind="picture",
+            id=self._store.put(picture, size),
+            notice="",
+            picture=self._keep(view, "image/png"),
+        )
+
+    def _keep(self, data: bytes, kind: str) -> str:
+        return f"/made/{self._store.put(_Made(data, kind), len(data))}"
+
+    def _model(self, name: Any, task: str) -> tuple[str, Exported]:
+        model = self._models.get(name) if isinstance(name, str) else None
+        if model is None or model.facts.task != task:
+            abort(404, "There is no such model here.")
+        return name, model
+
+    def _input(self, key: str, kind: type) -> Any:
+        found = self._store.get(key)
+        if not isinstance(found, kind):
+            abort(404, GONE)
+        return found
+
+
+def create_app(studio: Studio, hosts: tuple[str, ...] | None, limits: Limits) -> Flask:
+    """The page as a WSGI application.
+
+    Args:
+      studio: its answers.
+      hosts: names under which a browser may call it, None for any.
+      limits: of what is sent.
+    """
+    app = web.create_app("cmgen.studio_server", PAGE, hosts, limits.bytes, HEADERS)
+    app.add_url_rule("/api/studio", "studio", studio.studio)
+    app.add_url_rule("/made/<key>", "made", studio.made)
+    app.add_url_rule("/example/<int:number>.png", "thumbnail", studio.thumbnail)
+    for name in ("upload", "example", "pictures", "lms", "video", "sound"):
+        answer = studio.gated(getattr(studio, name))
+        app.add_url_rule(f"/api/{name}", name, answer, methods=["POST"])
+    app.register_error_handler(UserError, lambda error: refusal(f"{error}.", 400))
+    app.register_error_handler(Busy, _explain_busy)
+    too_large = f"The file is larger than {limits.megabytes:g} MB. Send a smaller one."
+    app.register_error_handler(RequestEntityTooLarge, lambda error: refusal(too_large, 413))
+    app.register_error_handler(Exception, _explain_fault)
+    return app
+
+
+def _noise(values: Mapping[str, Any]) -> Noise:
+    seeds = values["seed"], values["towards"]
+    if not all(0 <= seed <= MAX_SEED for seed in seeds) or not 0 <= values["percent"] <= 100:
+        abort(400)
+    return Noise(*seeds, values["percent"] / 100)
+
+
+def _rounded(probabilities: np.ndarray) -> list:
+    return probabilities.astype(float).round(3).tolist()
+
+
+def _explain_busy(error: Exception) -> Response:
+    answer, answer.status_code = jsonify(error="The studio is busy. Try again."), 503
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _explain_fault(error: Exception) -> tuple[Response, int]:
+    """A fault of ours: one line for whoever runs the studio, one for the visitor."""
+    current_app.logger.error("%s: %s: %s", request.path, type(error).__name__, error)
+    return refusal("Something went wrong in the studio; its terminal says what.", 500)

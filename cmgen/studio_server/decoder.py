@@ -1,0 +1,154 @@
+"""What somebody sent -> a sound or a picture, decoded in processes that can be ended.
+
+Decoders of FFmpeg's size have faults, and a thread that hangs in one stays. A process of its own is
+ended when it takes too long, takes its memory with it, and falls without the studio.
+"""
+
+import contextlib
+import multiprocessing
+import queue
+import resource
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen import images
+from cmgen.errors import UserError
+from cmgen.sound_files import UnreadableError, decode_sound_bytes
+
+VIEW_SIZE = 256  # of a picture as the page shows it
+MAX_EXTRA_BYTES = 2 * 2**30  # that one file may need
+_FILES_OF_A_PROCESS = 50  # after so many a new one takes over, so that no leak adds up
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Float32 [n], mono at 44.1 kHz; `cut` if the file goes on after the longest that is taken."""
+
+    samples: NDArray[np.float32]
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Side -> uint8 [side, side, 3], the middle square: for each model's size and for the page."""
+
+    pixels: Mapping[int, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`seconds` of sound that are taken, `sizes` that pictures are wanted in."""
+
+    seconds: float
+    sizes: tuple[int, ...]
+
+
+def decode(data: bytes, name: str, limits: Limits) -> Sound | Picture:
+    """Finds out by its content what a file is; UserError if it is neither."""
+    sizes = sorted({*limits.sizes, VIEW_SIZE})
+    picture = images.decode_image(data, name, sizes[-1])
+    if picture is not None:
+        return Picture({size: images.square(picture, size) for size in sizes})
+    try:
+        return Sound(*decode_sound_bytes(data, name, limits.seconds))
+    except UnreadableError as error:
+        raise UserError(
+            f"{name}: is no sound, video or picture that can be read, or it is damaged; convert it "
+            "or send another file"
+        ) from error
+
+
+class Decoders:
+    """So many processes that decode; each serves one thread at a time.
+
+    Args:
+      limits: of what is sent.
+      count: of processes.
+      patience: seconds after which a process that is still at work is ended.
+    """
+
+    def __init__(self, limits: Limits, count: int, patience: float = 20.0):
+        self._limits, self._patience = limits, patience
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        for _ in range(count):
+            self._idle.put(_Process(limits))
+        self._count = count
+
+    def decode(self, data: bytes, name: str) -> Sound | Picture:
+        """As `decode`; UserError too if it takes too long, too much memory or breaks."""
+        process = self._idle.get()
+        try:
+            found = process.ask(data, name, self._patience)
+        except TimeoutError:
+            process.end()
+            found = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
+        except (EOFError, OSError):  # the process fell
+            process.end()
+            found = f"{name}: can't be decoded, it breaks the decoder; convert it first"
+        finally:
+            fresh = process.asked < _FILES_OF_A_PROCESS and process.alive()
+            self._idle.put(process if fresh else process.successor(self._limits))
+        if isinstance(found, str):
+            raise UserError(found)
+        return found
+
+    def close(self) -> None:
+        for _ in range(self._count):
+            self._idle.get().end()
+
+
+class _Process:
+    def __init__(self, limits: Limits):
+        context = multiprocessing.get_context("spawn")  # threads and fork don't go together
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_work, args=(there, limits), daemon=True)
+        self._process.start()
+        there.close()
+        self.asked = 0
+
+    def ask(self, data: bytes, name: str, patience: float) -> Sound | Picture | str:
+        self.asked += 1
+        self._here.send((data, name))
+        if not self._here.poll(patience):
+            raise TimeoutError
+        return self._here.recv()
+
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._here.close()
+
+    def successor(self, limits: Limits) -> "_Process":
+        if self.alive():
+            self.end()
+        return _Process(limits)
+
+
+def _work(connection: Connection, limits: Limits) -> None:
+    """What such a process does until the studio ends: answers a Sound, a Picture or an error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the studio, which ends us
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = used + MAX_EXTRA_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with contextlib.suppress(EOFError):
+        while True:
+            data, name = connection.recv()
+            try:
+                found: Sound | Picture | str = decode(data, name, limits)
+            except UserError as error:
+                found = str(error)
+            except MemoryError:
+                found = f"{name}: needs too much memory to decode; send a smaller one"
+            except Exception as error:  # whatever a decoder thinks of; the next file may be good
+                found = f"{name}: can't be decoded ({type(error).__name__}); convert it first"
+            connection.send(found)
+            del data, found

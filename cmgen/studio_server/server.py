@@ -1,0 +1,87 @@
+"""Puts the studio together and serves it."""
+
+import ctypes
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from cmgen import web
+from cmgen.exported import Exported
+from cmgen.studio_server import decoder
+from cmgen.studio_server.app import Limits, Studio, create_app
+from cmgen.studio_server.decoder import Decoders
+from cmgen.studio_server.examples import Examples
+from cmgen.studio_server.gate import Gate
+from cmgen.studio_server.store import Store
+
+AT_ONCE = 2  # onnxruntime uses all cores for each
+WAITING = 14
+# Some threads more than may work or wait, so that everybody else is told at once to come again.
+THREADS = AT_ONCE + WAITING + 8
+MAX_CONNECTIONS = 400
+_SWEEP_SECONDS = 5.0
+_M_ARENA_MAX = -8  # glibc's name of a setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`limits` of what is sent, and how much is kept for how long after it was last asked for."""
+
+    limits: Limits
+    keep_megabytes: float
+    keep_minutes: float
+
+
+def serve(
+    models: Mapping[str, Exported],
+    host: str,
+    port: int,
+    settings: Settings,
+    ready: Callable[[str], object],
+) -> None:
+    """Serves until Ctrl-C.
+
+    Args:
+      models: name -> exported model.
+      host, port: to listen on; under any name unless `host` is loopback.
+      settings: what is taken and kept.
+      ready: called with the page's address once it can be opened.
+    """
+    # Else each thread that ever worked keeps a reserve of its own, a gigabyte together.
+    _glibc("mallopt", _M_ARENA_MAX, 2)
+    limits = settings.limits
+    store = Store(int(settings.keep_megabytes * 2**20), settings.keep_minutes * 60)
+    sizes = tuple({model.facts.image_size for model in models.values()})
+    gate = Gate(AT_ONCE, WAITING)
+    stopped = threading.Event()
+    threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()
+    with closing(Decoders(decoder.Limits(limits.seconds, sizes), AT_ONCE)) as decoders:
+        studio = Studio(models, Examples(), decoders, store, gate, limits)
+        app = create_app(studio, web.LOOPBACK if host in web.LOOPBACK else None, limits)
+        web.serve(
+            app,
+            host,
+            port,
+            "stop with Ctrl-C",
+            THREADS,
+            MAX_CONNECTIONS,
+            # Somewhat more than is taken, so that most of what is too large gets the page's answer.
+            limits.bytes + 2**20,
+            ready,
+        )
+    stopped.set()
+
+
+def _sweep(store: Store, gate: Gate, stopped: threading.Event) -> None:
+    """Lets what is too old go though nobody asks, and its memory back to the system."""
+    while not stopped.wait(_SWEEP_SECONDS):
+        dropped = store.drop_old()
+        if gate.rested() or dropped:
+            _glibc("malloc_trim", 0)
+
+
+def _glibc(name: str, *arguments: int) -> None:
+    function = getattr(ctypes.CDLL(None), name, None)  # other C libraries have no such function
+    if function is not None:
+        function(*arguments)

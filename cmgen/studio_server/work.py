@@ -1,0 +1,178 @@
+"""What the studio makes: pictures of a sound over time, the video of them, and a picture's sound."""
+
+import io
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from cmgen import generation, images, mel, sound_generation, video
+from cmgen.config import SoundConfig
+from cmgen.exported import Exported
+from cmgen.sound_files import SAMPLE_RATE, resample
+
+PICTURES_PER_SECOND = 10
+VIDEO_SCALE = 4
+SHEET_COLUMNS = 20
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Whose noise: the way from performer `seed` to performer `towards`, of which `share` is gone."""
+
+    seed: int
+    towards: int
+    share: float
+
+    def values(self, size: int) -> Array:
+        """Float32 [size], standard normal everywhere on the way."""
+        first, last = generation.seed_noise([self.seed, self.towards], size)
+        angle = self.share * np.pi / 2
+        return (np.cos(angle) * first + np.sin(angle) * last).astype(np.float32)
+
+
+@dataclass
+class _Heard:
+    """What one model hears in a sound; rows of windows that are `known`."""
+
+    encodings: Array
+    probabilities: Array
+    known: NDArray[np.bool_]
+
+
+@dataclass
+class SoundInput:
+    """A sound, float32 [n] at 44.1 kHz, and what was already heard in it."""
+
+    samples: Array
+    _heard: dict[str, _Heard] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    def times(self) -> NDArray[np.float64]:
+        """Middles of the windows, in seconds."""
+        return np.arange(max(1, round(self.seconds * PICTURES_PER_SECOND))) / PICTURES_PER_SECOND
+
+    def heard_by(self, name: str, model: Exported, which: NDArray[np.intp]) -> tuple[Array, Array]:
+        """(encodings, probabilities) of the windows `which`; each is encoded once."""
+        with self._lock:
+            heard = self._heard.get(name)
+            missing = which if heard is None else which[~heard.known[which]]
+            if len(missing):
+                facts = model.facts
+                samples = resample(self.samples, SAMPLE_RATE, facts.sample_rate)
+                windows = generation.cut_windows(
+                    samples, self.times()[missing], facts.window_samples, facts.sample_rate
+                )
+                encodings, probabilities = model.encode(windows)
+                if heard is None:
+                    heard = self._heard[name] = self._nothing(encodings, probabilities)
+                heard.encodings[missing], heard.probabilities[missing] = encodings, probabilities
+                heard.known[missing] = True
+            assert heard is not None
+            return heard.encodings[which], heard.probabilities[which]
+
+    def _nothing(self, encodings: Array, probabilities: Array) -> _Heard:
+        count = len(self.times())
+        return _Heard(
+            np.zeros((count, encodings.shape[1]), np.float32),
+            np.zeros((count, probabilities.shape[1]), np.float32),
+            np.zeros(count, bool),
+        )
+
+
+@dataclass(frozen=True)
+class PictureInput:
+    """A picture by side, uint8 [side, side, 3]; of a demo's, its sound and instant too."""
+
+    pixels: Mapping[int, NDArray[np.uint8]]
+    real_sound: Array | None = None
+    time: float = 0.0
+
+
+def perform(
+    name: str, model: Exported, sound: SoundInput, noise: Noise, every: int
+) -> tuple[NDArray[np.uint8], Array]:
+    """Pictures of each `every`th window: uint8 [n, size, size, 3]; and probabilities [n, classes]."""
+    which = np.arange(0, len(sound.times()), every)
+    encodings, probabilities = sound.heard_by(name, model, which)
+    held = np.repeat(noise.values(model.facts.noise_size)[None], len(which), axis=0)
+    return images.unscale(model.generate(encodings, held)), probabilities
+
+
+def sheet(pictures: NDArray[np.uint8]) -> bytes:
+    """Pictures in rows of SHEET_COLUMNS as one PNG file."""
+    return images.encode_png(images.grid(pictures, min(len(pictures), SHEET_COLUMNS), gap=0))
+
+
+def film(performances: Sequence[NDArray[np.uint8]], samples: Array) -> bytes:
+    """An MP4 file with the sound; of several performances side by side."""
+    size = max(pictures.shape[1] for pictures in performances) * VIDEO_SCALE
+    large = [generation.enlarge(p, size // p.shape[1]) for p in performances]
+    frames = np.concatenate(large, axis=2)
+    with tempfile.TemporaryDirectory(prefix="cmgen-studio-") as folder:
+        path = Path(folder) / "film.mp4"
+        video.write_video(path, frames, PICTURES_PER_SECOND, samples, SAMPLE_RATE)
+        return path.read_bytes()
+
+
+def imagine_sound(
+    model: Exported, picture: PictureInput, seed: int, seconds: float
+) -> tuple[Array, Array, Array]:
+    """What may sound in a picture.
+
+    Returns:
+      lms: float32 [n_mels, frames] in [-1, 1].
+      sound: float32 [samples] at the model's sample rate.
+      probabilities: float32 [classes], of what the encoder sees.
+    """
+    facts = model.facts
+    pixels = images.scale(picture.pixels[facts.image_size].astype(np.float32))
+    encodings, probabilities = model.encode(pixels[None])
+
+    def generate(noise: NDArray[np.float64]) -> Array:
+        return model.generate(np.repeat(encodings, len(noise), axis=0), noise.astype(np.float32))
+
+    lms, samples = sound_generation.lms_of_one(
+        generate, facts.sound, facts.noise_size, seed, seconds
+    )
+    return lms, sound_generation.audible(lms, samples, facts.sound), probabilities[0]
+
+
+def real_part(picture: PictureInput, seconds: float) -> Array | None:
+    """So many seconds of a demo's own sound around its picture's instant."""
+    if picture.real_sound is None:
+        return None
+    length = min(round(seconds * SAMPLE_RATE), len(picture.real_sound))
+    start = round(picture.time * SAMPLE_RATE) - length // 2
+    start = min(max(start, 0), len(picture.real_sound) - length)
+    return picture.real_sound[start : start + length]
+
+
+def lms_png(samples: Array, config: SoundConfig) -> bytes:
+    """The spectrogram of a sound at 44.1 kHz, as a model with these settings sees it."""
+    heard = resample(samples, SAMPLE_RATE, config.sample_rate)
+    return draw(mel.lms_of_sound(heard, config))
+
+
+def draw(lms: Array) -> bytes:
+    """float32 [n_mels, frames] in [-1, 1] -> a PNG file of twice as many pixels."""
+    return images.encode_png(images.draw_lms(lms).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def wav(samples: Array, sample_rate: int) -> bytes:
+    """A 16-bit WAV file."""
+    buffer = io.BytesIO()
+    clipped = np.clip(samples, -1.0, 1.0)
+    soundfile.write(buffer, clipped, sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()

@@ -1,0 +1,177 @@
+"""What our web pages share: fixed files from memory, who may call, headers, errors, the server.
+
+A page is a few fixed answers and an API beside them; no path of a request reaches the file system.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import waitress
+from flask import Flask, Response, abort, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from cmgen.errors import FAILED_WORK, UserError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Who leaves a shared computer leaves nothing behind in its browser.
+    "Cache-Control": "no-store",
+}
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def create_app(
+    package: str,
+    page: Mapping[str, str],
+    hosts: tuple[str, ...] | None,
+    max_bytes: int,
+    headers: Mapping[str, str] = HEADERS,
+) -> Flask:
+    """An application that serves a page's fixed files, to which the caller adds an API.
+
+    Args:
+      package: in whose folder `page` the files lie.
+      page: address -> file name; read once.
+      hosts: names under which a browser may call the page, or None for any. On loopback this
+        keeps other sites from reaching it through a name of theirs that points here.
+      max_bytes: of a request's body.
+      headers: of every answer.
+    """
+    app = Flask(package, static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=max_bytes)
+    folder = resources.files(package) / "page"
+    for path, name in page.items():
+        kind = _KINDS[name[name.rindex(".") :]]
+        app.add_url_rule(path, name, _fixed((folder / name).read_bytes(), kind))
+    app.before_request(partial(_refuse_strangers, hosts))
+    app.after_request(partial(_add_headers, headers))
+    app.register_error_handler(HTTPException, _explain)
+    return app
+
+
+def refusal(message: str, status: int) -> tuple[Response, int]:
+    """What went wrong, for the page to say."""
+    return jsonify(error=message), status
+
+
+def partial_content(data: bytes, kind: str) -> Response:
+    """A sound or video; Safari plays only what it can ask for in parts."""
+    answer = Response(data, content_type=kind)
+    answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
+    return answer
+
+
+def json_values(**types: type) -> dict[str, Any]:
+    """The fields of a JSON request, each of its type; a text that is missing is empty."""
+    values = request.get_json()
+    if not isinstance(values, dict):
+        abort(400)
+    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
+    if any(type(found[name]) is not kind for name, kind in types.items()):
+        abort(400)
+    return found
+
+
+def serve(
+    app: Flask,
+    host: str,
+    port: int,
+    note: str,
+    threads: int,
+    connections: int,
+    max_bytes: int,
+    ready: Callable[[str], object] = lambda url: None,
+) -> None:
+    """Serves until Ctrl-C with waitress, a WSGI server in pure Python.
+
+    Args:
+      app: of `create_app`.
+      host, port: to listen on.
+      note: printed after the address.
+      threads: that answer requests.
+      connections: at once; more wait to be let in.
+      max_bytes: of a request's body; longer ones are cut off while they come in.
+      ready: called with the page's address once it can be opened.
+    """
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+    try:
+        server = waitress.create_server(
+            app,
+            host=host,
+            port=port,
+            threads=threads,
+            connection_limit=connections,
+            max_request_body_size=max_bytes,
+            max_request_header_size=16384,
+            channel_timeout=30,
+            ident=None,
+        )
+    except OSError as error:
+        raise UserError(
+            f"--host={host} --port={port}: can't listen there ({error.strerror}); name another",
+            FAILED_WORK,
+        ) from error
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    print(f"{url} ({note})", flush=True)
+    ready(url)
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
+    return lambda: Response(data, content_type=kind)
+
+
+def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | None:
+    """Only this page's own scripts may post, and only under its own names may it be called."""
+    # Flask's TRUSTED_HOSTS would do, but knows no IPv6 addresses.
+    host = request.headers.get("Host", "")
+    if hosts and _host_name(host) not in hosts:
+        return refusal("Call this page as localhost.", 400)
+    # Browsers say where a request comes from; old ones only by Origin, which a proxy before the
+    # page would make differ from its Host.
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    origin = request.headers.get("Origin")
+    foreign = hosts and origin is not None and origin.partition("//")[2] != host
+    if request.method == "POST" and (site not in ("same-origin", "none") or foreign):
+        return refusal("Requests from other sites are refused.", 403)
+    return None
+
+
+def _host_name(host: str) -> str | None:
+    """The name without the port: "[::1]:80" -> "::1"."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def _add_headers(headers: Mapping[str, str], response: Response) -> Response:
+    response.headers.update(headers)
+    return response
+
+
+def _explain(error: HTTPException) -> tuple[Response, int]:
+    return refusal(error.description or error.name, error.code or 500)

@@ -1,0 +1,156 @@
+"""cmgen.studio as a user starts it: what it refuses, how fast it is there, and a crowd at once."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, RunMain, free_port
+from fixtures import tone
+from test_studio_decoder import photo, wav
+from tiny_exports import write_export
+
+CROWD = 200
+MARGIN_MIB = (
+    60  # what a crowd may leave behind: what Python, onnxruntime and threads keep for later
+)
+
+
+class Server:
+    """The studio in a process of its own."""
+
+    def __init__(self, exports: Path, *arguments: str):
+        self.url = f"http://127.0.0.1:{free_port()}/"
+        port = self.url.rpartition(":")[2].strip("/")
+        command = [sys.executable, "-m", "cmgen.studio", f"--exports={exports}", f"--port={port}"]
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == f"{self.url} (stop with Ctrl-C)\n"
+
+    def post(self, path: str, data: bytes | dict[str, Any]) -> tuple[int, Any]:
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        headers = {} if isinstance(data, bytes) else {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def resident_mib(self) -> float:
+        """Of the studio and its decoders."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        pids = [self.process.pid, *map(int, children.split())]
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def stop(self) -> tuple[int, str]:
+        """Ctrl-C; the exit code, and everything that was logged."""
+        self.process.send_signal(signal.SIGINT)
+        _, logged = self.process.communicate(timeout=60)
+        return self.process.returncode, logged
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("studio") / "exports"
+    write_export(folder / "s2i")
+    write_export(folder / "i2s", "i2s")
+    return folder
+
+
+@pytest.fixture
+def server(exports: Path) -> Iterator[Server]:
+    running = Server(exports, "--keep_minutes=0.05")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_it_starts_without_tensorflow_works_and_ends_by_ctrl_c(server: Server) -> None:
+    status, given = server.post("api/upload?name=a.wav", wav(tone(440, 1.0)))
+    assert status == 200
+    noise = {"seed": 0, "towards": 1, "percent": 0}
+    asked = {"input": given["id"], "model": "s2i", "every": 1, **noise}
+    assert server.post("api/pictures", asked)[0] == 200
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "onnxruntime" in maps and "tensorflow" not in maps
+    assert server.stop() == (0, "")
+
+
+def test_no_export_says_how_to_make_one(run_main: RunMain, tmp_path: Path) -> None:
+    result = run_main("cmgen.studio", f"--exports={tmp_path}")
+    assert result.returncode == 2
+    assert "python tools/export.py --workdir=" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_others_are_let_in_only_on_purpose(run_main: RunMain, exports: Path) -> None:
+    result = run_main("cmgen.studio", f"--exports={exports}", "--host=0.0.0.0")
+    assert result.returncode == 2
+    assert "--host=0.0.0.0" in result.stderr and "--allow_remote" in result.stderr
+
+
+def test_a_taken_port_is_named(run_main: RunMain, exports: Path, server: Server) -> None:
+    port = re.findall(r"\d+", server.url)[-1]
+    result = run_main("cmgen.studio", f"--exports={exports}", f"--port={port}")
+    assert result.returncode == 1 and f"--port={port}: can't listen there" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_crowd_is_served_or_told_to_come_again_and_leaves_nothing(server: Server) -> None:
+    """Twice, for what a first crowd leaves may be what a second one uses."""
+    kinds: dict[str, tuple[bytes, set[int]]] = {
+        "sound": (wav(tone(440, 10.0)), {200, 503}),
+        "picture": (photo(), {200, 503}),
+        "3 bytes": (b"abc", {400, 503}),
+        "nothing": (b"", {400, 503}),
+    }
+    server.post("api/upload?name=first", wav(tone(440, 10.0)))
+    time.sleep(10)
+    before = server.resident_mib()
+    for _ in range(2):
+        answers: list[tuple[str, int]] = []
+
+        def visit(kind: str, answers: list[tuple[str, int]] = answers) -> None:
+            status, content = server.post(f"api/upload?name={kind.split()[0]}", kinds[kind][0])
+            answers.append((kind, status))
+            assert (status == 200) == ("error" not in content)
+            if status == 200 and kind == "sound":
+                noise = {"seed": 0, "towards": 1, "percent": 0}
+                asked = {"input": content["id"], "model": "s2i", "every": 1, **noise}
+                answers.append((kind, server.post("api/pictures", asked)[0]))
+
+        names = list(kinds)
+        threads = [
+            threading.Thread(target=visit, args=(names[i % len(names)],)) for i in range(CROWD)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(180)
+        assert not any(thread.is_alive() for thread in threads)
+        assert len(answers) >= CROWD
+        assert {(k, s) for k, s in answers if s not in kinds[k][1]} == set()
+        assert Counter(status for _, status in answers)[200] > 10
+        time.sleep(12)  # what is kept goes after 3 s, and its memory with the next sweep
+        assert server.resident_mib() <= before + MARGIN_MIB
+    assert server.post("api/upload?name=last", photo())[0] == 200
+    assert server.stop() == (0, "")

@@ -1,0 +1,44 @@
+"""How many work, wait and are sent away."""
+
+import threading
+
+import pytest
+
+from cmgen.studio_server.gate import Busy, Gate
+
+
+def test_some_work_some_wait_and_the_rest_is_sent_away() -> None:
+    gate, release, inside = Gate(2, 1), threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        with gate.entered():
+            inside.release()
+            release.wait(10)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert inside.acquire(timeout=5) and inside.acquire(timeout=5)
+    assert not inside.acquire(timeout=0.2), "the third waits"
+    assert not gate.rested()
+    with pytest.raises(Busy), gate.entered():
+        pass
+    release.set()
+    for thread in threads:
+        thread.join(10)
+    assert (gate.rested(), gate.rested()) == (True, False)
+    with gate.entered():
+        pass
+
+
+def test_waiting_ends() -> None:
+    gate = Gate(1, 1, patience=0.05)
+    with gate.entered(), pytest.raises(Busy), gate.entered():
+        pass
+
+
+def test_a_failure_leaves_the_gate_open() -> None:
+    gate = Gate(1, 0)
+    for _ in range(3):
+        with pytest.raises(ValueError), gate.entered():
+            raise ValueError

@@ -1,0 +1,240 @@
+"""A newcomer at the studio: real clicks in headless Chromium."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from fixtures import tone
+from PIL import Image
+from test_studio import Server
+from test_studio_decoder import photo, wav
+from tiny_exports import write_export
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("studio") / "exports"
+    for name, task, seed in (("s2i", "s2i", 0), ("second", "s2i", 1), ("i2s", "i2s", 2)):
+        write_export(folder / name, task, seed)
+    running = Server(folder, "--max_megabytes=2", "--max_seconds=6")
+    yield running
+    assert running.stop() == (0, "")
+
+
+class Newcomer:
+    """A page in a browser of its own; what it asks for and complains of is remembered."""
+
+    def __init__(self, chromium: Any, server: Server, **options: Any):
+        self.server = server
+        self.context = chromium.new_context(permissions=["microphone"], **options)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.addresses: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.on("request", lambda request: self.addresses.append(request.url))
+        self.page.goto(server.url)
+        self.page.get_by_role("button", name="violin").first.wait_for()
+
+    def _hear(self, message: Any) -> None:
+        # Chromium logs every answer that refuses something.
+        if message.type in ("error", "warning") and "status of 4" not in message.text:
+            self.complaints.append(message.text)
+
+    def give(self, data: bytes, name: str) -> None:
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        self.page.get_by_label("Choose a file").set_input_files(file)
+
+    def wait(self, condition: str) -> None:
+        self.page.wait_for_function(f"() => {condition}", timeout=30000)
+
+    def wait_for_pictures(self, count: int, models: int = 1) -> None:
+        self.wait(
+            f"player.stages.length === {models} && player.stages.every((s) => s.count === {count})"
+        )
+
+    def canvas(self, index: int = 0) -> str:
+        """A performer as the page shows them, as a PNG file in base64."""
+        return self.page.locator("#stages canvas").nth(index).evaluate("(c) => c.toDataURL()")
+
+    def download(self, button: Any) -> bytes:
+        with self.page.expect_download() as started:
+            button.click()
+        return Path(started.value.path()).read_bytes()
+
+    def leave(self) -> None:
+        """Nothing was asked of other places, and nothing went wrong unseen."""
+        assert {a for a in self.addresses if not a.startswith((self.server.url, "blob:"))} == set()
+        assert self.complaints == []
+        self.context.close()
+
+
+@pytest.fixture
+def newcomer(chromium: Any, server: Server) -> Iterator[Newcomer]:
+    visitor = Newcomer(chromium, server)
+    yield visitor
+    visitor.leave()
+
+
+def test_a_sound_is_given_played_changed_and_kept(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    samples = tone(440, 3.0)
+    newcomer.give(wav(samples), "my song.wav")
+    newcomer.wait_for_pictures(30)
+    assert page.get_by_role("heading", name="My song.wav").is_visible()
+    assert (
+        page.locator("#strip-image").evaluate("(i) => i.decode().then(() => i.naturalHeight)")
+        == 256
+    )
+    shares = page.locator("#stages .percent").all_inner_texts()
+    assert len(shares) == 3 and 95 <= sum(int(s.removesuffix(" %")) for s in shares) <= 105
+
+    page.get_by_role("button", name="Play").click()
+    newcomer.wait("byId('audio').currentTime > 0.3 && !byId('audio').paused")
+    page.get_by_role("button", name="Pause").click()
+    newcomer.wait("byId('audio').paused")
+    assert float(page.get_by_label("Moment in the sound").input_value()) > 0.2
+    page.get_by_label("Moment in the sound").press("Home")
+    first = newcomer.canvas()
+    page.get_by_label("Moment in the sound").press("End")
+    assert newcomer.canvas() != first
+    page.locator("#strip").click(position={"x": 5, "y": 20})
+    newcomer.wait("player.shown < 0.3")
+
+    before = newcomer.canvas()
+    page.get_by_role("button", name="Another performer").click()
+    page.get_by_text("performer 2").first.wait_for()
+    newcomer.wait("player.seed === 1 && byId('result').ariaBusy === 'false'")
+    second = newcomer.canvas()
+    assert second != before
+    page.get_by_label("Blend into the next one").press("End")
+    newcomer.wait("byId('result').ariaBusy === 'false'")
+    newcomer.wait_for_pictures(30)
+    third = newcomer.canvas()
+    assert third != second
+    page.get_by_role("button", name="Another performer").click()
+    newcomer.wait("player.seed === 2 && byId('result').ariaBusy === 'false'")
+    assert newcomer.canvas() == third, "the end of the way is the next performer"
+
+    picture = newcomer.download(page.get_by_role("button", name="Picture", exact=True))
+    assert Image.open(io.BytesIO(picture)).size == (512, 512)
+    sound = newcomer.download(page.get_by_role("link", name="Sound", exact=True))
+    np.testing.assert_allclose(soundfile.read(io.BytesIO(sound))[0], samples, atol=1 / 32768)
+    spectrogram = newcomer.download(page.get_by_role("link", name="Spectrogram", exact=True))
+    assert Image.open(io.BytesIO(spectrogram)).size == (2 * 259, 256)
+    page.get_by_role("button", name="Video with sound").click()
+    newcomer.wait("byId('video').readyState >= 2 && byId('video').videoWidth === 128")
+    page.locator("#video").evaluate("(v) => v.play()")
+    newcomer.wait("byId('video').currentTime > 0.2")
+    assert newcomer.download(page.get_by_role("link", name="Save the video"))[4:8] == b"ftyp"
+
+
+def test_bad_files_are_explained_and_the_page_goes_on(newcomer: Newcomer) -> None:
+    message = newcomer.page.locator("#message")
+    for data, name, text in (
+        (b"", "empty.wav", "empty.wav: is empty"),
+        (b"abc", "three.wav", "three.wav: is no sound, video or picture"),
+        (wav(np.full(44100, np.nan, np.float32)), "nan.wav", "NaN"),
+        (bytes(3 * 2**20), "large.wav", "larger than 2 MB"),
+        (photo()[:-100], "half.jpg", "half.jpg: not a readable picture"),
+    ):
+        newcomer.give(data, name)
+        message.get_by_text(text).wait_for()
+    newcomer.give(wav(np.zeros(20 * 44100, np.float32), "PCM_U8"), "long.wav")
+    newcomer.page.get_by_text("Only the first 6 s are used.").wait_for()
+    newcomer.wait_for_pictures(60)
+    assert message.is_hidden()
+
+
+def test_two_models_side_by_side(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    page.get_by_role("button", name="cello").first.click()
+    newcomer.wait_for_pictures(100)
+    page.locator("#player-other").select_option("second")
+    newcomer.wait_for_pictures(100, models=2)
+    assert newcomer.canvas(0) != newcomer.canvas(1)
+    assert (
+        page.get_by_text("What s2i hears").is_visible()
+        and page.get_by_text("What second hears").is_visible()
+    )
+    page.get_by_role("button", name="Video with sound").click()
+    newcomer.wait("byId('video').videoWidth === 256 && byId('video').videoHeight === 128")
+    page.locator("#player-other").select_option("")
+    newcomer.wait_for_pictures(100)
+    assert page.locator("#film").is_hidden(), "the video was of other pictures"
+
+
+def test_a_picture_becomes_a_sound_beside_the_real_one(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    page.get_by_role("group", name="Example pictures").get_by_role("button", name="tuba").click()
+    made = page.get_by_label("Made by i2s")
+    made.wait_for()
+    assert page.get_by_role("heading", name="What really sounded").is_visible()
+    assert page.locator("#takes img").count() == 2
+    made.evaluate("(audio) => audio.play()")
+    newcomer.wait("document.querySelector('.take.made audio').currentTime > 0.2")
+    first = made.get_attribute("src")
+    page.get_by_role("button", name="Another take").click()
+    page.get_by_text("take 2").wait_for()
+    assert page.get_by_label("Made by i2s").get_attribute("src") != first
+    page.get_by_label("Length").select_option("2")
+    newcomer.wait("Math.abs(document.querySelector('.take.made audio').duration - 2) < 0.01")
+    sound = newcomer.download(page.get_by_role("link", name="Download sound").first)
+    assert sound.startswith(b"RIFF")
+
+
+def test_a_picture_of_one_s_own(newcomer: Newcomer) -> None:
+    newcomer.give(photo(), "me.jpg")
+    newcomer.page.get_by_label("Made by i2s").wait_for()
+    assert newcomer.page.locator("#takes .take").count() == 1, "nobody knows what sounded"
+
+
+def test_a_recording(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Stop (1 s)").click()
+    page.get_by_role("heading", name="Your recording").wait_for()
+    newcomer.wait("player.stages.length === 1 && player.stages[0].count >= 9")
+
+
+def test_a_dropped_file(newcomer: Newcomer) -> None:
+    newcomer.page.evaluate(
+        """() => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File(["abc"], "dropped.mp3"));
+          for (const type of ["dragover", "drop"]) {
+            document.body.dispatchEvent(
+              new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+          }
+        }"""
+    )
+    newcomer.page.get_by_text("dropped.mp3: is no sound").wait_for()
+
+
+def test_the_keyboard_alone_will_do(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.textContent") == "bassoon":
+            break
+    page.keyboard.press("Enter")
+    newcomer.wait_for_pictures(100)
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("Space")
+    newcomer.wait("!byId('audio').paused && byId('audio').currentTime > 0.1")
+
+
+def test_a_telephone_is_wide_enough(chromium: Any, server: Server) -> None:
+    telephone = {"viewport": {"width": 375, "height": 740}, "has_touch": True, "is_mobile": True}
+    visitor = Newcomer(chromium, server, **telephone)
+    visitor.page.get_by_role("button", name="oboe").first.tap()
+    visitor.wait_for_pictures(100)
+    assert visitor.page.evaluate("() => document.documentElement.scrollWidth") == 375
+    assert visitor.page.get_by_role("button", name="Play").is_visible()
+    visitor.leave()
