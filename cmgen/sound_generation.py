@@ -18,8 +18,6 @@ PHOTO_SECONDS = 5.0
 MAX_SECONDS = 300.0  # phases are found for the whole sound at once: about 10 MB a second
 PHOTO_HOP_FRAMES = 36  # from one window to the next; the usable 40 of 44 frames overlap by 4
 VIDEO_WINDOWS_PER_SECOND = 10.0
-GRIFFIN_LIM_ROUNDS = 64
-_FADE_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -143,14 +141,12 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
 
     from cmgen import audio
 
-    invert = tf.function(audio.lms_to_waveform)
-    sound = invert(tf.constant(lms[None]), config, GRIFFIN_LIM_ROUNDS)[0].numpy()[:samples]
-    fade = np.linspace(0.0, 1.0, round(_FADE_SECONDS * config.sample_rate), dtype=np.float32)
-    fade = fade[: samples // 2]
-    sound[: len(fade)] *= fade
-    sound[len(sound) - len(fade) :] *= fade[::-1]
-    # The level is the LMS's own, unless its phases pile up beyond what a file can hold.
-    return sound / max(1.0, float(np.abs(sound).max()))
+    @tf.function(autograph=False)
+    def invert(lms: tf.Tensor) -> tf.Tensor:
+        sound = audio.lms_to_waveform(lms, config, audio.GRIFFIN_LIM_ROUNDS)[:, :samples]
+        return audio.finish_sound(sound, config)
+
+    return invert(tf.constant(lms[None]))[0].numpy()
 
 
 def _frames(samples: int, config: SoundConfig) -> int:
