@@ -68,14 +68,21 @@ class CrossModal(tf.Module):
             "encode": self.encode,
         }
 
-    def onnx_functions(self) -> dict[str, Function]:
-        """What follows the model's name in an ONNX file's -> function, of convertible operations."""
-        encoding = tf.TensorSpec(
-            [None, self.encoder.config.encoding_size], tf.float32, name="encoding"
-        )
+    def functions(self, for_onnx: bool) -> dict[str, Function]:
+        """What follows the model's name in an ONNX file's -> function of tensors.
+
+        Args:
+          for_onnx: use only operations that tf2onnx converts (the same values).
+        """
+        size = self.encoder.config.encoding_size
+        encoding = tf.TensorSpec([None, size], tf.float32, name="encoding")
+
+        def whole(given: tf.Tensor, noise: tf.Tensor) -> Tensors:
+            return self._make(self._find(given, for_onnx)["encoding"], noise)
+
         return {
-            "": _traced(self._generate_for_onnx, self.given_spec, self.noise_spec),
-            "_encoder": _traced(self._encode_for_onnx, self.given_spec),
+            "": _traced(whole, self.given_spec, self.noise_spec),
+            "_encoder": _traced(lambda given: self._find(given, for_onnx), self.given_spec),
             "_generator": _traced(self._make, encoding, self.noise_spec),
         }
 
@@ -90,20 +97,24 @@ class CrossModal(tf.Module):
         """What was made as files, string [batch]."""
         raise NotImplementedError
 
-    def _seen(self, given: tf.Tensor, for_onnx: bool = False) -> tf.Tensor:
-        """What the encoder takes."""
+    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        """What the encoder finds in the given tensor; see `_encode`."""
         raise NotImplementedError
+
+    def _encode_seen(self, seen: tf.Tensor) -> Tensors:
+        encoding = self.encoder.encode(seen)
+        return {
+            "encoding": condition(self.encoder, encoding, self.config.gan.condition),
+            "probabilities": tf.nn.softmax(self.encoder.classify(encoding)),
+        }
 
     def _generate(self, given: tf.Tensor, noise: tf.Tensor) -> Tensors:
         """given, noise float32 [batch, noise_size], standard normal -> the made tensor.
 
         Noise is who plays, and where. NaN and infinite numbers are refused.
         """
-        encoding = self._told(self._seen(self._checked(given)))
+        encoding = self._find(self._checked(given))["encoding"]
         return self._make(encoding, tf.debugging.check_numerics(noise, "noise must be finite"))
-
-    def _generate_for_onnx(self, given: tf.Tensor, noise: tf.Tensor) -> Tensors:
-        return self._make(self._told(self._seen(given, for_onnx=True)), noise)
 
     def _encode(self, given: tf.Tensor) -> Tensors:
         """What the encoder finds.
@@ -112,20 +123,8 @@ class CrossModal(tf.Module):
           encoding: float32 [batch, 128], what the generator is told.
           probabilities: float32 [batch, classes]; the classes are named in the metadata.
         """
-        return self._found(self._seen(self._checked(given)))
-
-    def _encode_for_onnx(self, given: tf.Tensor) -> Tensors:
-        return self._found(self._seen(given, for_onnx=True))
-
-    def _found(self, seen: tf.Tensor) -> Tensors:
-        encoding = self.encoder.encode(seen)
-        return {
-            "encoding": condition(self.encoder, encoding, self.config.gan.condition),
-            "probabilities": tf.nn.softmax(self.encoder.classify(encoding)),
-        }
-
-    def _told(self, seen: tf.Tensor) -> tf.Tensor:
-        return condition(self.encoder, self.encoder.encode(seen), self.config.gan.condition)
+        found = self._find(self._checked(given))
+        return {name: found[name] for name in ("encoding", "probabilities")}
 
     def _make(self, encoding: tf.Tensor, noise: tf.Tensor) -> Tensors:
         return {self.made: self.generator((encoding, noise), training=False)}
@@ -173,12 +172,9 @@ class SoundToImage(CrossModal):
     def _write(self, made: tf.Tensor) -> tf.Tensor:
         return graph_files.write_pictures(made)
 
-    def _seen(self, given: tf.Tensor, for_onnx: bool = False) -> tf.Tensor:
-        return audio.lms(given, self.config.sound, for_onnx)
-
-    def _encode_for_onnx(self, given: tf.Tensor) -> Tensors:
-        lms = self._seen(given, for_onnx=True)
-        return self._found(lms) | {"lms": lms}
+    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        lms = audio.lms(given, self.config.sound, for_onnx)
+        return self._encode_seen(lms) | {"lms": lms}
 
 
 class ImageToSound(CrossModal):
@@ -202,8 +198,8 @@ class ImageToSound(CrossModal):
         finished = audio.finish_sound(tf.ensure_shape(waveform, [None, sound.window_samples]), sound)
         return graph_files.write_sounds(finished, sound.sample_rate)
 
-    def _seen(self, given: tf.Tensor, for_onnx: bool = False) -> tf.Tensor:
-        return given
+    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        return self._encode_seen(given)
 
 
 def module_of(run: Any) -> CrossModal:
