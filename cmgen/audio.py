@@ -6,15 +6,30 @@ with its defaults (periodic Hann window, centred frames, zero padding, Slaney me
 over a batch.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from cmgen.config import SoundConfig
-from cmgen.mel import AMIN, GRIFFIN_LIM_MOMENTUM, frame_count, hann, join_lms, mel_edges, mel_matrix
+from cmgen.mel import (
+    AMIN,
+    FADE_SECONDS,
+    GRIFFIN_LIM_MOMENTUM,
+    GRIFFIN_LIM_ROUNDS,
+    frame_count,
+    hann,
+    join_lms,
+    mel_edges,
+    mel_matrix,
+)
 from cmgen.sound_files import decode_sound_file
 
 __all__ = [
+    "GRIFFIN_LIM_ROUNDS",
     "decode_sound_file",
+    "finish_sound",
     "frame_count",
     "join_lms",
     "lms",
@@ -29,6 +44,8 @@ __all__ = [
     "unscale_db",
 ]
 
+Tensors = tuple[tf.Tensor, ...]
+
 
 def lms(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
     """Waveforms -> log-mel spectrograms.
@@ -36,7 +53,7 @@ def lms(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.
     Args:
       waveform: float [batch, samples] in [-1, 1] at config.sample_rate; samples is static.
       config: the spectrogram's settings.
-      for_onnx: use only what tf2onnx converts (about a half slower, same values).
+      for_onnx: use only what converts to fast ONNX operations (the same values).
 
     Returns:
       float32 [batch, n_mels, 1 + samples // hop_length] in [-1, 1].
@@ -69,12 +86,11 @@ def mel_power(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) 
     """Waveforms [batch, samples] -> float32 power [batch, n_mels, frames], not negative."""
     # In float32 the rounding of a loud tone's spectrum covers quiet bands: off by 0.04 dB at
     # -80 dB. In float64 the result is within 3e-5 dB of librosa's.
-    spectrum = tf.signal.rfft(_windowed_frames(tf.cast(waveform, tf.float64), config))
+    frames = _windowed_frames(tf.cast(waveform, tf.float64), config)
     if for_onnx:
-        # tf2onnx allows no consumer of the transform but tf.abs, which is a slow hypot here.
-        power = tf.square(tf.cast(tf.abs(spectrum), tf.float32))
+        power = _power_by_matrices(frames, config.n_fft)
     else:
-        spectrum = tf.cast(spectrum, tf.complex64)
+        spectrum = tf.cast(tf.signal.rfft(frames), tf.complex64)
         power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     mel = tf.matmul(power, mel_matrix(config))
     frames = frame_count(waveform.shape[1], config)
@@ -107,19 +123,43 @@ def lms_to_waveform(
     one_window = frames == config.frames
     samples = config.window_samples if one_window else (frames - 1) * config.hop_length
     magnitude = tf.sqrt(_power_from_mel(scaled, config))
-    phases = tf.random.stateless_uniform(tf.shape(magnitude), [seed, 0], 0.0, 2.0 * np.pi)
-    angles = tf.complex(tf.cos(phases), tf.sin(phases))
+    # The same for every item, so that no sound depends on its neighbours.
+    phases = tf.random.stateless_uniform(magnitude.shape[1:], [seed, 0], 0.0, 2.0 * np.pi)
     magnitude = tf.complex(magnitude, tf.zeros_like(magnitude))
-    previous = tf.zeros_like(magnitude)
+    angles = tf.complex(tf.cos(phases), tf.sin(phases)) * tf.ones_like(magnitude)
     inertia = tf.constant(GRIFFIN_LIM_MOMENTUM / (1.0 + GRIFFIN_LIM_MOMENTUM), tf.complex64)
-    for _ in tf.range(iterations):
+
+    def improve(angles: tf.Tensor, previous: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         waveform = _inverse_stft(magnitude * angles, samples, config)
         rebuilt = _stft(waveform, config)
         moved = rebuilt - inertia * previous
         size = tf.abs(moved) + 1e-16
-        angles = moved / tf.complex(size, tf.zeros_like(size))
-        previous = rebuilt
+        return moved / tf.complex(size, tf.zeros_like(size)), rebuilt
+
+    start = (angles, tf.zeros_like(magnitude))
+    angles, _ = _repeat(improve, start, iterations)
     return _inverse_stft(magnitude * angles, samples, config)
+
+
+def finish_sound(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
+    """What `lms_to_waveform` gave, ready for a file: faded in and out within 10 ms, not above 1.
+
+    The level is the LMS's own, unless its phases pile up beyond what a file can hold.
+
+    Args:
+      waveform: float32 [batch, samples]; samples is static.
+      config: the settings that made the LMS.
+
+    Returns:
+      float32 [batch, samples] in [-1, 1].
+    """
+    samples = waveform.shape[1]
+    length = min(round(FADE_SECONDS * config.sample_rate), samples // 2)
+    ramp = np.linspace(0.0, 1.0, length)
+    fade = np.concatenate([ramp, np.ones(samples - 2 * length), ramp[::-1]])
+    faded = waveform * fade.astype(np.float32)
+    peak = tf.reduce_max(tf.abs(faded), axis=1, keepdims=True)
+    return faded / tf.maximum(1.0, peak)
 
 
 def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
@@ -142,6 +182,38 @@ def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     window = window.astype(waveform.dtype.as_numpy_dtype)
     parts = [rows[:, piece : piece + frames] * window[piece] for piece in range(pieces)]
     return tf.reshape(tf.concat(parts, axis=-1), [-1, pieces * hop])[:, :n_fft]
+
+
+def _power_by_matrices(frames: tf.Tensor, n_fft: int) -> tf.Tensor:
+    """Power spectra of real frames as two products of small matrices.
+
+    ONNX has no fast transform that all runtimes know, and one matrix for the whole of it takes
+    twenty times as many multiplications. This is Cooley and Tukey's (1965) of two factors: samples
+    t = columns * i + j, frequencies k = p + rows * q, the twiddle factors merged into the second.
+
+    Args:
+      frames: float64 [n, n_fft].
+      n_fft: a power of two.
+
+    Returns:
+      float32 [n, 1 + n_fft // 2].
+    """
+    rows = 2 ** (int(np.log2(n_fft)) // 2)
+    columns = n_fft // rows
+    i, p = np.arange(rows)[:, None], np.arange(rows)
+    q = np.arange(columns // 2 + 1)
+    first = np.exp(-2j * np.pi * p[:, None] * i.T / rows)  # [p, i]
+    angle = np.arange(columns)[:, None] * (p[:, None, None] + rows * q)  # [p, j, q]
+    second = np.exp(-2j * np.pi * angle / n_fft)
+    # (re + i im)(c + i s): both parts of the product side by side.
+    joined = np.block([[second.real, second.imag], [-second.imag, second.real]])
+    maps = tf.reshape(frames, [-1, rows, columns])
+    parts = [tf.matmul(part, maps) for part in (first.real, first.imag)]
+    inner = tf.transpose(tf.concat(parts, axis=2), [1, 0, 2])
+    spectrum = tf.square(tf.cast(tf.matmul(inner, joined), tf.float32))
+    power = spectrum[..., : len(q)] + spectrum[..., len(q) :]
+    power = tf.reshape(tf.transpose(power, [1, 2, 0]), [-1, len(q) * rows])
+    return power[:, : 1 + n_fft // 2]
 
 
 def _stft(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
@@ -174,8 +246,19 @@ def _power_from_mel(scaled: tf.Tensor, config: SoundConfig, rounds: int = 50) ->
     matrix = mel_matrix(config)
     mel = tf.pow(10.0, unscale_db(tf.transpose(scaled, [0, 2, 1]), config) / 10.0)
     target = tf.matmul(mel, matrix, transpose_b=True)
-    gram = matrix @ matrix.T
-    power = target / np.maximum(gram.sum(axis=1), 1e-12)
-    for _ in tf.range(rounds):
-        power *= target / (tf.matmul(power, gram) + 1e-20)
-    return power
+    power = target / np.maximum(matrix @ matrix.sum(axis=0), 1e-12)
+
+    def improve(power: tf.Tensor) -> tuple[tf.Tensor]:
+        mixed = tf.matmul(tf.matmul(power, matrix), matrix, transpose_b=True)
+        return (power * target / (mixed + 1e-20),)
+
+    return _repeat(improve, (power,), rounds)[0]
+
+
+def _repeat(step: Callable[..., Tensors], state: Tensors, times: int) -> Tensors:
+    """step(*step(*...step(*state))), as a loop of the graph that needs no autograph."""
+
+    def counted(index: tf.Tensor, *state: tf.Tensor) -> Any:
+        return index + 1, *step(*state)
+
+    return tf.while_loop(lambda index, *_: index < times, counted, (tf.constant(0), *state))[1:]

@@ -1,86 +1,220 @@
 """The model card: generated from a run's settings and scores, so that it cannot drift from them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from cmgen.onnx_export import IR_VERSION, OPSET
 
+# What differs between the two directions.
+_WORDS: dict[str, dict[str, str]] = {
+    "s2i": {
+        "tag": "audio-to-image",
+        "does": "Turns {window} s of sound into a picture of who plays it",
+        "judge": "A classifier trained on real training pictures alone names the instrument in each "
+        "generated picture; windows in which nothing sounds are left out.",
+        "limits": "It knows the instruments, players and rooms of its training data and shows the\n"
+        "nearest of them for any sound, also for sounds that are no instrument. The people in its\n"
+        "pictures are as real as those of its training data: don't take them for a record\nof who played.",
+        "given": "`waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1]",
+        "made": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
+        "noise": "fixed, the same player moves",
+        "given_bytes": "audio_bytes",
+        "made_bytes": "image_bytes",
+        "files": "`audio_bytes` is 16-bit PCM WAV of any channel count, 1 to 384 kHz, from 0.5 s on; "
+        "its middle half second\ncounts. `image_bytes` is a PNG.",
+        "input": "recording.wav",
+        "output": "picture.png",
+    },
+    "i2s": {
+        "tag": "image-to-audio",
+        "does": "Turns a picture of a player into the log-mel spectrogram (LMS) of {window} s of sound "
+        "that may be heard in it",
+        "judge": "A classifier trained on real training sounds alone names the instrument in each "
+        "generated sound; windows in which nothing sounds are left out.",
+        "limits": "It knows the instruments, players and rooms of its training data and lets sound the\n"
+        "nearest of them for any picture, also where nobody plays. What is heard is no record of what\n"
+        "was played. Phases are found by Griffin-Lim, so tones are a little blurred.",
+        "given": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
+        "made": "`lms` | float32 [batch, {mels}, {frames}] | dB, [{floor}, {ceiling}] scaled to [-1, 1]",
+        "noise": "one of the sounds that fit",
+        "given_bytes": "image_bytes",
+        "made_bytes": "audio_bytes",
+        "files": "`image_bytes` is PNG, JPEG, GIF or BMP; the largest centred square counts. "
+        "`audio_bytes` is 16-bit\nWAV, {rate} Hz, mono, {window} s.",
+        "input": "photo.jpg",
+        "output": "sound.wav",
+    },
+}
+
 _CARD = """\
----
-license: apache-2.0
-library_name: tf-keras
-tags: [audio-to-image, gan, cmgen]
----
+{front}
 # {name}
 
-Turns {window} s of sound into a picture of who plays it: a conditional GAN trained with cmgen,
-after Chen et al., "Deep Cross-Modal Audio-Visual Generation" (2017). Averaged generator weights of
-step {step}, seed {seed}, trained on `{data}`.
+{does}: a conditional GAN trained with cmgen, after Chen et al., "Deep Cross-Modal Audio-Visual
+Generation" (2017). Averaged generator weights of step {step}, seed {seed}, trained on `{data}`{how};
+exported {created}.
 
 **Classes:** {classes}.
 
 ## Intended use and limits
-For research and demonstration. It knows the instruments, players and rooms of its training data
-and shows the nearest of them for any sound, also for sounds that are no instrument. The people in
-its pictures are as real as those of its training data: don't take them for a record of who played.
+For research and demonstration. {limits}
+Licence: Apache-2.0.
 
 ## Evaluation
 {scores}
 
-A classifier trained on real training pictures alone names the instrument in each generated
-picture; windows in which nothing sounds are left out. The interval comes from a bootstrap over
-recordings.
+{judge} The interval comes from a bootstrap over recordings.
 
-## Interface
+## Tensors
 | name | type | meaning |
 |---|---|---|
-| input `waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1] |
-| input `noise` | float32 [batch, {noise}] | standard normal; fixed, the same player moves |
-| output `image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1] |
+| input {given} |
+| input `noise` | float32 [batch, {noise_size}] | standard normal; {noise} |
+| output {made} |
 
-`1/`, `2/`, ... are SavedModels made of core TensorFlow operations; TF Serving takes this folder.
-Signatures: `serving_default` as above; `generate_png` (same inputs; output `image_bytes`, PNG
-files); `encode` (`waveform` -> `encoding`, `probabilities` of the classes).
-`{name}.onnx` is `serving_default` in one graph (opset {opset}, IR {ir}, symbolic `batch`);
-onnxruntime and TensorFlow differ by at most {parity:.1e} on the windows tried at export.
+`{name}.onnx` is the whole way, `{name}_encoder.onnx` gives `encoding` and `probabilities` of classes,
+`{name}_generator.onnx` goes on from `encoding` and `noise` (opset {opset}, IR {ir}, symbolic `batch`).
+{parity}
 
+{smaller}## How to call it
+With numpy, onnxruntime, soundfile and Pillow: `python client.py {input} {output}`.
+
+TensorFlow Serving takes the folder above `1/`, `2/`, ...; all operations are TensorFlow's own.
+{files}
+
+| signature | inputs | outputs |
+|---|---|---|
+| `serving_default` | `{given_bytes}` | `{made_bytes}` |
+| `from_seed` | `{given_bytes}`, `seed` (int64, one for each) | `{made_bytes}` |
+| `generate` | `{given_name}`, `noise` | `{made_name}` |
+| `encode` | `{given_name}` | `encoding`, `probabilities` |
+
+```sh
+docker run -d -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" -e MODEL_NAME={name} tensorflow/serving
+echo "{{\\"instances\\": [{{\\"b64\\": \\"$(base64 -w0 {input})\\"}}]}}" > request.json
+curl -s -d @request.json http://localhost:8501/v1/models/{name}:predict > answer.json
+python3 -c 'import base64, json; answer = json.load(open("answer.json"))
+open("{output}", "wb").write(base64.b64decode(answer["predictions"][0]["b64"]))'
+```
+
+By gRPC, with the package tensorflow-serving-api:
 ```python
-import numpy as np, onnxruntime
-session = onnxruntime.InferenceSession("{name}.onnx")
-waveform = np.zeros((1, {samples}), np.float32)  # your sound
-noise = np.random.default_rng(0).standard_normal((1, {noise})).astype(np.float32)
-image, = session.run(["image"], {{"waveform": waveform, "noise": noise}})
-pixels = ((image[0] + 1) * 127.5).round().astype(np.uint8)
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+service = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel("localhost:8500"))
+request = predict_pb2.PredictRequest()
+request.model_spec.name = "{name}"
+with open("{input}", "rb") as file:
+    request.inputs["{given_bytes}"].CopyFrom(tf.make_tensor_proto([file.read()]))
+answer = service.Predict(request, timeout=60)
+with open("{output}", "wb") as file:
+    file.write(answer.outputs["{made_bytes}"].string_val[0])
 ```
 
 Versions: {versions}.
 """
 
 
-def model_card(name: str, facts: Mapping[str, Any], parity: float) -> str:
-    """Markdown text of the card.
+def model_card(facts: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
+    """Markdown text of the card, with the front matter that model hubs read.
 
     Args:
-      name: the model's name.
       facts: of `exporting.describe`.
-      parity: largest difference between onnxruntime and TensorFlow.
+      parity: what parity.json holds.
     """
+    sound = facts["sound"]
+    numbers = {
+        "window": f"{facts['window_samples'] / facts['sample_rate']:g}",
+        "samples": facts["window_samples"],
+        "rate": facts["sample_rate"],
+        "size": facts["image_size"],
+        "mels": sound["n_mels"],
+        "frames": 1 + facts["window_samples"] // sound["hop_length"],
+        "floor": f"{sound['floor_db']:g}",
+        "ceiling": f"{sound['ceiling_db']:g}",
+    }
+    words = {key: text.format(**numbers) for key, text in _WORDS[facts["task"]].items()}
+    worst = max(value for outputs in parity["onnx"].values() for value in outputs.values())
     return _CARD.format(
-        name=name,
-        window=f"{facts['window_samples'] / facts['sample_rate']:g}",
-        step=facts["step"],
-        seed=facts["seed"],
-        data=facts["data"],
+        front=_front_matter(facts, words["tag"]),
+        **{key: facts[key] for key in ("name", "step", "seed", "data", "created", "noise_size")},
+        how=_how(facts),
         classes=", ".join(facts["classes"]),
         scores=_score_table(facts["scores"]),
-        samples=facts["window_samples"],
-        rate=facts["sample_rate"],
-        noise=facts["noise_size"],
-        size=facts["image_size"],
         opset=OPSET,
         ir=IR_VERSION,
-        parity=parity,
+        given_name="waveform" if facts["task"] == "s2i" else "image",
+        made_name="image" if facts["task"] == "s2i" else "lms",
+        parity=f"onnxruntime and TensorFlow differ by at most {worst:.1e} on "
+        f"{parity['windows']} {parity['compared_on']} (parity.json).",
+        smaller=_smaller_table(facts["name"], parity),
         versions=", ".join(f"{k} {v}" for k, v in facts["versions"].items()),
+        **words,
+    )
+
+
+def _how(facts: Mapping[str, Any]) -> str:
+    """What is told apart from the usual run."""
+    said = ["every wrong pair from the same recording"] if facts["pose"] else []
+    said += ["told the class alone"] if facts["condition"] == "label" else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _front_matter(facts: Mapping[str, Any], tag: str) -> str:
+    """YAML of a model hub's card; the metrics' values are the run's scores."""
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: tf-keras",
+        f"tags: [{tag}, gan, cross-modal, onnx, cmgen]",
+        f"datasets: [{json.dumps(facts['data'])}]",
+        "model-index:",
+        f"- name: {json.dumps(facts['name'])}",
+        "  results:",
+    ]
+    scores = {k: v for k, v in facts["scores"].items() if k.startswith("accuracy_")}
+    splits = [k.removeprefix("accuracy_") for k in scores if not k.endswith("_ci95")]
+    for split in splits:
+        low_high = scores.get(f"accuracy_{split}_ci95")
+        spread = f" (95 % interval {_number(low_high)})" if low_high else ""
+        lines += [
+            f"  - task: {{type: {tag}}}",
+            f"    dataset: {{name: {json.dumps(facts['data'])}, type: {json.dumps(facts['data'])}, "
+            f"split: {split}}}",
+            f"    metrics: [{{type: accuracy, value: {_number(scores[f'accuracy_{split}'])}, "
+            f'name: "recognised by the verifier{spread}"}}]',
+        ]
+    if not splits:
+        lines[-1] = "  results: []"
+    return "\n".join([*lines, "---"])
+
+
+def _smaller_table(name: str, parity: Mapping[str, Any]) -> str:
+    """What float16 and int8 cost and gain; empty where they were not asked for."""
+    measured = parity.get("smaller")
+    if not measured:
+        return ""
+    rows = [
+        f"| `{name}{'' if form == 'float32' else '_' + form}.onnx` | {found['bytes'] / 1e6:.1f} MB | "
+        f"{_number(found['verifier_accuracy']) if 'verifier_accuracy' in found else '–'} | "
+        f"{found['mean_difference']:.4f} | {found['p50_ms']:.1f} ms |"
+        for form, found in measured.items()
+        if isinstance(found, dict)
+    ]
+    head = "| file | size | recognised by the verifier | mean difference | one thread (median) |"
+    return "\n".join(
+        [
+            f"Measured on {measured['windows']} {parity['compared_on']}, at export:",
+            "",
+            head,
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "",
+        ]
     )
 
 

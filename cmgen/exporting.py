@@ -1,43 +1,59 @@
-"""Writes a run's sound-to-image function for others: SavedModel, ONNX file and a card."""
+"""Writes a run's functions for others: SavedModel, ONNX files, a client, parity and a card."""
 
 import dataclasses
 import json
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
-from cmgen import onnx_export, serving
+from cmgen import export_data, onnx_export, saved_models, serving, smaller
 from cmgen.card import model_card
 from cmgen.checkpoint import Run
-from cmgen.config import SoundConfig
-from cmgen.data import catalog, pipeline
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import explained_disk_errors
+from cmgen.export_data import PARITY_WINDOWS, Samples
+from cmgen.files import explained_disk_errors, write_text
 from cmgen.report import headlines
 from cmgen.versions import installed
 
-# How many windows, spread over the split, the exported forms are compared on.
-PARITY_WINDOWS = 32
+SMALLER = ("float16", "int8")
+PARITY_FILE = "parity.json"
+CONFIG_FILE = "models.config"
+_CLIENTS = Path(__file__).parent / "clients"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` wrote, and the largest differences from the run's own networks."""
+    """What `export` wrote.
 
+    Attributes:
+      folder: the model's.
+      saved_model: the new version's folder in it.
+      onnx: the file of the whole way.
+      parity: what parity.json holds.
+    """
+
+    folder: Path
     saved_model: Path
     onnx: Path
-    card: Path
-    saved_model_difference: float
-    onnx_difference: float
+    parity: dict[str, Any]
 
 
-def export(run: Run, output: Path, windows: np.ndarray, scores: Mapping[str, Any]) -> Exported:
-    """Writes OUTPUT/<next integer>/ (SavedModel), OUTPUT/<name>.onnx and OUTPUT/README.md.
+def export(
+    run: Run,
+    output: Path,
+    samples: Samples,
+    scores: Mapping[str, Any],
+    forms: Sequence[str] = (),
+) -> Exported:
+    """Writes OUTPUT/<next integer>/ (SavedModel), the ONNX files, client, parity and card.
 
     Everything is written aside and compared with the run's networks first, then renamed, so that
     a failure leaves OUTPUT as it was and a server never sees half a version.
@@ -45,43 +61,40 @@ def export(run: Run, output: Path, windows: np.ndarray, scores: Mapping[str, Any
     Args:
       run: of `checkpoint.load_run`, with the averaged generator.
       output: the model's base folder, e.g. exports/s2i; its name is the model's.
-      windows: float32 [n >= 2, 22050], the sounds to compare the forms on.
+      samples: at least 2 windows to compare the forms on.
       scores: of `read_scores`, for the card; may be empty.
+      forms: of SMALLER, to be written besides.
     """
-    module = serving.SoundToImage.of(run)
     name = output.resolve().name
-    facts = describe(run, scores)
-    inputs = dict(zip(("waveform", "noise"), serving.example_inputs(module, windows), strict=True))
+    module = serving.module_of(run)
+    facts = describe(run, name, scores)
+    given = samples.some(PARITY_WINDOWS)
+    inputs = {module.given: given, "noise": serving.example_noise(module, len(given))}
     with explained_disk_errors(output), _folder_aside(output) as aside:
-        saved, onnx, card = (aside / part for part in ("saved", "model.onnx", "README.md"))
-        serving.save(module, saved, facts)
-        saved_difference = _saved_model_difference(saved, module, inputs)
-        serialized = onnx_export.convert(
-            module.generate_for_onnx, name, _metadata_props(facts)
-        ).SerializeToString()
-        onnx_difference = onnx_export.check_parity(serialized, module.generate, inputs)
-        onnx.write_bytes(serialized)
-        card.write_text(model_card(name, facts, onnx_difference), encoding="utf-8")
-        written = Exported(
-            output / str(_next_version(output)),
-            output / f"{name}.onnx",
-            output / "README.md",
-            saved_difference,
-            onnx_difference,
-        )
-        onnx.replace(written.onnx)
-        card.replace(written.card)
-        saved.rename(written.saved_model)
-    return written
-
-
-def check_exportable(run: Run) -> None:
-    """Raises a UserError for a run that `export` doesn't know."""
-    if run.config.task != "s2i":
-        raise UserError(
-            f"--workdir={run.workdir}: a run of --task={run.config.task}; exports of pictures to "
-            "sound come in a later version; use it by cmgen.generate"
-        )
+        saved = aside / "saved"
+        operations = saved_models.save(module, saved, facts)
+        graphs = _onnx_graphs(module, name, facts)
+        parity: dict[str, Any] = {
+            "compared_on": samples.source,
+            "windows": len(given),
+            "tolerance": onnx_export.TOLERANCE,
+            "saved_model": _saved_model_differences(saved, module, inputs),
+            "onnx": _onnx_differences(module, name, graphs, inputs),
+            "operations": operations,
+        }
+        if forms:
+            made, parity["smaller"] = _smaller(run, module, graphs[name], samples, forms)
+            graphs |= {f"{name}_{form}": model for form, model in made.items()}
+        for stem, model in graphs.items():
+            (aside / f"{stem}.onnx").write_bytes(model.SerializeToString())
+        shutil.copyfile(_CLIENTS / f"{run.config.task}.py", aside / "client.py")
+        (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
+        (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
+        version = output / str(1 + max(saved_models.versions(output), default=0))
+        _move_in(aside, output, version)
+    with explained_disk_errors(output.parent):
+        write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))
+    return Exported(output, version, output / f"{name}.onnx", parity)
 
 
 def read_scores(run: Run, path: str | None) -> dict[str, Any]:
@@ -110,51 +123,115 @@ def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     )
 
 
-def parity_windows(run: Run) -> np.ndarray:
-    """Float32 [n, samples]: windows of the run's data, or `tones` if they aren't there any more."""
-    sound = run.config.sound
-    try:
-        folder = catalog.resolve(dataclasses.replace(run.config.data, data=run.data))
-        split = next(s for s in ("test", "validation", "train") if s in catalog.splits(folder))
-        recordings = pipeline.load_split(folder, split, run.config.data)
-    except (UserError, StopIteration) as error:
-        print(f"The run's data can't be read ({error}); comparing on generated tones instead.")
-        return tones(PARITY_WINDOWS, sound)
-    batches = pipeline.evaluation_windows(recordings, 1, run.config)
-    waveforms = np.concatenate([batch["waveform"].numpy() for batch in batches])
-    return waveforms[:: max(1, len(waveforms) // PARITY_WINDOWS)][:PARITY_WINDOWS]
-
-
-def describe(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user of the exported function has to know, of JSON types."""
+def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user of the exported functions has to know, of JSON types."""
     config = run.config
     return {
+        "format": saved_models.FORMAT,
+        "name": name,
         "task": config.task,
+        "pose": config.gan.mismatch == "recording",
+        "condition": config.gan.condition,
         "classes": list(run.classes),
         "sample_rate": config.sound.sample_rate,
         "window_samples": config.sound.window_samples,
         "noise_size": config.gan.noise_size,
         "image_size": config.data.image_size,
+        "sound": dataclasses.asdict(config.sound),
         "step": run.step,
         "seed": config.seed,
         "data": Path(run.data).name,
         "scores": dict(scores),
         "versions": installed(),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
 
-def tones(count: int, sound: SoundConfig, seed: int = 0) -> np.ndarray:
-    """Harmonic tones of random pitch and loudness with a little noise: float32 [count, samples].
+def _onnx_graphs(
+    module: serving.CrossModal, name: str, facts: Mapping[str, Any]
+) -> dict[str, onnx.ModelProto]:
+    """File's stem -> graph: the whole way, the encoder and the generator."""
+    metadata = _metadata_props(facts)
+    return {
+        name + suffix: onnx_export.convert(function, name + suffix, metadata)
+        for suffix, function in module.functions(for_onnx=True).items()
+    }
 
-    They stand in for real windows where a run's data are no longer there.
-    """
-    rng = np.random.default_rng(seed)
-    time = np.arange(sound.window_samples) / sound.sample_rate
-    pitch = 55.0 * 2 ** rng.uniform(0, 5, (count, 1, 1))
-    harmonic = np.arange(1, 9)[:, None]
-    partials = np.sin(2 * np.pi * pitch * harmonic * time) / harmonic
-    waves = partials.sum(axis=1) * 10 ** rng.uniform(-2, -0.5, (count, 1))
-    return np.clip(waves + rng.normal(0, 1e-4, waves.shape), -1, 1).astype(np.float32)
+
+def _onnx_differences(
+    module: serving.CrossModal,
+    name: str,
+    graphs: Mapping[str, onnx.ModelProto],
+    inputs: onnx_export.Inputs,
+) -> dict[str, dict[str, float]]:
+    """File -> output -> largest difference from TensorFlow; refused above TOLERANCE."""
+    encoding = module.encode(inputs[module.given])["encoding"].numpy()
+    fed: dict[str, onnx_export.Inputs] = {
+        "": inputs,
+        "_encoder": {module.given: inputs[module.given]},
+        "_generator": {"encoding": encoding, "noise": inputs["noise"]},
+    }
+    return {
+        f"{name}{suffix}.onnx": onnx_export.check_parity(
+            graphs[name + suffix].SerializeToString(), function, fed[suffix]
+        )
+        for suffix, function in module.functions(for_onnx=False).items()
+    }
+
+
+def _saved_model_differences(
+    folder: Path, module: serving.CrossModal, inputs: onnx_export.Inputs
+) -> dict[str, float]:
+    """Largest difference of the SavedModel on disk from the run; refused above TOLERANCE."""
+    import tensorflow as tf
+
+    loaded, _ = saved_models.load(folder)
+    found = loaded(**{key: tf.constant(value) for key, value in inputs.items()})[module.made]
+    expected = module.generate(*inputs.values())[module.made]
+    difference = onnx_export.difference(found.numpy(), expected.numpy())
+    if not difference <= onnx_export.TOLERANCE:
+        raise UserError(
+            f"the SavedModel differs from the run by {difference:.2g}; nothing was written",
+            FAILED_WORK,
+        )
+    return {module.made: difference}
+
+
+def _smaller(
+    run: Run,
+    module: serving.CrossModal,
+    model: onnx.ModelProto,
+    samples: Samples,
+    forms: Sequence[str],
+) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
+    """The forms asked for of the whole way, and what they cost beside float32."""
+    made = {"float16": smaller.to_float16(model)} if "float16" in forms else {}
+    if "int8" in forms:
+        calibration = export_data.calibration_samples(run).given
+        noise = serving.example_noise(module, len(calibration), seed=1)
+        made["int8"] = smaller.to_int8(model, {module.given: calibration, "noise": noise})
+    noise = serving.example_noise(module, len(samples.given))
+    serialized = {form: graph.SerializeToString() for form, graph in made.items()}
+    measured = smaller.measure(
+        {"float32": model.SerializeToString()} | serialized,
+        {module.given: samples.given, "noise": noise},
+        _accuracy_of(run, samples),
+    )
+    return made, {"windows": len(samples.given), "threads": 1, **measured}
+
+
+def _accuracy_of(run: Run, samples: Samples) -> Any:
+    """Share of targets whose class the run's verifier names; None where it can't tell."""
+    labels = samples.labels
+    if run.verifier is None or labels is None:
+        return None
+    verifier = run.verifier
+
+    def accuracy(targets: np.ndarray) -> float:
+        parts = [verifier(targets[i : i + 64]).numpy() for i in range(0, len(targets), 64)]
+        return float((np.concatenate(parts).argmax(axis=-1) == labels).mean())
+
+    return accuracy
 
 
 @contextmanager
@@ -170,32 +247,15 @@ def _folder_aside(output: Path) -> Iterator[Path]:
             output.rmdir()
 
 
-def _saved_model_difference(
-    folder: Path, module: serving.SoundToImage, inputs: Mapping[str, np.ndarray]
-) -> float:
-    """Largest difference of the pictures of the SavedModel on disk; refused above TOLERANCE."""
-    loaded, _ = serving.load(folder)
-    found, expected = loaded(**_tensors(inputs))["image"], module.generate(**inputs)["image"]
-    difference = float(np.abs(found.numpy() - expected.numpy()).max())
-    if not difference <= onnx_export.TOLERANCE:
-        raise UserError(
-            f"the SavedModel differs from the run by {difference:.2g}; nothing was written",
-            FAILED_WORK,
-        )
-    return difference
-
-
-def _tensors(inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    import tensorflow as tf
-
-    return {name: tf.constant(value) for name, value in inputs.items()}
+def _move_in(aside: Path, output: Path, version: Path) -> None:
+    """Renames the new files into place; smaller forms of an older export go."""
+    for form in SMALLER:
+        (output / f"{output.resolve().name}_{form}.onnx").unlink(missing_ok=True)
+    for path in [path for path in aside.iterdir() if path.is_file()]:
+        path.replace(output / path.name)
+    (aside / "saved").rename(version)
 
 
 def _metadata_props(facts: Mapping[str, Any]) -> dict[str, str]:
     """ONNX metadata are strings: text as it is, everything else as JSON."""
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}
-
-
-def _next_version(output: Path) -> int:
-    """TF Serving serves the highest integer folder, so each export gets the next one."""
-    return 1 + max((int(p.name) for p in output.iterdir() if p.name.isdecimal()), default=0)

@@ -1,6 +1,7 @@
 """Any sound or video file -> pictures of who may be playing, over time."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cmgen import images, video
+from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.sound_files import decode_sound_file
 from cmgen.sound_generation import SoundModel
@@ -17,6 +19,9 @@ from cmgen.sound_generation import SoundModel
 BATCH = 64
 PICTURES = (".png",)
 VIDEOS = (".mp4", ".gif")
+# Facts of an export, and what its functions take.
+_SIZES = ("window_samples", "noise_size", "sample_rate", "image_size", "sound")
+_GIVEN = {"s2i": "waveform", "i2s": "image"}
 _LABEL_HEIGHT = 18
 _GAP = 4
 
@@ -230,38 +235,60 @@ def _saved_model_folder(path: Path) -> Path | None:
     return max(versions, key=lambda p: int(p.name), default=None)
 
 
-def _load_saved_model(path: Path) -> Model:
+def _load_saved_model(path: Path) -> Model | SoundModel:
     import tensorflow as tf
 
-    from cmgen import serving
+    from cmgen import saved_models
 
-    function, facts = serving.load(path)
-    return Model(
-        lambda waveform, noise: function(waveform=tf.constant(waveform), noise=tf.constant(noise))[
-            "image"
-        ].numpy(),
-        facts["window_samples"],
-        facts["noise_size"],
-        facts["sample_rate"],
-    )
+    function, facts = saved_models.load(path)
+
+    def run(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        (made,) = function(**{k: tf.constant(v) for k, v in inputs.items()}).values()
+        return made.numpy()
+
+    return _exported(run, facts)
 
 
-def _load_onnx(path: Path) -> Model:
+def _load_onnx(path: Path) -> Model | SoundModel:
     import onnxruntime
 
     if not path.is_file():
         raise UserError(f"--model={path}: no such file; write it with tools/export.py")
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        facts = session.get_modelmeta().custom_metadata_map
-        sizes = [int(facts[k]) for k in ("window_samples", "noise_size", "sample_rate")]
+        stored = session.get_modelmeta().custom_metadata_map
+        facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}
+        missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
     except Exception as error:  # onnxruntime's errors share no class but this one.
         raise UserError(
             f"--model={path}: not an ONNX file of tools/export.py ({error}); export it again"
         ) from error
+    if missing:
+        raise UserError(
+            f"--model={path}: a part of a model, which takes no {' and no '.join(sorted(missing))}; "
+            "name the file without _encoder or _generator"
+        )
+
+    def run(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return session.run(None, inputs)[0]
+
+    return _exported(run, facts)
+
+
+def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any]) -> Any:
+    """The model that an export's facts describe; `run` takes its tensors by name."""
+    if facts["task"] == "i2s":
+        return SoundModel(
+            lambda image, noise: run(image=image, noise=noise),
+            facts["image_size"],
+            facts["noise_size"],
+            SoundConfig(**facts["sound"]),
+        )
     return Model(
-        lambda waveform, noise: session.run(["image"], {"waveform": waveform, "noise": noise})[0],
-        *sizes,
+        lambda waveform, noise: run(waveform=waveform, noise=noise),
+        facts["window_samples"],
+        facts["noise_size"],
+        facts["sample_rate"],
     )
 
 
@@ -269,30 +296,18 @@ def _load_workdir(path: Path) -> Model | SoundModel:
     from cmgen import checkpoint, serving
 
     run = checkpoint.load_run(path)
-    if run.config.task == "i2s":
-        return _picture_to_sound(run)
-    module = serving.SoundToImage.of(run)
+    module = serving.module_of(run)
+    config = run.config
+    if config.task == "i2s":
+        return SoundModel(
+            lambda image, noise: module.generate(image, noise)["lms"].numpy(),
+            config.data.image_size,
+            config.gan.noise_size,
+            config.sound,
+        )
     return Model(
         lambda waveform, noise: module.generate(waveform, noise)["image"].numpy(),
-        run.config.sound.window_samples,
-        run.config.gan.noise_size,
-        run.config.sound.sample_rate,
-    )
-
-
-def _picture_to_sound(run: Any) -> SoundModel:
-    import tensorflow as tf
-
-    size, noise_size = run.config.data.image_size, run.config.gan.noise_size
-    signature = [
-        tf.TensorSpec([None, size, size, 3], tf.float32),
-        tf.TensorSpec([None, noise_size], tf.float32),
-    ]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def generate(image: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        return run.generator((run.encoder.encode(image), noise), training=False)
-
-    return SoundModel(
-        lambda image, noise: generate(image, noise).numpy(), size, noise_size, run.config.sound
+        config.sound.window_samples,
+        config.gan.noise_size,
+        config.sound.sample_rate,
     )

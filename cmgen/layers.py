@@ -138,16 +138,26 @@ class ResizeConvolution(keras.layers.Layer):
     def __init__(self, channels: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.channels = channels
+        self.folded: tf.Variable | None = None
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.kernel = self.add_weight(
             name="kernel", shape=(3, 3, shape[-1], self.channels), initializer="he_normal"
         )
 
+    def fold(self) -> tf.Variable:
+        """Fixes the kernel of inference at what it is now; else each call computes it."""
+        kernel = resized_kernel(tf.cast(self.kernel, self.compute_dtype))
+        self.folded = tf.Variable(kernel, trainable=False, name="folded")
+        return self.folded
+
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """x [batch, h, w, c] -> [batch, 2h, 2w, channels]."""
         _, height, width, _ = x.shape
-        kernel = resized_kernel(tf.cast(self.kernel, x.dtype))
+        if training or self.folded is None:
+            kernel = resized_kernel(tf.cast(self.kernel, x.dtype))
+        else:
+            kernel = tf.convert_to_tensor(self.folded)
         x = double(x, kernel) if training else plain_double(x, kernel)
         return tf.ensure_shape(x, [None, 2 * height, 2 * width, self.channels])
 

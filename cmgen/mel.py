@@ -14,6 +14,8 @@ Array = NDArray[np.float32]
 
 AMIN = 1e-10  # librosa's smallest power
 GRIFFIN_LIM_MOMENTUM = 0.99
+GRIFFIN_LIM_ROUNDS = 64
+FADE_SECONDS = 0.01  # at both ends of a finished sound, against clicks
 
 
 def frame_count(samples: int, config: SoundConfig) -> int:

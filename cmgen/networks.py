@@ -251,6 +251,12 @@ class Generator(keras.Model):
                 channels, 4, 2, "same", name="to_image", **make
             )
 
+    def fold(self) -> list[tf.Variable]:
+        """Fixes what inference would compute of the weights alone on each call; see `layers`."""
+        if self.config.upsampling != "resize":
+            return []
+        return [block.steps[-1].convolution.fold() for block in self.blocks]
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, *shape] in [-1, 1]."""
         encoding, noise = inputs

@@ -18,8 +18,6 @@ PHOTO_SECONDS = 5.0
 MAX_SECONDS = 300.0  # phases are found for the whole sound at once: about 10 MB a second
 PHOTO_HOP_FRAMES = 36  # from one window to the next; the usable 40 of 44 frames overlap by 4
 VIDEO_WINDOWS_PER_SECOND = 10.0
-GRIFFIN_LIM_ROUNDS = 64
-_FADE_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -152,8 +150,8 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
     Returns:
       float32 [samples] in [-1, 1], faded in and out within 10 ms.
     """
-    sound = mel.sound_of_lms(lms, config, GRIFFIN_LIM_ROUNDS)[:samples]
-    fade = np.linspace(0.0, 1.0, round(_FADE_SECONDS * config.sample_rate), dtype=np.float32)
+    sound = mel.sound_of_lms(lms, config, mel.GRIFFIN_LIM_ROUNDS)[:samples]
+    fade = np.linspace(0.0, 1.0, round(mel.FADE_SECONDS * config.sample_rate), dtype=np.float32)
     fade = fade[: samples // 2]
     sound[: len(fade)] *= fade
     sound[len(sound) - len(fade) :] *= fade[::-1]

@@ -1,11 +1,12 @@
-"""Exports a run's sound-to-image function: a SavedModel for TF Serving and one ONNX graph, waveform
-and noise in, picture out, checked against each other before anything is written.
+"""Exports a run for others: a SavedModel for TF Serving (files in, files out), ONNX graphs of the whole
+way, the encoder and the generator, a client and a model card, all checked against the run first.
 
-Each export makes the next version, OUTPUT/1, OUTPUT/2, ...; OUTPUT/NAME.onnx and OUTPUT/README.md
-are of the newest.
+Each export makes the next version, OUTPUT/1, OUTPUT/2, ...; the other files in OUTPUT are of the
+newest. OUTPUT/../models.config lists all models there.
 
 Examples:
   python tools/export.py --workdir=runs/s2i --output=exports/s2i
+  python tools/export.py --workdir=runs/i2s --output=exports/i2s --float16 --int8
 """
 
 from pathlib import Path
@@ -25,23 +26,33 @@ flags.DEFINE_string(
     "What cmgen.evaluate wrote, for the model card; WORKDIR/evaluation.json if left out.",
     flag_values=FLAGS,
 )
-GROUPS = {"What": ("workdir", "scores"), "Result": ("output",)}
+flags.DEFINE_bool(
+    "float16", False, "Also OUTPUT/NAME_float16.onnx, with its cost and gain.", flag_values=FLAGS
+)
+flags.DEFINE_bool(
+    "int8", False, "Also OUTPUT/NAME_int8.onnx, with its cost and gain.", flag_values=FLAGS
+)
+GROUPS = {"What": ("workdir", "scores"), "Result": ("output", "float16", "int8")}
 
 
 def main() -> None:
-    from cmgen import checkpoint, exporting  # TensorFlow is imported only when the work starts
+    # TensorFlow is imported only when the work starts.
+    from cmgen import checkpoint, export_data, exporting, saved_models
 
     run = checkpoint.load_run(FLAGS.workdir)
-    exporting.check_exportable(run)
     scores = exporting.read_scores(run, FLAGS.scores)
-    windows = exporting.parity_windows(run)
-    written = exporting.export(run, Path(FLAGS.output), windows, scores)
-    print(
-        f"{written.saved_model}: SavedModel, differs from the run by "
-        f"{written.saved_model_difference:.1e}\n"
-        f"{written.onnx}: ONNX, differs by {written.onnx_difference:.1e}\n"
-        f"{written.card}: model card"
-    )
+    forms = [form for form in exporting.SMALLER if FLAGS[form].value]
+    samples = export_data.test_samples(run)
+    written = exporting.export(run, Path(FLAGS.output), samples, scores, forms)
+    differences = written.parity["onnx"][written.onnx.name]
+    print(f"{written.saved_model}: SavedModel, made of core operations")
+    print(f"{written.onnx}: ONNX, differs by {max(differences.values()):.1e} from TensorFlow")
+    print(f"{written.folder / 'README.md'}: model card, with how to call it")
+    if not saved_models.has_serving_api():
+        print(
+            "Without warm-up requests, for which tensorflow-serving-api is missing: "
+            'pip install -c requirements.lock -e ".[serving]"'
+        )
 
 
 def console() -> None:

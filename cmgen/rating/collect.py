@@ -200,7 +200,7 @@ def _cut(
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
     """What a run makes of each sound; runs whose noise has the same size get the same noise."""
-    module = serving.SoundToImage.of(run)
+    module = serving.module_of(run)
     noise = np.random.default_rng(seed).standard_normal((len(waveforms), run.config.gan.noise_size))
     noise = noise.astype(np.float32)
     parts = [

@@ -1,0 +1,93 @@
+"""The windows that an export is compared, calibrated and timed on."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen.checkpoint import Run
+from cmgen.config import TrainConfig
+from cmgen.data import catalog, pipeline
+from cmgen.errors import UserError
+from cmgen.evaluation import class_indices
+
+# How many windows, spread over the split, the exported forms are compared on.
+PARITY_WINDOWS = 100
+# How many the accuracy of smaller forms is measured on, and calibrates them.
+ACCURACY_WINDOWS = 520
+CALIBRATION_WINDOWS = 130
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Windows as the exported functions take them.
+
+    Attributes:
+      given: waveforms float32 [n, window_samples] or pictures float32 [n, size, size, 3].
+      labels: class of each, int [n]; None of made-up ones.
+      source: what they are, e.g. "test windows of demo".
+    """
+
+    given: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+    source: str
+
+    def some(self, count: int) -> NDArray[np.float32]:
+        """At most `count` of them, evenly spread."""
+        return self.given[_spread(len(self.given), count)]
+
+
+def test_samples(run: Run, count: int = ACCURACY_WINDOWS) -> Samples:
+    """Sounding windows of the run's test split, else of another; made up if its data are gone."""
+    return _samples(run, ("test", "validation", "train"), count)
+
+
+def calibration_samples(run: Run) -> Samples:
+    """Sounding windows of the run's train split, which nothing is measured on."""
+    return _samples(run, ("train",), CALIBRATION_WINDOWS)
+
+
+def made_up(config: TrainConfig, count: int = PARITY_WINDOWS, seed: int = 0) -> Samples:
+    """Harmonic tones of random pitch and loudness, or blurred noise for pictures."""
+    rng = np.random.default_rng(seed)
+    if config.direction.condition == "image":
+        small = rng.uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)
+        side = config.data.image_size // 8
+        return Samples(small.repeat(side, axis=1).repeat(side, axis=2), None, "made-up pictures")
+    sound = config.sound
+    time = np.arange(sound.window_samples) / sound.sample_rate
+    pitch = 55.0 * 2 ** rng.uniform(0, 5, (count, 1, 1))
+    harmonic = np.arange(1, 9)[:, None]
+    partials = np.sin(2 * np.pi * pitch * harmonic * time) / harmonic
+    waves = partials.sum(axis=1) * 10 ** rng.uniform(-2, -0.5, (count, 1))
+    noisy = np.clip(waves + rng.normal(0, 1e-4, waves.shape), -1, 1).astype(np.float32)
+    return Samples(noisy, None, "made-up tones")
+
+
+def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
+    config = run.config
+    key = "waveform" if config.direction.condition == "lms" else "image"
+    try:
+        folder = catalog.resolve(dataclasses.replace(config.data, data=run.data))
+        split = next(s for s in splits if s in catalog.splits(folder))
+        recordings = pipeline.load_split(folder, split, config.data)
+        stride = max(1, pipeline.count_windows(recordings, config) // (2 * count))
+        batches = list(pipeline.evaluation_windows(recordings, stride, config))
+        given, labels, sounding = (
+            np.concatenate([batch[name].numpy() for batch in batches])
+            for name in (key, "label", "sounding")
+        )
+    except (UserError, StopIteration, KeyError) as error:
+        print(f"The run's data can't be read ({error}); comparing on made-up input instead.")
+        return made_up(config)
+    labels = class_indices(recordings.classes, run.classes)[labels]
+    heard = np.flatnonzero(sounding)
+    kept = heard[_spread(len(heard), count)]
+    source = f"sounding {split} windows of {folder.name if run.data != 'demo' else 'demo'}"
+    return Samples(given[kept], labels[kept], source)
+
+
+def _spread(total: int, count: int) -> NDArray[np.int64]:
+    """At most `count` indices below `total`, evenly spread."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))

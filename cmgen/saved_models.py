@@ -1,0 +1,146 @@
+"""SavedModels as TensorFlow Serving takes them: version folders, facts, warm-up, models.config."""
+
+import importlib.util
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import tensorflow as tf
+
+from cmgen import images, serving
+from cmgen.errors import UserError
+
+# Of the facts and the signatures; 1 had tensors in `serving_default`.
+FORMAT = 2
+# TF Serving and tf.saved_model leave files in this folder alone.
+_EXTRA = Path("assets.extra")
+METADATA_FILE = _EXTRA / "cmgen.json"
+WARMUP_FILE = _EXTRA / "tf_serving_warmup_requests"
+# Where the official image looks for models.
+SERVER_FOLDER = "/models"
+
+Request = tuple[str, dict[str, Any]]
+
+
+def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
+    """Writes a SavedModel made of core operations only, with `metadata` and warm-up beside it.
+
+    Args:
+      module: what to save.
+      folder: the new folder; TF Serving wants its name to be an integer.
+      metadata: of JSON types; `load` gives it back. Its `name` is the served model's.
+
+    Returns:
+      names of all operations in its graphs.
+    """
+    operations: set[str] = set()
+    for name, function in module.signatures().items():
+        graph = function.get_concrete_function()
+        serving.check_core_ops(name, graph)
+        operations |= serving.graph_ops(graph)
+    tf.saved_model.save(module, str(folder), signatures=module.signatures())
+    (folder / _EXTRA).mkdir(exist_ok=True)
+    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
+    if has_serving_api():
+        write_warmup(folder / WARMUP_FILE, metadata["name"], warmup_requests(module))
+    return sorted(operations)
+
+
+def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:
+    """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata."""
+    try:
+        metadata = json.loads((folder / METADATA_FILE).read_text())
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
+        loaded = tf.saved_model.load(str(folder))
+        generate = loaded.signatures["generate"]
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{folder}: not a SavedModel that tools/export.py wrote ({error}); export it again"
+        ) from error
+    # The signature's variables live as long as the object that owns them.
+    generate.owner = loaded
+    return generate, metadata
+
+
+def versions(output: Path) -> list[int]:
+    """Numbers of the version folders in a model's folder, in order."""
+    return sorted(int(p.name) for p in output.iterdir() if p.name.isdecimal() and p.is_dir())
+
+
+def newest(output: Path) -> Path | None:
+    """The SavedModel of the highest version in a model's folder, as a server takes it."""
+    found = [n for n in versions(output) if (output / str(n) / "saved_model.pb").is_file()]
+    return output / str(found[-1]) if found else None
+
+
+def models_config(exports: Path) -> str:
+    """What `--model_config_file` takes: every model in `exports`, as the official image sees it."""
+    folders = sorted(p for p in exports.iterdir() if p.is_dir() and newest(p))
+    entries = [
+        f"  config {{\n    name: {json.dumps(folder.name)}\n"
+        f"    base_path: {json.dumps(f'{SERVER_FOLDER}/{folder.name}')}\n"
+        '    model_platform: "tensorflow"\n  }\n'
+        for folder in folders
+    ]
+    return "model_config_list {\n" + "".join(entries) + "}\n"
+
+
+def has_serving_api() -> bool:
+    """Whether the extra [serving], without which there is no warm-up, is installed."""
+    return importlib.util.find_spec("tensorflow_serving") is not None
+
+
+def warmup_requests(module: serving.CrossModal) -> list[Request]:
+    """(signature, inputs by name) of requests that go through every signature's graphs."""
+    files = [_wav(module, 44100), _wav(module, 48000)] if module.given == "waveform" else [_png()]
+    shape = (1, *module.given_spec.shape[1:])
+    given = np.zeros(shape, np.float32)
+    noise = serving.example_noise(module, 1)
+    bytes_name = module.given_bytes
+    return [
+        *((serving.SERVING_DEFAULT, {bytes_name: [file]}) for file in files),
+        ("from_seed", {bytes_name: files, "seed": np.arange(len(files), dtype=np.int64)}),
+        ("generate", {module.given: given, "noise": noise}),
+        ("encode", {module.given: given}),
+    ]
+
+
+def predict_request(name: str, signature: str, inputs: Mapping[str, Any]) -> Any:
+    """A PredictRequest of tensorflow-serving-api."""
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = name
+    request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return request
+
+
+def write_warmup(path: Path, name: str, requests: list[Request]) -> None:
+    """Writes requests as a server plays them to itself before it serves a version."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in requests:
+            log = prediction_log_pb2.PredictionLog()
+            log.predict_log.request.CopyFrom(predict_request(name, signature, inputs))
+            writer.write(log.SerializeToString())
+
+
+def _wav(module: serving.CrossModal, rate: int) -> bytes:
+    """Half a second of a tone as a stereo WAV file."""
+    samples = round(module.config.sound.window_seconds * rate)
+    tone = 0.1 * np.sin(2 * np.pi * 440.0 * np.arange(samples) / rate)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.stack([tone, tone], axis=1), rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _png() -> bytes:
+    return images.encode_png(np.full((96, 128, 3), 127, np.uint8))

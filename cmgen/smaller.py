@@ -1,0 +1,142 @@
+"""Smaller forms of an ONNX graph, float16 and int8, and what they cost in accuracy and time."""
+
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from cmgen import onnx_export
+
+# The spectrogram's powers go down to 1e-10, which float16 can't hold and 8 bits can't resolve.
+_FIRST_KEPT_APART = "Conv"
+_INT8_OPERATIONS = ["Conv", "Gemm", "MatMul"]
+_TIMED_CALLS = 50
+_BATCH = 65
+
+
+def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights and arithmetic of the networks in float16; inputs, outputs and the LMS in float32."""
+    from onnxruntime.transformers import float16
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # weights below float16's smallest number become 0
+        return float16.convert_float_to_float16(
+            copy, keep_io_types=True, node_block_list=before_networks(model)
+        )
+
+
+def to_int8(model: onnx.ModelProto, inputs: onnx_export.Inputs) -> onnx.ModelProto:
+    """The networks' convolutions and matrix products in 8 bits, calibrated on `inputs`.
+
+    Transposed convolutions stay as they are: onnxruntime multiplies them in float32 only.
+
+    Args:
+      model: in float32, with named nodes.
+      inputs: input name -> float32 [n, ...], of training data.
+    """
+    from onnxruntime import quantization
+
+    count = len(next(iter(inputs.values())))
+    feeds = iter([{name: v[i : i + 1] for name, v in inputs.items()} for i in range(count)])
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self) -> Any:
+            return next(feeds, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
+        onnx.save(model, before)
+        level = logging.root.level
+        logging.root.setLevel(logging.ERROR)  # it advises on graph preparation by warnings
+        try:
+            quantization.quantize_static(
+                before,
+                after,
+                Reader(),
+                per_channel=True,
+                op_types_to_quantize=_INT8_OPERATIONS,
+                nodes_to_exclude=before_networks(model),
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+        finally:
+            logging.root.setLevel(level)
+        made = onnx.load(after)
+    made.ir_version = model.ir_version
+    return made
+
+
+def before_networks(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that lie before the first convolution: the LMS."""
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    first = next(node for node in model.graph.node if node.op_type == _FIRST_KEPT_APART)
+    found: set[str] = set()
+    waiting = [first.input[0]]
+    while waiting:
+        node = made_by.get(waiting.pop())
+        if node is not None and node.name not in found:
+            found.add(node.name)
+            waiting += node.input
+    return sorted(found)
+
+
+def measure(
+    forms: dict[str, bytes],
+    inputs: onnx_export.Inputs,
+    accuracy: Callable[[np.ndarray], float] | None,
+) -> dict[str, dict[str, float]]:
+    """What each form of one graph gives and takes.
+
+    Args:
+      forms: name -> serialized graph of one output; "float32" is what the others are compared with.
+      inputs: input name -> float32 [n, ...].
+      accuracy: of the outputs [n, ...]; None leaves it out.
+
+    Returns:
+      name -> bytes, accuracy, mean and largest difference from float32, and the median time of a
+      single item on one thread in ms.
+    """
+    found: dict[str, dict[str, float]] = {}
+    expected: np.ndarray | None = None
+    for name, serialized in forms.items():
+        made = _run(serialized, inputs)
+        expected = made if expected is None else expected
+        found[name] = {
+            "bytes": len(serialized),
+            "largest_difference": onnx_export.difference(made, expected),
+            "mean_difference": float(np.abs(made - expected).mean()),
+            "p50_ms": median_time(serialized, inputs),
+        }
+        if accuracy is not None:
+            found[name]["verifier_accuracy"] = accuracy(made)
+    return found
+
+
+def median_time(serialized: bytes, inputs: onnx_export.Inputs) -> float:
+    """Median of calls with a single item on one thread, in ms."""
+    running = onnx_export.session(serialized, threads=1)
+    one = {name: value[:1] for name, value in inputs.items()}
+    times: list[float] = []
+    for _ in range(_TIMED_CALLS):
+        start = time.perf_counter()
+        running.run(None, one)
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times))
+
+
+def _run(serialized: bytes, inputs: onnx_export.Inputs) -> np.ndarray:
+    running = onnx_export.session(serialized)
+    count = len(next(iter(inputs.values())))
+    parts: Sequence[np.ndarray] = [
+        running.run(None, {name: v[i : i + _BATCH] for name, v in inputs.items()})[0]
+        for i in range(0, count, _BATCH)
+    ]
+    return np.concatenate(parts)
