@@ -15,7 +15,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "generated picture; windows in which nothing sounds are left out.",
         "limits": "It knows the instruments, players and rooms of its training data and shows the\n"
         "nearest of them for any sound, also for sounds that are no instrument. The people in its\n"
-        "pictures are as real as those of its training data: don't take them for a record\nof who played.",
+        "pictures are as real as those of its training data: don't take them for a record\n"
+        "of who played.",
         "given": "`waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1]",
         "made": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
         "noise": "fixed, the same player moves",
