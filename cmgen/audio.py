@@ -208,8 +208,9 @@ def _power_by_matrices(frames: tf.Tensor, n_fft: int) -> tf.Tensor:
     # (re + i im)(c + i s): both parts of the product side by side.
     joined = np.block([[second.real, second.imag], [-second.imag, second.real]])
     maps = tf.reshape(frames, [-1, rows, columns])
-    parts = [tf.matmul(part, maps) for part in (first.real, first.imag)]
-    inner = tf.transpose(tf.concat(parts, axis=2), [1, 0, 2])
+    parts = tf.matmul(np.concatenate([first.real, first.imag]), maps)
+    parts = tf.transpose(tf.reshape(parts, [-1, 2, rows, columns]), [2, 0, 1, 3])
+    inner = tf.reshape(parts, [rows, -1, 2 * columns])
     spectrum = tf.square(tf.cast(tf.matmul(inner, joined), tf.float32))
     power = spectrum[..., : len(q)] + spectrum[..., len(q) :]
     power = tf.reshape(tf.transpose(power, [1, 2, 0]), [-1, len(q) * rows])

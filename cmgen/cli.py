@@ -195,7 +195,8 @@ def _list_commands(program: str, commands: Mapping[str, Command], manual: str, n
     if name not in HELP | FULL_HELP:
         *some, last = commands
         what = f"{name!r} is no command" if name else "a command is missing"
-        raise UserError(f"{what}; say {', '.join(some)} or {last} (see --help)")
+        names = f"{', '.join(some)} or {last}" if some else last
+        raise UserError(f"{what}; say {names} (see --help)")
     summary, _, examples = manual.strip().partition("\n\n")
     width = min(shutil.get_terminal_size().columns, 100)
     lines = [

@@ -1,101 +1,181 @@
-"""The exported functions: same numbers as the networks, from core operations, without cmgen."""
+"""The exported functions: same numbers as the networks, files in and out, core operations alone."""
 
-import subprocess
-import sys
+import io
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
+from PIL import Image
 from tiny_run import sounds, write_run
 
 from cmgen import audio, checkpoint, images, serving
+from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
+SOUND = SoundConfig()
+SIZE = 32
 
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES)
-    return serving.SoundToImage.of(checkpoint.load_run(folder))
+    return serving.module_of(checkpoint.load_run(folder))
 
 
 @pytest.fixture(scope="module")
-def saved(module, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export") / "1"
-    serving.save(module, folder, {"sample_rate": 44100, "classes": list(CLASSES)})
-    return folder
+def i2s_module(tmp_path_factory):
+    folder = write_run(tmp_path_factory.mktemp("run"), CLASSES, task="i2s")
+    return serving.module_of(checkpoint.load_run(folder))
+
+
+def pictures(count, size=SIZE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def wav_files(count, rate=44100):
+    files = []
+    for sound in sounds(count):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, sound, rate, format="WAV", subtype="PCM_16")
+        files.append(buffer.getvalue())
+    return files
+
+
+def pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data.numpy()))).astype(int)
 
 
 def test_generate_is_lms_then_encoder_then_generator(module):
-    waveform, noise = serving.example_inputs(module, sounds(4))
-    encoding = module.sound_encoder.encode(audio.lms(waveform, checkpoint.TrainConfig().sound))
+    waveform, noise = sounds(4), serving.example_noise(module, 4)
+    encoding = module.encoder.encode(audio.lms(tf.constant(waveform), SOUND))
     expected = module.generator((encoding, noise))
     found = module.generate(waveform, noise)["image"]
-    assert found.shape == (4, 32, 32, 3)
+    assert found.shape == (4, SIZE, SIZE, 3)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found).max() <= 1.0
 
 
+def test_pictures_are_encoded_and_become_spectrograms(i2s_module):
+    given = images.scale(pictures(3).astype(np.float32))
+    noise = serving.example_noise(i2s_module, 3)
+    expected = i2s_module.generator((i2s_module.encoder.encode(given), noise))
+    found = i2s_module.generate(given, noise)["lms"]
+    assert found.shape == (3, 128, 44)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_kernel_of_inference_is_computed_once(module, tmp_path):
+    """Folding changes no number: the layers compute the same where they aren't folded."""
+    plain = checkpoint.load_run(write_run(tmp_path / "run", CLASSES)).generator
+    encoding, noise = tf.random.stateless_uniform([2, 128], [1, 2]), serving.example_noise(module, 2)
+    np.testing.assert_allclose(
+        module.generator((encoding, noise)), plain((encoding, noise)), atol=1e-6
+    )
+    assert module.folded and all(v.shape[:2] == (4, 4) for v in module.folded)
+
+
 def test_no_picture_depends_on_its_neighbours(module):
-    waveform, noise = serving.example_inputs(module, sounds(4))
+    waveform, noise = sounds(4), serving.example_noise(module, 4)
     whole = module.generate(waveform, noise)["image"]
     alone = [module.generate(waveform[i : i + 1], noise[i : i + 1])["image"][0] for i in range(4)]
     np.testing.assert_allclose(whole, np.stack(alone), atol=1e-5)
 
 
-def test_png_files_hold_the_same_pixels(module):
-    waveform, noise = serving.example_inputs(module, sounds(2))
-    files = module.generate_png(waveform, noise)["image_bytes"]
-    decoded = np.stack([tf.io.decode_png(file) for file in files])
-    expected = images.unscale(module.generate(waveform, noise)["image"].numpy())
-    assert np.abs(decoded.astype(int) - expected).max() <= 1
+def test_a_file_gives_what_its_waveform_gives(module):
+    files = wav_files(3)
+    noise = np.repeat([module._noise(tf.constant(0, tf.int64))], 3, axis=0)
+    stored = np.stack([soundfile.read(io.BytesIO(f), dtype="float32")[0] for f in files])
+    expected = images.unscale(module.generate(stored, noise)["image"].numpy())
+    found = module.from_bytes(files)["image_bytes"]
+    assert np.abs(np.stack([pixels(data) for data in found]) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["module", "i2s_module"])
+def test_an_answer_depends_on_its_file_and_seed_alone(kind, request):
+    module = request.getfixturevalue(kind)
+    made = module.made_bytes
+    files = wav_files(3) if kind == "module" else [images.encode_png(p) for p in pictures(3, 80)]
+    together = module.from_seed(files, np.array([5, 0, 5]))[made].numpy()
+    alone = [module.from_seed([f], np.array([s]))[made].numpy()[0] for f, s in zip(files, (5, 0, 5))]  # noqa: B905
+    for one, other in zip(together, alone, strict=True):
+        assert close(one, other, made)
+    assert close(module.from_bytes(files[1:2])[made].numpy()[0], together[1], made)
+    other_seed = module.from_seed(files[:1], np.array([6]))[made].numpy()[0]
+    assert other_seed != together[0]
+
+
+def close(one, other, made):
+    """A convolution of a batch may round otherwise than of one item: a level of 255, or of 16 bits."""
+    if made == "image_bytes":
+        return np.abs(pixels(tf.constant(one)) - pixels(tf.constant(other))).max() <= 1
+    first, second = (soundfile.read(io.BytesIO(data))[0] for data in (one, other))
+    return np.corrcoef(first, second)[0, 1] > 0.99
+
+
+def test_sounds_of_pictures_are_half_a_second_of_wav(i2s_module):
+    (data,) = i2s_module.from_bytes([images.encode_png(pictures(1, 100)[0])])["audio_bytes"].numpy()
+    sound, rate = soundfile.read(io.BytesIO(data))
+    assert (len(sound), rate) == (22050, 44100)
+    assert np.abs(sound).max() <= 1 and np.abs(sound[0]) < 1e-3 > np.abs(sound[-1])
+
+
+def test_the_sound_has_the_spectrogram_that_was_made(i2s_module):
+    """Of a spectrogram that a sound can have; untrained networks make others."""
+    lms = audio.lms(tf.constant(sounds(2)), SOUND)
+    (data, _) = i2s_module._write(lms).numpy()
+    again = audio.lms(tf.constant(soundfile.read(io.BytesIO(data), dtype="float32")[0][None]), SOUND)
+    loud = (lms[0] > 0).numpy() & (np.arange(44) > 3) & (np.arange(44) < 40)
+    assert np.median(np.abs(again[0] - lms[0])[loud]) * 60 < 2.0  # dB
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused(module, i2s_module, bad):
+    waveform, noise = sounds(2), serving.example_noise(module, 2)
+    image = images.scale(pictures(2).astype(np.float32))
+    waveform[1, 100], image[1, 0, 0, 0] = bad, bad
+    for call in (module.encode, lambda w: module.generate(w, noise)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="waveform must be finite"):
+            call(waveform)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image must be finite"):
+        i2s_module.generate(image, noise)
+    noise[0, 0] = bad
+    with pytest.raises(tf.errors.InvalidArgumentError, match="noise must be finite"):
+        module.generate(sounds(2), noise)
+
+
+def test_one_bad_file_fails_its_request(module):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="audio_bytes is no WAV file"):
+        module.from_bytes([*wav_files(1), b"abc"])
 
 
 def test_encode_gives_encoding_and_probabilities(module):
     found = module.encode(sounds(3))
-    assert found["encoding"].shape == (3, 128)
+    assert set(found) == {"encoding", "probabilities"} and found["encoding"].shape == (3, 128)
     np.testing.assert_allclose(tf.reduce_sum(found["probabilities"], axis=-1), 1, rtol=1e-5)
 
 
-def test_saved_model_gives_the_same_pictures_for_any_batch(module, saved):
-    generate, metadata = serving.load(saved)
-    assert metadata["classes"] == list(CLASSES)
-    for count in (1, 5):
-        waveform, noise = serving.example_inputs(module, sounds(count))
-        found = generate(waveform=tf.constant(waveform), noise=tf.constant(noise))["image"]
-        np.testing.assert_allclose(found, module.generate(waveform, noise)["image"], atol=1e-6)
+@pytest.mark.parametrize("condition", ["sound", "label"])
+def test_encoder_and_generator_make_the_whole(condition, tmp_path):
+    folder = write_run(tmp_path / "run", CLASSES)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"condition": "sound"', f'"condition": "{condition}"'))
+    module = serving.module_of(checkpoint.load_run(folder))
+    waveform, noise = sounds(2), serving.example_noise(module, 2)
+    functions = module.functions(for_onnx=True)
+    encoding = functions["_encoder"](waveform)["encoding"]
+    assert (condition == "label") == (np.unique(encoding).tolist() == [0.0, 1.0])
+    joined = functions["_generator"](encoding, noise)["image"]
+    np.testing.assert_allclose(joined, module.generate(waveform, noise)["image"], atol=1e-5)
 
 
-def test_saved_model_loads_where_cmgen_is_not_installed(module, saved, tmp_path):
-    waveform, noise = serving.example_inputs(module, sounds(2))
-    np.savez(tmp_path / "in.npz", waveform=waveform, noise=noise)
-    program = f"""
-import sys
-sys.modules["cmgen"] = None  # importing it would fail
-import numpy as np, tensorflow as tf
-signatures = tf.saved_model.load({str(saved)!r}).signatures
-given = np.load("in.npz")
-waveform, noise = (tf.constant(given[name]) for name in ("waveform", "noise"))
-np.savez(
-    "out.npz",
-    names=sorted(signatures),
-    image=signatures["serving_default"](waveform=waveform, noise=noise)["image"],
-    encoding=signatures["encode"](waveform=waveform)["encoding"],
-)
-"""
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120)
-    found = np.load(tmp_path / "out.npz")
-    assert list(found["names"]) == ["encode", "generate_png", "serving_default"]
-    np.testing.assert_allclose(found["image"], module.generate(waveform, noise)["image"], atol=1e-6)
-    np.testing.assert_allclose(found["encoding"], module.encode(waveform)["encoding"], atol=1e-5)
-
-
-def test_graphs_are_made_of_core_operations(module):
-    ops = serving.graph_ops(module.generate.get_concrete_function())
-    assert {"Conv2D", "RFFT", "Tanh"} <= ops
-    for name, function in module.signatures().items():
-        serving.check_core_ops(name, function.get_concrete_function())
+def test_graphs_are_made_of_core_operations(module, i2s_module):
+    ops = serving.graph_ops(module.from_bytes.get_concrete_function())
+    assert {"Conv2D", "RFFT", "Tanh", "EncodePng", "Substr"} <= ops
+    for served in (module, i2s_module):
+        for name, function in served.signatures().items():
+            serving.check_core_ops(name, function.get_concrete_function())
 
 
 def test_a_graph_that_calls_python_is_refused():
@@ -116,8 +196,3 @@ def test_a_graph_with_a_foreign_operation_is_refused():
 
     with pytest.raises(UserError, match="IO>"):
         serving.check_core_ops("decode", with_tensorflow_io.get_concrete_function())
-
-
-def test_a_folder_that_is_no_export_is_refused(tmp_path):
-    with pytest.raises(UserError, match="not a SavedModel"):
-        serving.load(tmp_path)

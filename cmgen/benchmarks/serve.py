@@ -1,0 +1,127 @@
+"""How long an exported model takes to answer: ONNX from tensors, SavedModel from files."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from cmgen import images
+from cmgen.benchmarks.timing import Timing, timed
+from cmgen.errors import UserError
+
+# What each direction takes as a tensor and as a file, and what it makes.
+_GIVEN = {"s2i": ("waveform", "audio_bytes"), "i2s": ("image", "image_bytes")}
+_CASES = {
+    "s2i": ("waveform -> picture", "bytes -> PNG"),
+    "i2s": ("picture -> LMS", "bytes -> WAV"),
+}
+
+
+def newest_version(folder: Path) -> Path:
+    """The SavedModel with the highest number in an exported model's folder."""
+    found = [p.parent for p in folder.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
+    if not found:
+        raise UserError(f"--model={folder}: no exported model; write one with tools/export.py")
+    return max(found, key=lambda path: int(path.name))
+
+
+def measure(
+    threads: int, folder: Path, batches: tuple[int, ...], calls: int, seconds: float
+) -> list[Timing]:
+    """Times an export on so many threads; to be called in a process of its own.
+
+    Args:
+      threads: of ONNX Runtime's and TensorFlow's operations.
+      folder: of tools/export.py.
+      batches: items in a call.
+      calls: of each case.
+      seconds: that a case takes at most.
+    """
+    version = newest_version(folder)
+    facts = json.loads((version / "assets.extra" / "cmgen.json").read_text())
+    return [
+        timed(call, case, batch, threads, calls, seconds)
+        for cases in (_onnx_cases(folder, facts, threads), _saved_model_cases(version, facts))
+        for case, make in cases
+        for batch, call in ((batch, make(batch)) for batch in batches)
+    ]
+
+
+Cases = Iterator[tuple[str, Callable[[int], Callable[[], object]]]]
+
+
+def _onnx_cases(folder: Path, facts: dict[str, Any], threads: int) -> Cases:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    for form in ("", "_float16", "_int8"):
+        path = folder / f"{folder.resolve().name}{form}.onnx"
+        if not path.is_file():
+            continue
+        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+
+        def make(batch: int, session: Any = session) -> Callable[[], object]:
+            inputs = _tensors(facts, batch)
+            return lambda: session.run(None, inputs)
+
+        yield f"ONNX{form.replace('_', ' ')}, {_CASES[facts['task']][0]}", make
+
+
+def _saved_model_cases(version: Path, facts: dict[str, Any]) -> Cases:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(version))
+    tensor_case, file_case = _CASES[facts["task"]]
+
+    def generate(batch: int) -> Callable[[], object]:
+        inputs = {name: tf.constant(value) for name, value in _tensors(facts, batch).items()}
+        # As arrays, for the call is over only when the numbers are there.
+        return lambda: [v.numpy() for v in loaded.signatures["generate"](**inputs).values()]
+
+    def serve(batch: int) -> Callable[[], object]:
+        inputs = {_GIVEN[facts["task"]][1]: tf.constant([_file(facts)] * batch)}
+        return lambda: [v.numpy() for v in loaded.signatures["serving_default"](**inputs).values()]
+
+    yield f"SavedModel, {tensor_case}", generate
+    yield f"SavedModel, {file_case}", serve
+
+
+def _tone(facts: dict[str, Any], seconds: float) -> np.ndarray:
+    """A note of five partials with a little noise, float32 [samples]."""
+    time = np.arange(round(seconds * facts["sample_rate"])) / facts["sample_rate"]
+    note = sum(np.sin(2 * np.pi * 220.0 * k * time) / k for k in range(1, 6))
+    noise = np.random.default_rng(0).standard_normal(len(time))
+    return (0.2 * note + 0.001 * noise).astype(np.float32)
+
+
+def _picture(facts: dict[str, Any], size: int) -> np.ndarray:
+    """Coloured squares, uint8 [size, size, 3]."""
+    small = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    return small.repeat(size // 8, axis=0).repeat(size // 8, axis=1)
+
+
+def _tensors(facts: dict[str, Any], batch: int) -> dict[str, np.ndarray]:
+    noise = np.random.default_rng(0).standard_normal((batch, facts["noise_size"]))
+    if facts["task"] == "s2i":
+        given = _tone(facts, 1.0)[: facts["window_samples"]]
+    else:
+        given = images.scale(_picture(facts, facts["image_size"]).astype(np.float32))
+    return {
+        _GIVEN[facts["task"]][0]: np.repeat(given[None], batch, axis=0),
+        "noise": noise.astype(np.float32),
+    }
+
+
+def _file(facts: dict[str, Any]) -> bytes:
+    """Two seconds of sound as a WAV file, or a picture of 256 x 256 as a PNG."""
+    if facts["task"] == "i2s":
+        return images.encode_png(_picture(facts, 256))
+    buffer = io.BytesIO()
+    sound = _tone(facts, 2.0)
+    soundfile.write(buffer, sound, facts["sample_rate"], format="WAV", subtype="PCM_16")
+    return buffer.getvalue()

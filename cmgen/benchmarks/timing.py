@@ -1,0 +1,137 @@
+"""What all benchmarks share: timed calls, the machine, the table and the JSON file. No TensorFlow."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmgen.files import write_text
+from cmgen.versions import installed
+
+WARM_UP_CALLS = 10
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Calls of one case, each of `batch` items on `threads` threads.
+
+    Attributes:
+      p50_ms, p99_ms: median and 99th percentile of a call.
+      fastest_ms: the fastest call, which other work on the machine disturbed least.
+      items_per_second: by the median.
+    """
+
+    case: str
+    batch: int
+    threads: int
+    calls: int
+    p50_ms: float
+    p99_ms: float
+    fastest_ms: float
+    items_per_second: float
+
+
+def timed(
+    call: Callable[[], object], case: str, batch: int, threads: int, calls: int, seconds: float
+) -> Timing:
+    """Times `calls` calls one after the other, fewer if `seconds` are over; some go before."""
+    for _ in range(min(WARM_UP_CALLS, calls)):
+        call()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < calls and (not times or time.perf_counter() < end):
+        start = time.perf_counter()
+        call()
+        times.append(1e3 * (time.perf_counter() - start))
+    p50, p99 = (float(np.percentile(times, q)) for q in (50, 99))
+    return Timing(case, batch, threads, len(times), p50, p99, min(times), 1e3 * batch / p50)
+
+
+def in_process(
+    work: Callable[..., list[Timing]], threads: int, *arguments: object
+) -> list[Timing]:
+    """`work(threads, *arguments)` in a new process, since libraries fix their threads at the start."""
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(threads)))
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(work, threads, *arguments).result()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and load, which a time means nothing without."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "system": platform.platform(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def report(benchmark: str, settings: dict[str, Any], timings: Sequence[Timing]) -> dict[str, Any]:
+    """Everything that is known of a benchmark, of JSON types."""
+    return {
+        "benchmark": benchmark,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "settings": settings,
+        "machine": machine(),
+        "versions": installed(),
+        "results": [asdict(timing) for timing in timings],
+    }
+
+
+def table(timings: Sequence[Timing]) -> str:
+    """Timings as text in columns."""
+    head = ("case", "batch", "threads", "calls", "p50 ms", "p99 ms", "fastest ms", "items/s")
+    rows = [head] + [
+        (
+            t.case,
+            *(str(n) for n in (t.batch, t.threads, t.calls)),
+            *(f"{n:.2f}" for n in (t.p50_ms, t.p99_ms, t.fastest_ms, t.items_per_second)),
+        )
+        for t in timings
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def finish(found: dict[str, Any], timings: Sequence[Timing], path: str | None) -> None:
+    """Prints the table and the machine, and writes the JSON file if one is asked for."""
+    about = found["machine"]
+    load = ", ".join(map(str, about["load_average"]))
+    print(table(timings))
+    print(f"{about['processor']}, {about['cores']} cores; load average {load}")
+    if path:
+        write_text(Path(path), json.dumps(found, indent=2) + "\n")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
