@@ -219,7 +219,9 @@ def _resampled(wav: Wav, start: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     block of a multiple of `up` outputs is the same matrix times the inputs around it.
     """
     samples, rate = config.window_samples, tf.cast(config.sample_rate, tf.int64)
-    divisors = np.array([d for d in range(1, config.sample_rate + 1) if config.sample_rate % d == 0])
+    divisors = np.array(
+        [d for d in range(1, config.sample_rate + 1) if config.sample_rate % d == 0]
+    )
     common = tf.reduce_max(tf.where(wav.rate % divisors == 0, divisors, 1))
     up, down = rate // common, wav.rate // common
     few = up <= _MAX_PHASES

@@ -19,7 +19,6 @@ DEFAULT_SEED = 0
 _PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 Tensors = dict[str, tf.Tensor]
-Function = tf.types.experimental.GenericFunction
 
 
 class CrossModal(tf.Module):
@@ -59,7 +58,7 @@ class CrossModal(tf.Module):
         """For a run of `checkpoint.load_run`, of this direction."""
         return cls(run.encoder, run.generator, run.config)
 
-    def signatures(self) -> dict[str, Function]:
+    def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """Signature name -> function, as `tf.saved_model.save` takes them."""
         return {
             SERVING_DEFAULT: self.from_bytes,
@@ -68,7 +67,7 @@ class CrossModal(tf.Module):
             "encode": self.encode,
         }
 
-    def functions(self, for_onnx: bool) -> dict[str, Function]:
+    def functions(self, for_onnx: bool) -> dict[str, tf.types.experimental.GenericFunction]:
         """What follows the model's name in an ONNX file's -> function of tensors.
 
         Args:
@@ -195,7 +194,9 @@ class ImageToSound(CrossModal):
     def _write(self, made: tf.Tensor) -> tf.Tensor:
         sound = self.config.sound
         waveform = audio.lms_to_waveform(made, sound, audio.GRIFFIN_LIM_ROUNDS)
-        finished = audio.finish_sound(tf.ensure_shape(waveform, [None, sound.window_samples]), sound)
+        finished = audio.finish_sound(
+            tf.ensure_shape(waveform, [None, sound.window_samples]), sound
+        )
         return graph_files.write_sounds(finished, sound.sample_rate)
 
     def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:

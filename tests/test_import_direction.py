@@ -37,8 +37,13 @@ MAY_IMPORT = {
     "images": BASE,
     "video": SIGNALS,
     "data": SIGNALS | {"video", "data"},
-    "serving": SIGNALS | {"networks", "layers"},
+    "graph_files": SIGNALS,
+    "serving": SIGNALS | {"networks", "layers", "graph_files"},
+    "saved_models": SIGNALS | {"serving"},
     "onnx_export": SIGNALS | {"networks", "layers"},
+    "smaller": SIGNALS | {"onnx_export"},
+    "clients": set(),
+    "benchmarks": BASE | {"images", "versions", "benchmarks"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
@@ -46,7 +51,10 @@ MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
+CLIENTS = {"clients.s2i", "clients.i2s"}
+BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
 NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION
+NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
@@ -115,6 +123,27 @@ def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
 def test_nothing_but_its_main_imports_the_rating_page() -> None:
     users = {m for m, path in MODULES.items() if any(room(n) == "rating" for n in ours(path))}
     assert {m for m in users if room(m) != "rating"} == {"rate"}
+
+
+def test_what_serves_never_imports_what_trains() -> None:
+    """Not even by way of another module of cmgen."""
+    seen: set[str] = set()
+    waiting = {"serving", "saved_models"}
+    while waiting:
+        current = waiting.pop()
+        seen.add(current)
+        waiting |= (ours(MODULES[current]) & MODULES.keys()) - seen
+    training = (
+        "gan",
+        "losses",
+        "augment",
+        "training",
+        "fitting",
+        "data",
+        "checkpoint",
+        "evaluation",
+    )
+    assert not {m for m in seen if room(m) in training}
 
 
 def test_nothing_imports_a_main() -> None:
