@@ -15,15 +15,14 @@ _WORDS: dict[str, dict[str, str]] = {
         "generated picture; windows in which nothing sounds are left out.",
         "limits": "It knows the instruments, players and rooms of its training data and shows the\n"
         "nearest of them for any sound, also for sounds that are no instrument. The people in its\n"
-        "pictures are as real as those of its training data: don't take them for a record\n"
-        "of who played.",
+        "pictures are as real as those of its training data: they are no record of who played.",
         "given": "`waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1]",
         "made": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
         "noise": "fixed, the same player moves",
         "given_bytes": "audio_bytes",
         "made_bytes": "image_bytes",
         "files": "`audio_bytes` is 16-bit PCM WAV of any channel count, 1 to 384 kHz, from 0.5 s on; "
-        "its middle half second\ncounts. `image_bytes` is a PNG.",
+        "its middle\nhalf second counts. `image_bytes` is a PNG.",
         "input": "recording.wav",
         "output": "picture.png",
     },
@@ -37,7 +36,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "nearest of them for any picture, also where nobody plays. What is heard is no record of what\n"
         "was played. Phases are found by Griffin-Lim, so tones are a little blurred.",
         "given": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
-        "made": "`lms` | float32 [batch, {mels}, {frames}] | dB, [{floor}, {ceiling}] scaled to [-1, 1]",
+        "made": "`lms` | float32 [batch, {mels}, {frames}] | {floor} to {ceiling} dB as [-1, 1]",
         "noise": "one of the sounds that fit",
         "given_bytes": "image_bytes",
         "made_bytes": "audio_bytes",
@@ -52,8 +51,9 @@ _CARD = """\
 {front}
 # {name}
 
-{does}: a conditional GAN trained with cmgen, after Chen et al., "Deep Cross-Modal Audio-Visual
-Generation" (2017). Averaged generator weights of step {step}, seed {seed}, trained on `{data}`{how};
+{does}:
+a conditional GAN trained with cmgen, after Chen et al., "Deep Cross-Modal Audio-Visual Generation"
+(2017). Averaged generator weights of step {step}, seed {seed}, trained on `{data}`{how};
 exported {created}.
 
 **Classes:** {classes}.
@@ -74,9 +74,9 @@ Licence: Apache-2.0.
 | input `noise` | float32 [batch, {noise_size}] | standard normal; {noise} |
 | output {made} |
 
-`{name}.onnx` is the whole way, `{name}_encoder.onnx` gives `encoding` and `probabilities` of classes,
-`{name}_generator.onnx` goes on from `encoding` and `noise` (opset {opset}, IR {ir}, symbolic `batch`).
-{parity}
+`{name}.onnx` is the whole way, `{name}_encoder.onnx` gives `encoding` and `probabilities` of the
+classes, `{name}_generator.onnx` goes on from `encoding` and `noise` (opset {opset}, IR {ir}, symbolic
+`batch`). {parity}
 
 {smaller}## How to call it
 With numpy, onnxruntime, soundfile and Pillow: `python client.py {input} {output}`.
@@ -95,8 +95,9 @@ TensorFlow Serving takes the folder above `1/`, `2/`, ...; all operations are Te
 docker run -d -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}" -e MODEL_NAME={name} tensorflow/serving
 echo "{{\\"instances\\": [{{\\"b64\\": \\"$(base64 -w0 {input})\\"}}]}}" > request.json
 curl -s -d @request.json http://localhost:8501/v1/models/{name}:predict > answer.json
-python3 -c 'import base64, json; answer = json.load(open("answer.json"))
-open("{output}", "wb").write(base64.b64decode(answer["predictions"][0]["b64"]))'
+python3 -c 'import base64, json, sys
+answer = json.load(sys.stdin)["predictions"][0]["b64"]
+sys.stdout.buffer.write(base64.b64decode(answer))' < answer.json > {output}
 ```
 
 By gRPC, with the package tensorflow-serving-api:
@@ -205,7 +206,7 @@ def _smaller_table(name: str, parity: Mapping[str, Any]) -> str:
         for form, found in measured.items()
         if isinstance(found, dict)
     ]
-    head = "| file | size | recognised by the verifier | mean difference | one thread (median) |"
+    head = "| file | size | recognised by the verifier | mean difference | one item, one thread |"
     return "\n".join(
         [
             f"Measured on {measured['windows']} {parity['compared_on']}, at export:",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,7 @@ def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
     labels = class_indices(recordings.classes, run.classes)[labels]
     heard = np.flatnonzero(sounding)
     kept = heard[_spread(len(heard), count)]
-    source = f"sounding {split} windows of {folder.name if run.data != 'demo' else 'demo'}"
-    return Samples(given[kept], labels[kept], source)
+    return Samples(given[kept], labels[kept], f"sounding {split} windows of {Path(run.data).name}")
 
 
 def _spread(total: int, count: int) -> NDArray[np.int64]:

@@ -19,7 +19,6 @@ DEFAULT_SEED = 0
 _PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 Tensors = dict[str, tf.Tensor]
-Function = Any  # tf.types.experimental.GenericFunction, which has no types for mypy
 
 
 class CrossModal(tf.Module):
@@ -59,7 +58,7 @@ class CrossModal(tf.Module):
         """For a run of `checkpoint.load_run`, of this direction."""
         return cls(run.encoder, run.generator, run.config)
 
-    def signatures(self) -> dict[str, Function]:
+    def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """Signature name -> function, as `tf.saved_model.save` takes them."""
         return {
             SERVING_DEFAULT: self.from_bytes,
@@ -68,7 +67,7 @@ class CrossModal(tf.Module):
             "encode": self.encode,
         }
 
-    def functions(self, for_onnx: bool) -> dict[str, Function]:
+    def functions(self, for_onnx: bool) -> dict[str, tf.types.experimental.GenericFunction]:
         """What follows the model's name in an ONNX file's -> function of tensors.
 
         Args:

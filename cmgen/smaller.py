@@ -22,15 +22,20 @@ _BATCH = 65
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights and arithmetic of the networks in float16; inputs, outputs and the LMS in float32."""
+    from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers import float16
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below float16's smallest number become 0
-        return float16.convert_float_to_float16(
+        made = float16.convert_float_to_float16(
             copy, keep_io_types=True, node_block_list=before_networks(model)
         )
+    _drop_round_trips(made)
+    ONNXModel(made).topological_sort()  # the converter appends its casts
+    onnx.checker.check_model(made)
+    return made
 
 
 def to_int8(model: onnx.ModelProto, inputs: onnx_export.Inputs) -> onnx.ModelProto:
@@ -86,6 +91,27 @@ def before_networks(model: onnx.ModelProto) -> list[str]:
             found.add(node.name)
             waiting += node.input
     return sorted(found)
+
+
+def _drop_round_trips(model: onnx.ModelProto) -> None:
+    """Takes out the casts to float16 and back that the converter puts between float32 nodes."""
+    nodes = model.graph.node
+    casts = {n.output[0]: n for n in nodes if n.op_type == "Cast"}
+    kinds = {name: node.attribute[0].i for name, node in casts.items()}
+    small, large = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    same = {
+        name: casts[node.input[0]].input[0]
+        for name, node in casts.items()
+        if kinds[name] == large and kinds.get(node.input[0]) == small
+    }
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            node.input[index] = same.get(name, name)
+    for kind in (large, small):  # the ways back first, then those to where nothing is wanted
+        used = {name for node in nodes for name in node.input}
+        used |= {output.name for output in model.graph.output}
+        for name in [n for n, to in kinds.items() if to == kind and n not in used]:
+            nodes.remove(casts[name])
 
 
 def measure(

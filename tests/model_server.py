@@ -67,7 +67,7 @@ class Predictor(prediction_service_pb2_grpc.PredictionServiceServicer):
             message = f"input does not fit the signature: {given} for {wanted}"
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
 
-    def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802  the service's own name
+    def Predict(self, request: Any, context: Any) -> Any:
         try:
             return self.answer(request)
         except Refused as error:
@@ -99,7 +99,11 @@ def rest(predictor: Predictor, name: str, body: dict[str, Any]) -> dict[str, Any
         return {"outputs": made if alone is None else alone}
     if alone is not None:
         return {"predictions": alone}
-    return {"predictions": [dict(zip(made, row, strict=True)) for row in zip(*made.values())]}
+    return {
+        "predictions": [
+            dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)
+        ]
+    }
 
 
 def _decoded(value: Any) -> Any:
@@ -128,7 +132,7 @@ def serve(name: str, folder: str) -> Iterator[tuple[Predictor, int, int]]:
     grpc_server.start()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802  http.server's name
+        def do_POST(self) -> None:
             model = self.path.removeprefix("/v1/models/").removesuffix(":predict")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:

@@ -38,13 +38,18 @@ MAY_IMPORT = {
     "images": BASE,
     "video": SIGNALS,
     "data": SIGNALS | {"video", "data"},
-    "serving": SIGNALS | {"networks", "layers"},
+    "graph_files": SIGNALS,
+    "serving": SIGNALS | {"networks", "layers", "graph_files"},
+    "saved_models": SIGNALS | {"serving"},
     "onnx_export": SIGNALS | {"networks", "layers"},
     "exported": BASE,
     "web": {"errors"},
     # What exported models do on a page; knows no TensorFlow and no run.
     "studio_server": SIGNALS - {"audio"}
     | {"exported", "web", "video", "generation", "sound_generation", "studio_server"},
+    "smaller": SIGNALS | {"onnx_export"},
+    "clients": set(),
+    "benchmarks": BASE | {"images", "versions", "benchmarks"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
@@ -56,7 +61,10 @@ STUDIO = {"exported", "web", "mel", "generation", "sound_generation"} | {
     f"studio_server.{name}"
     for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
 }
+CLIENTS = {"clients.s2i", "clients.i2s"}
+BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
 NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION | STUDIO
+NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
@@ -134,6 +142,27 @@ def test_nothing_but_its_main_imports_the_studio() -> None:
         m for m, path in MODULES.items() if any(room(n) == "studio_server" for n in ours(path))
     }
     assert {m for m in users if room(m) != "studio_server"} == {"studio"}
+
+
+def test_what_serves_never_imports_what_trains() -> None:
+    """Not even by way of another module of cmgen."""
+    seen: set[str] = set()
+    waiting = {"serving", "saved_models"}
+    while waiting:
+        current = waiting.pop()
+        seen.add(current)
+        waiting |= (ours(MODULES[current]) & MODULES.keys()) - seen
+    training = (
+        "gan",
+        "losses",
+        "augment",
+        "training",
+        "fitting",
+        "data",
+        "checkpoint",
+        "evaluation",
+    )
+    assert not {m for m in seen if room(m) in training}
 
 
 def test_nothing_imports_a_main() -> None:

@@ -13,18 +13,25 @@ from conftest import ROOT
 from cmgen import cli, train
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-SHELL = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
-PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 
 
-def main_commands() -> list[tuple[str, list[str]]]:
-    """(main, arguments) for every command in the README that runs one of cmgen's mains.
+def blocks(kind: str, text: str) -> list[str]:
+    """Contents of the code blocks of a kind, e.g. "sh"."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+SHELL = "".join(blocks("sh", README)).splitlines()
+PYTHON = blocks("python", README)
+
+
+def main_commands(text: str = README) -> list[tuple[str, list[str]]]:
+    """(main, arguments) for every command in a document that runs one of cmgen's mains.
 
     A main with commands stands with the command's name: "cmgen.rate serve".
     """
     found = []
-    for line in SHELL:
+    for line in "".join(blocks("sh", text)).splitlines():
         for command in line.split("&&"):
             match = re.search(r"python (?:-m (cmgen\.\w+)|(tools/\w+\.py)) ?(.*)", command)
             if match:
@@ -44,7 +51,7 @@ def flags_of(main: str) -> flags.FlagValues:
     return module.COMMANDS[command].flag_values if command else module.FLAGS
 
 
-@pytest.mark.parametrize(("main", "arguments"), main_commands())
+@pytest.mark.parametrize(("main", "arguments"), main_commands() + main_commands(GUIDE))
 def test_command_has_only_known_flags(main: str, arguments: list[str]) -> None:
     known = flags_of(main)
     expanded = cli.expand_flagfiles(arguments)
@@ -75,17 +82,20 @@ def test_two_one_line_commands_set_up_from_a_checkout() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)`", README))))
 def test_flag_in_the_text_exists(name: str) -> None:
     mains = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
+    mains += ["tools/export.py"]
     mains += [f"cmgen.rate {command}" for command in ("collect", "serve", "report")]
     assert name in ("help", "helpfull") or any(name in flags_of(main) for main in mains)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "exports/README.md"]
+)
 def test_linked_files_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
     local = [link for link in links if not re.match(r"\w+:", link)]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [link for link in local if not ((ROOT / document).parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("snippet", PYTHON)

@@ -220,14 +220,20 @@ def test_the_card_s_grpc_client_gets_its_answer(servers, exports, task, tmp_path
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_guide_s_curl_gets_its_answer(servers, exports, tmp_path):
-    shutil.copy(exports / "recording.wav", tmp_path)
-    lines = "".join(snippets(GUIDE, "sh")).splitlines()
-    start = next(i for i, line in enumerate(lines) if "base64 -w0" in line)
-    script = "\n".join(lines[start : start + 3]).replace("python3", sys.executable)
-    script = script.replace("localhost:8501", f"127.0.0.1:{servers['s2i'][2]}")
+@pytest.mark.parametrize("document", ["guide", "s2i", "i2s"])
+def test_the_documents_curl_gets_its_answer(servers, exports, document, tmp_path):
+    task = "s2i" if document == "guide" else document
+    text = GUIDE if document == "guide" else (exports / "exports" / task / "README.md").read_text()
+    for name in ("recording.wav", "photo.jpg"):
+        shutil.copy(exports / name, tmp_path)
+    (block,) = [block for block in snippets(text, "sh") if "base64 -w0" in block]
+    script = block[block.index("echo") :].replace("python3", sys.executable)
+    script = script.replace("localhost:8501", f"127.0.0.1:{servers[task][2]}")
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True, timeout=60)
-    assert Image.open(tmp_path / "picture.png").size == (32, 32)
+    if task == "s2i":
+        assert Image.open(tmp_path / "picture.png").size == (32, 32)
+    else:
+        assert soundfile.info(tmp_path / "sound.wav").frames == 22050
 
 
 def test_grpc_errors_have_the_server_s_codes(servers):

@@ -69,7 +69,10 @@ def test_pictures_are_encoded_and_become_spectrograms(i2s_module):
 def test_the_kernel_of_inference_is_computed_once(module, tmp_path):
     """Folding changes no number: the layers compute the same where they aren't folded."""
     plain = checkpoint.load_run(write_run(tmp_path / "run", CLASSES)).generator
-    encoding, noise = tf.random.stateless_uniform([2, 128], [1, 2]), serving.example_noise(module, 2)
+    encoding, noise = (
+        tf.random.stateless_uniform([2, 128], [1, 2]),
+        serving.example_noise(module, 2),
+    )
     np.testing.assert_allclose(
         module.generator((encoding, noise)), plain((encoding, noise)), atol=1e-6
     )
@@ -98,7 +101,10 @@ def test_an_answer_depends_on_its_file_and_seed_alone(kind, request):
     made = module.made_bytes
     files = wav_files(3) if kind == "module" else [images.encode_png(p) for p in pictures(3, 80)]
     together = module.from_seed(files, np.array([5, 0, 5]))[made].numpy()
-    alone = [module.from_seed([f], np.array([s]))[made].numpy()[0] for f, s in zip(files, (5, 0, 5))]  # noqa: B905
+    alone = [
+        module.from_seed([file], np.array([seed]))[made].numpy()[0]
+        for file, seed in zip(files, (5, 0, 5), strict=True)
+    ]
     for one, other in zip(together, alone, strict=True):
         assert close(one, other, made)
     assert close(module.from_bytes(files[1:2])[made].numpy()[0], together[1], made)
@@ -125,7 +131,9 @@ def test_the_sound_has_the_spectrogram_that_was_made(i2s_module):
     """Of a spectrogram that a sound can have; untrained networks make others."""
     lms = audio.lms(tf.constant(sounds(2)), SOUND)
     (data, _) = i2s_module._write(lms).numpy()
-    again = audio.lms(tf.constant(soundfile.read(io.BytesIO(data), dtype="float32")[0][None]), SOUND)
+    again = audio.lms(
+        tf.constant(soundfile.read(io.BytesIO(data), dtype="float32")[0][None]), SOUND
+    )
     loud = (lms[0] > 0).numpy() & (np.arange(44) > 3) & (np.arange(44) < 40)
     assert np.median(np.abs(again[0] - lms[0])[loud]) * 60 < 2.0  # dB
 
@@ -160,7 +168,9 @@ def test_encode_gives_encoding_and_probabilities(module):
 def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     folder = write_run(tmp_path / "run", CLASSES)
     config = folder / "config.json"
-    config.write_text(config.read_text().replace('"condition": "sound"', f'"condition": "{condition}"'))
+    config.write_text(
+        config.read_text().replace('"condition": "sound"', f'"condition": "{condition}"')
+    )
     module = serving.module_of(checkpoint.load_run(folder))
     waveform, noise = sounds(2), serving.example_noise(module, 2)
     functions = module.functions(for_onnx=True)

@@ -126,7 +126,7 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
         few = ["--measure_steps=10"] if "--measures=all" in arguments else []
         ran = run_main(main, *arguments, *few, timeout=1500)
         assert ran.returncode == 0, f"{main} {shlex.join(arguments)}\n{ran.stderr[-3000:]}"
-    made = ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx")
+    made = ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx", "exports/i2s/i2s.onnx")
     for name in (*made, "sound.wav", "dubbed.mp4"):
         assert (tmp_path / name).stat().st_size > 1000, name
     scores = json.loads((tmp_path / "scores.json").read_text())

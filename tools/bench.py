@@ -42,7 +42,7 @@ def serve() -> None:
 
 
 def _numbers(name: str) -> tuple[int, ...]:
-    values = SERVE[name].value
+    values = SERVE[name].value or []
     if not values or not all(value.isdecimal() and int(value) for value in values):
         raise UserError(f"--{name}={','.join(values)}: needs whole numbers of at least 1, as 1,2")
     return tuple(int(value) for value in values)

@@ -56,9 +56,7 @@ def timed(
     return Timing(case, batch, threads, len(times), p50, p99, min(times), 1e3 * batch / p50)
 
 
-def in_process(
-    work: Callable[..., list[Timing]], threads: int, *arguments: object
-) -> list[Timing]:
+def in_process(work: Callable[..., list[Timing]], threads: int, *arguments: object) -> list[Timing]:
     """`work(threads, *arguments)` in a new process, since libraries fix their threads at the start."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     before = {name: os.environ.get(name) for name in names}

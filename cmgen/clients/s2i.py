@@ -41,9 +41,9 @@ def read_window(source, rate, samples, time=None):
     if len(mono) < needed:
         raise ValueError(f"{source}: has {len(mono) / old_rate:.2f} s; needs {samples / rate} s")
     wanted = len(mono) / 2 if time is None else time * old_rate
-    start = int(np.clip(wanted - needed / 2, 0, len(mono) - needed))
+    start = np.clip(wanted - needed / 2, 0, len(mono) - needed)
     if old_rate == rate:
-        return mono[start : start + samples]
+        return mono[int(start) :][:samples]
     # Resamples by a sinc of 64 zero crossings under a Kaiser window.
     scale = min(1.0, rate / old_rate)
     places = start + np.arange(samples) * old_rate / rate

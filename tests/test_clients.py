@@ -1,0 +1,130 @@
+"""The programs that exports ship, where neither TensorFlow nor cmgen can be imported."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from fixtures import tone
+from PIL import Image
+from tiny_run import sounds, write_run
+
+from cmgen import audio, checkpoint, exporting, generation, images, sound_files
+from cmgen.clients import i2s, s2i
+from cmgen.config import SoundConfig
+from cmgen.export_data import Samples
+
+CLASSES = ("bell", "drum", "flute")
+SOUND = SoundConfig()
+# Put before the client's own code: an environment in which these were never installed.
+HIDDEN = (
+    "tensorflow",
+    "keras",
+    "cmgen",
+    "tensorflow_io",
+    "tf2onnx",
+    "onnx",
+    "librosa",
+    "soxr",
+    "av",
+)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    root = tmp_path_factory.mktemp("work")
+    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    for task, given in (("s2i", sounds(2)), ("i2s", pictures)):
+        run = checkpoint.load_run(write_run(root / task, CLASSES, task=task))
+        exporting.export(run, root / "exports" / task, Samples(given, None, "test"), {})
+    return root / "exports"
+
+
+def run_client(folder, *arguments, cwd):
+    """Runs FOLDER/client.py with the packages of HIDDEN out of reach."""
+    program = (
+        f"import runpy, sys\nfor name in {HIDDEN}: sys.modules[name] = None\n"
+        f"sys.argv[0] = {str(folder / 'client.py')!r}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_a_sound_becomes_the_picture_of_cmgen_generate(exports, tmp_path, rate):
+    wave = tone(330.0, 3.0)[: 2 * rate]
+    soundfile.write(tmp_path / "a.flac", np.stack([wave, 0.5 * wave], 1), rate)
+    done = run_client(exports / "s2i", "a.flac", "a.png", "--seed=3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    model = generation.load_model(exports / "s2i" / "s2i.onnx")
+    sound = sound_files.decode_sound_file(tmp_path / "a.flac")
+    middle = generation.grid_times(len(sound) / 44100, 1)
+    expected = next(generation.pictures(model, sound, middle, [3]))
+    found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    assert np.abs(found - expected[0, 0]).max() <= 1
+
+
+def test_a_picture_becomes_a_sound(exports, tmp_path):
+    Image.fromarray(np.full((90, 120, 3), 99, np.uint8)).save(tmp_path / "photo.jpg")
+    done = run_client(exports / "i2s", "photo.jpg", "sound.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    sound, rate = soundfile.read(tmp_path / "sound.wav")
+    assert (len(sound), rate) == (22050, 44100) and 0 < np.abs(sound).max() <= 1
+
+
+@pytest.mark.parametrize("samples", [22049, 0])
+def test_a_short_sound_is_refused(exports, tmp_path, samples):
+    soundfile.write(tmp_path / "short.wav", np.zeros(samples), 44100)
+    done = run_client(exports / "s2i", "short.wav", "a.png", cwd=tmp_path)
+    assert done.returncode != 0 and "needs 0.5 s" in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_numbers_that_are_none_are_refused(exports, tmp_path):
+    soundfile.write(tmp_path / "nan.wav", np.full(44100, np.nan), 44100, subtype="FLOAT")
+    assert "NaN" in run_client(exports / "s2i", "nan.wav", "a.png", cwd=tmp_path).stderr
+    session = s2i.load(exports / "s2i" / "s2i.onnx")
+    with pytest.raises(ValueError, match="NaN"):
+        s2i.generate(session, np.full((1, 22050), np.nan, np.float32))
+    session = i2s.load(exports / "i2s" / "i2s.onnx")
+    with pytest.raises(ValueError, match="NaN"):
+        i2s.generate(session, np.full((1, 32, 32, 3), np.nan, np.float32))
+
+
+@pytest.mark.parametrize("rate", [48000, 22050, 96000])
+def test_the_client_s_resampling_keeps_tones(tmp_path, rate):
+    for hertz in (100.0, 0.4 * min(rate, 44100)):
+        wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(2 * rate) / rate)
+        soundfile.write(tmp_path / "a.wav", wave, rate, subtype="FLOAT")
+        found = s2i.read_window(tmp_path / "a.wav", 44100, 22050, time=0.5)
+        expected = 0.5 * np.sin(2 * np.pi * hertz * (0.25 + np.arange(22050) / 44100))
+        assert np.abs(found - expected).max() < 5e-5
+
+
+def test_the_client_s_facts_and_formulas_are_ours(exports):
+    known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
+    assert known["classes"] == list(CLASSES) and known["task"] == "i2s"
+    np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), audio.mel_matrix(SOUND), atol=1e-8)
+
+
+def test_the_client_s_sound_has_the_spectrogram(exports):
+    known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
+    lms = audio.lms(tf.constant(sounds(1)), SOUND).numpy()[0]
+    wave = i2s.to_sound(lms, known["sound"])
+    again = audio.lms(tf.constant(wave[None]), SOUND).numpy()[0]
+    loud = (lms > 0) & (np.arange(44) > 3) & (np.arange(44) < 40)
+    assert wave.shape == (22050,) and np.median(np.abs(again - lms)[loud]) * 60 < 2.0  # dB
+
+
+def test_the_client_reads_pictures_as_cmgen_does(tmp_path):
+    pixels = np.asarray(
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)).resize(
+            (200, 150), Image.Resampling.BICUBIC
+        )
+    )
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = i2s.read_picture(tmp_path / "a.png", 64)
+    assert np.abs(images.unscale(found).astype(int) - images.square(pixels, 64)).max() <= 1
