@@ -43,10 +43,10 @@ def main_commands(text: str = README) -> list[tuple[str, list[str]]]:
 
 
 def flags_of(main: str) -> flags.FlagValues:
+    main, _, command = main.partition(" ")
     if main.endswith(".py"):
         sys.modules.setdefault("tools", importlib.import_module("tools"))
         main = main.removesuffix(".py").replace("/", ".")
-    main, _, command = main.partition(" ")
     module = importlib.import_module(main)
     return module.COMMANDS[command].flag_values if command else module.FLAGS
 
