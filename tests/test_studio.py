@@ -40,6 +40,8 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Where the tests run behind a shell's &, Ctrl-C is ignored by all that they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == f"{self.url} (stop with Ctrl-C)\n"
