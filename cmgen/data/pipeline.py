@@ -272,7 +272,10 @@ def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) 
             f"{where} has only the class {recordings.classes[drawn[0]]!r}; mismatched pairs need a "
             "second, or --mismatch=instrument or recording"
         )
-    plain = "give --mismatch=class --sound_encoder_correspondence_weight=0"
+    plain = (
+        "give --mismatch=class --sound_encoder_correspondence_weight=0 "
+        "--image_encoder_correspondence_weight=0"
+    )
     if (batches.mismatch != "class" or batches.instants > 1) and not recordings.paired:
         raise UserError(
             f"{where} has pictures and sounds that share only their class, so there is no picture of "
