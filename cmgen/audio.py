@@ -20,29 +20,9 @@ from cmgen.mel import (
     GRIFFIN_LIM_ROUNDS,
     frame_count,
     hann,
-    join_lms,
-    mel_edges,
     mel_matrix,
+    unscale_db,
 )
-from cmgen.sound_files import decode_sound_file
-
-__all__ = [
-    "GRIFFIN_LIM_ROUNDS",
-    "decode_sound_file",
-    "finish_sound",
-    "frame_count",
-    "join_lms",
-    "lms",
-    "lms_to_waveform",
-    "log_mel_db",
-    "mel_edges",
-    "mel_matrix",
-    "mel_power",
-    "power_to_db",
-    "scale_db",
-    "stft_magnitude",
-    "unscale_db",
-]
 
 Tensors = tuple[tf.Tensor, ...]
 
@@ -65,11 +45,6 @@ def scale_db(decibels: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """Clips dB to [floor_db, ceiling_db] and maps it to [-1, 1]."""
     span = config.ceiling_db - config.floor_db
     return tf.clip_by_value((decibels - config.floor_db) * (2.0 / span) - 1.0, -1.0, 1.0)
-
-
-def unscale_db(scaled: tf.Tensor, config: SoundConfig) -> tf.Tensor:
-    """[-1, 1] -> dB in [floor_db, ceiling_db]."""
-    return (scaled + 1.0) * ((config.ceiling_db - config.floor_db) / 2.0) + config.floor_db
 
 
 def log_mel_db(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
@@ -103,7 +78,7 @@ def stft_magnitude(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 
 
 def lms_to_waveform(
-    scaled: tf.Tensor, config: SoundConfig, iterations: int = 64, seed: int = 0
+    scaled: tf.Tensor, config: SoundConfig, iterations: int = GRIFFIN_LIM_ROUNDS, seed: int = 0
 ) -> tf.Tensor:
     """LMS -> waveforms that have it, phases found by the fast Griffin-Lim algorithm.
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from cmgen import config
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
+from cmgen.export_folder import FACTS_FILE, FORMAT, metadata_text, versions
 
 Array = NDArray[np.float32]
 
-FORMAT = 2
-FACTS_FILE = Path("assets.extra") / "cmgen.json"
 BATCH = 32
 _TASKS = {"s2i": ("waveform", "image"), "i2s": ("image", "lms")}
 # What the networks must agree on with the facts; an older file under the same name would not.
@@ -127,11 +126,10 @@ def find_models(folder: Path) -> tuple[dict[str, Exported], list[str]]:
 
 def read_facts(folder: Path) -> Facts:
     """The facts of the newest version in a model's folder, checked."""
-    versions = [path for path in folder.iterdir() if path.name.isdecimal()]
-    newest = max(versions, key=lambda path: int(path.name), default=None)
-    if newest is None:
+    numbers = versions(folder)
+    if not numbers:
         raise UserError(f"{folder}: has no version (1, 2, ...); {_AGAIN}")
-    path = newest / FACTS_FILE
+    path = folder / str(numbers[-1]) / FACTS_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -185,8 +183,7 @@ def _open(path: Path, facts: Facts) -> onnxruntime.InferenceSession:
         raise UserError(f"{path}: not a readable ONNX file ({error}); {_AGAIN}") from error
     said = session.get_modelmeta().custom_metadata_map
     for name in _SAME:
-        value = getattr(facts, name)
-        expected = value if isinstance(value, str) else json.dumps(value)
+        expected = metadata_text(getattr(facts, name))
         if said.get(name) != expected:
             raise UserError(
                 f"{path}: is of another export than the newest version beside it ({name} is "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from cmgen import export_data, onnx_export, saved_models, serving, smaller
+from cmgen import export_data, export_folder, onnx_export, saved_models, serving, smaller
 from cmgen.card import model_card
 from cmgen.checkpoint import Run
 from cmgen.errors import FAILED_WORK, UserError
@@ -90,7 +90,7 @@ def export(
         shutil.copyfile(_CLIENTS / f"{run.config.task}.py", aside / "client.py")
         (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
         (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
-        version = output / str(1 + max(saved_models.versions(output), default=0))
+        version = output / str(1 + max(export_folder.versions(output), default=0))
         _move_in(aside, output, version)
     with explained_disk_errors(output.parent):
         write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))
@@ -127,7 +127,7 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What a user of the exported functions has to know, of JSON types."""
     config = run.config
     return {
-        "format": saved_models.FORMAT,
+        "format": export_folder.FORMAT,
         "name": name,
         "task": config.task,
         "pose": config.gan.mismatch == "recording",
@@ -151,7 +151,7 @@ def _onnx_graphs(
     module: serving.CrossModal, name: str, facts: Mapping[str, Any]
 ) -> dict[str, onnx.ModelProto]:
     """File's stem -> graph: the whole way, the encoder and the generator."""
-    metadata = _metadata_props(facts)
+    metadata = {name: export_folder.metadata_text(fact) for name, fact in facts.items()}
     return {
         name + suffix: onnx_export.convert(function, name + suffix, metadata)
         for suffix, function in module.functions(for_onnx=True).items()
@@ -254,8 +254,3 @@ def _move_in(aside: Path, output: Path, version: Path) -> None:
     for path in [path for path in aside.iterdir() if path.is_file()]:
         path.replace(output / path.name)
     (aside / "saved").rename(version)
-
-
-def _metadata_props(facts: Mapping[str, Any]) -> dict[str, str]:
-    """ONNX metadata are strings: text as it is, everything else as JSON."""
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in facts.items()}

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cmgen import images, video
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
+from cmgen.export_folder import newest
 from cmgen.sound_files import decode_sound_file
 from cmgen.sound_generation import SoundModel
 
@@ -227,12 +228,7 @@ def _saved_model_folder(path: Path) -> Path | None:
     """The SavedModel in `path`, or in its highest integer folder, as TF Serving takes it."""
     if (path / "saved_model.pb").is_file():
         return path
-    if not path.is_dir():
-        return None
-    versions = [
-        p for p in path.iterdir() if p.name.isdecimal() and (p / "saved_model.pb").is_file()
-    ]
-    return max(versions, key=lambda p: int(p.name), default=None)
+    return newest(path) if path.is_dir() else None
 
 
 def _load_saved_model(path: Path) -> Model | SoundModel:

@@ -4,6 +4,8 @@ What needs no TensorFlow: it starts at once, and inverts as fast. `audio` has th
 of tensors, for training and for exported graphs; tests hold the two against each other.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -54,8 +56,8 @@ def scale_db(decibels: np.ndarray, config: SoundConfig) -> np.ndarray:
     return np.clip((decibels - config.floor_db) * (2.0 / span) - 1.0, -1.0, 1.0)
 
 
-def unscale_db(scaled: np.ndarray, config: SoundConfig) -> np.ndarray:
-    """[-1, 1] -> dB in [floor_db, ceiling_db]."""
+def unscale_db(scaled: Any, config: SoundConfig) -> Any:
+    """[-1, 1] -> dB in [floor_db, ceiling_db]; an array or a tensor."""
     return (scaled + 1.0) * ((config.ceiling_db - config.floor_db) / 2.0) + config.floor_db
 
 
@@ -103,7 +105,9 @@ def join_lms(
     return scale_db(10.0 * np.log10(total / weights), config).astype(np.float32)
 
 
-def sound_of_lms(lms: Array, config: SoundConfig, rounds: int = 64, seed: int = 0) -> Array:
+def sound_of_lms(
+    lms: Array, config: SoundConfig, rounds: int = GRIFFIN_LIM_ROUNDS, seed: int = 0
+) -> Array:
     """The numpy twin of `audio.lms_to_waveform`, of one LMS: the fast Griffin-Lim algorithm.
 
     Perraudin, Balazs, Søndergaard: A fast Griffin-Lim algorithm (2013), momentum 0.99.

@@ -1,25 +1,20 @@
 """SavedModels as TensorFlow Serving takes them: version folders, facts, warm-up, models.config."""
 
 import importlib.util
-import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import tensorflow as tf
 
 from cmgen import images, serving
 from cmgen.errors import UserError
+from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, newest
+from cmgen.sound_files import encode_wav
 
-# Of the facts and the signatures; 1 had tensors in `serving_default`.
-FORMAT = 2
-# TF Serving and tf.saved_model leave files in this folder alone.
-_EXTRA = Path("assets.extra")
-METADATA_FILE = _EXTRA / "cmgen.json"
-WARMUP_FILE = _EXTRA / "tf_serving_warmup_requests"
+WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 # Where the official image looks for models.
 SERVER_FOLDER = "/models"
 
@@ -43,8 +38,8 @@ def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) 
         serving.check_core_ops(name, graph)
         operations |= serving.graph_ops(graph)
     tf.saved_model.save(module, str(folder), signatures=module.signatures())
-    (folder / _EXTRA).mkdir(exist_ok=True)
-    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
+    (folder / EXTRA).mkdir(exist_ok=True)
+    (folder / FACTS_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
     if has_serving_api():
         write_warmup(folder / WARMUP_FILE, metadata["name"], warmup_requests(module))
     return sorted(operations)
@@ -53,7 +48,7 @@ def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) 
 def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:
     """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata."""
     try:
-        metadata = json.loads((folder / METADATA_FILE).read_text())
+        metadata = json.loads((folder / FACTS_FILE).read_text())
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
         loaded = tf.saved_model.load(str(folder))
@@ -65,17 +60,6 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
     # The signature's variables live as long as the object that owns them.
     generate.owner = loaded
     return generate, metadata
-
-
-def versions(output: Path) -> list[int]:
-    """Numbers of the version folders in a model's folder, in order."""
-    return sorted(int(p.name) for p in output.iterdir() if p.name.isdecimal() and p.is_dir())
-
-
-def newest(output: Path) -> Path | None:
-    """The SavedModel of the highest version in a model's folder, as a server takes it."""
-    found = [n for n in versions(output) if (output / str(n) / "saved_model.pb").is_file()]
-    return output / str(found[-1]) if found else None
 
 
 def models_config(exports: Path) -> str:
@@ -137,9 +121,7 @@ def _wav(module: serving.CrossModal, rate: int) -> bytes:
     """Half a second of a tone as a stereo WAV file."""
     samples = round(module.config.sound.window_seconds * rate)
     tone = 0.1 * np.sin(2 * np.pi * 440.0 * np.arange(samples) / rate)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.stack([tone, tone], axis=1), rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
+    return encode_wav(np.stack([tone, tone], axis=1), rate)
 
 
 def _png() -> bytes:

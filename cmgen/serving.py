@@ -193,7 +193,7 @@ class ImageToSound(CrossModal):
 
     def _write(self, made: tf.Tensor) -> tf.Tensor:
         sound = self.config.sound
-        waveform = audio.lms_to_waveform(made, sound, audio.GRIFFIN_LIM_ROUNDS)
+        waveform = audio.lms_to_waveform(made, sound)
         finished = audio.finish_sound(
             tf.ensure_shape(waveform, [None, sound.window_samples]), sound
         )

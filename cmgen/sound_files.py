@@ -101,6 +101,19 @@ def write_sound(path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE) -
             container.mux(stream.encode(None))
 
 
+def encode_wav(sound: np.ndarray, sample_rate: int) -> bytes:
+    """A WAV file of 16 bits.
+
+    Args:
+      sound: [n] or [n, channels], int16, or floating and clipped to [-1, 1].
+      sample_rate: in Hz.
+    """
+    buffer = io.BytesIO()
+    fits = sound if sound.dtype == np.int16 else np.clip(sound, -1.0, 1.0)
+    soundfile.write(buffer, fits, sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
 def mux_sound(
     container: av.container.OutputContainer,
     stream: av.audio.AudioStream,
@@ -139,7 +152,7 @@ def finish_sound(path: Path | str, samples: np.ndarray, rate: int, sample_rate: 
         )
     mono = samples.mean(axis=1, dtype=np.float32)
     # A resampled 0.5 s may round to one sample less than a window; its tail is padded by silence.
-    resampled = soxr.resample(mono, rate, sample_rate) if rate != sample_rate else mono
+    resampled = resample(mono, rate, sample_rate)
     missing = int(MIN_SECONDS * sample_rate) - len(resampled)
     return np.pad(resampled, (0, missing)) if missing > 0 else resampled
 

@@ -150,7 +150,7 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
     Returns:
       float32 [samples] in [-1, 1], faded in and out within 10 ms.
     """
-    sound = mel.sound_of_lms(lms, config, mel.GRIFFIN_LIM_ROUNDS)[:samples]
+    sound = mel.sound_of_lms(lms, config)[:samples]
     fade = np.linspace(0.0, 1.0, round(mel.FADE_SECONDS * config.sample_rate), dtype=np.float32)
     fade = fade[: samples // 2]
     sound[: len(fade)] *= fade

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import audio
+from cmgen import audio, mel
 from cmgen.config import SoundConfig
 
 CONFIG = SoundConfig()
@@ -59,7 +59,7 @@ def test_lms_equals_librosa_for_every_clip_of_a_batch(for_onnx):
 
 
 def test_mel_matrix_equals_librosa():
-    ours = audio.mel_matrix(CONFIG)
+    ours = mel.mel_matrix(CONFIG)
     theirs = librosa.filters.mel(sr=44100, n_fft=2048, n_mels=128, fmin=0, fmax=22050).T
     np.testing.assert_allclose(ours, theirs, atol=1e-8)
 
@@ -82,7 +82,7 @@ def test_lms_is_scaled_and_keeps_loudness():
     # 20 dB less is 20 / 120 of the range [-1, 1], everywhere.
     np.testing.assert_allclose(scaled[0] - scaled[1], np.full((128, 44), 1 / 3), atol=1e-4)
     np.testing.assert_allclose(
-        audio.unscale_db(scaled, CONFIG), audio.log_mel_db(batch, CONFIG), atol=1e-3
+        mel.unscale_db(scaled, CONFIG), audio.log_mel_db(batch, CONFIG), atol=1e-3
     )
 
 
@@ -136,7 +136,7 @@ def test_windows_cut_from_a_sound_join_to_its_lms():
     starts = 512 * 36 * np.arange(6)
     windows = audio.lms(tf.constant(chirp[starts[:, None] + np.arange(22050)]), CONFIG).numpy()
     whole = audio.lms(tf.constant(chirp[None, : starts[-1] + 22050]), CONFIG)[0].numpy()
-    joined = audio.join_lms(windows, starts / 512 + 21.5, whole.shape[1], CONFIG)
+    joined = mel.join_lms(windows, starts / 512 + 21.5, whole.shape[1], CONFIG)
     assert joined.dtype == np.float32 and joined.shape == whole.shape
     # Away from the ends, which half see silence.
     np.testing.assert_allclose(joined[:, 2:-2], whole[:, 2:-2], atol=1e-3)
@@ -145,8 +145,8 @@ def test_windows_cut_from_a_sound_join_to_its_lms():
 def test_joined_windows_fade_in_power_without_a_dip():
     windows = np.full((2, 128, 44), -1.0, np.float32)
     windows[0, :64], windows[1, 64:] = 0.5, 0.5  # one low, one high, equally strong
-    joined = audio.join_lms(windows, np.array([21.5, 57.5]), 80, CONFIG)
-    power = (10 ** (audio.unscale_db(joined, CONFIG) / 10)).sum(axis=0)
+    joined = mel.join_lms(windows, np.array([21.5, 57.5]), 80, CONFIG)
+    power = (10 ** (mel.unscale_db(joined, CONFIG) / 10)).sum(axis=0)
     np.testing.assert_allclose(power, power[0], rtol=1e-3)
     assert (joined[:64, :36] > 0.49).all() and (joined[64:, 44:] > 0.49).all()
 
@@ -155,6 +155,6 @@ def test_windows_ten_a_second_follow_the_middle_of_each():
     levels = np.linspace(-0.5, 0.5, 20)
     windows = np.repeat(levels, 128 * 44).reshape(20, 128, 44).astype(np.float32)
     middles = np.arange(20) * 4410 / 512
-    joined = audio.join_lms(windows, middles, 173, CONFIG)
+    joined = mel.join_lms(windows, middles, 173, CONFIG)
     np.testing.assert_allclose(joined[0, np.rint(middles).astype(int)], levels, atol=0.03)
     assert (np.diff(joined[0]) >= -1e-6).all()

@@ -9,12 +9,11 @@ import soundfile
 import tensorflow as tf
 from fixtures import tone
 from PIL import Image
-from tiny_run import sounds, write_run
+from tiny_run import sounds, write_exports
 
-from cmgen import audio, checkpoint, exporting, generation, images, sound_files
+from cmgen import audio, generation, images, mel, sound_files
 from cmgen.clients import i2s, s2i
 from cmgen.config import SoundConfig
-from cmgen.export_data import Samples
 
 CLASSES = ("bell", "drum", "flute")
 SOUND = SoundConfig()
@@ -34,12 +33,7 @@ HIDDEN = (
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
-    root = tmp_path_factory.mktemp("work")
-    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
-    for task, given in (("s2i", sounds(2)), ("i2s", pictures)):
-        run = checkpoint.load_run(write_run(root / task, CLASSES, task=task))
-        exporting.export(run, root / "exports" / task, Samples(given, None, "test"), {})
-    return root / "exports"
+    return write_exports(tmp_path_factory.mktemp("work"), CLASSES, 2)
 
 
 def run_client(folder, *arguments, cwd):
@@ -107,7 +101,7 @@ def test_the_client_s_resampling_keeps_tones(tmp_path, rate):
 def test_the_client_s_facts_and_formulas_are_ours(exports):
     known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
     assert known["classes"] == list(CLASSES) and known["task"] == "i2s"
-    np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), audio.mel_matrix(SOUND), atol=1e-8)
+    np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), mel.mel_matrix(SOUND), atol=1e-8)
 
 
 def test_the_client_s_sound_has_the_spectrogram(exports):

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen import checkpoint, export_data, exporting, generation, onnx_export, saved_models
+from cmgen import checkpoint, export_data, export_folder, exporting, generation, onnx_export
 from cmgen.errors import UserError
 from cmgen.export_data import Samples
 
@@ -174,7 +174,7 @@ def test_every_export_gets_the_next_version(tmp_path):
     for name in ("1", "7", "10", "old"):
         (tmp_path / name).mkdir()
     (tmp_path / "12").write_text("a file")
-    assert saved_models.versions(tmp_path) == [1, 7, 10]
+    assert export_folder.versions(tmp_path) == [1, 7, 10]
 
 
 def test_scores_of_another_step_stay_off_the_card(run, tmp_path):

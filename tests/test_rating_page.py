@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import Guest, heed_ctrl_c
 from conftest import ROOT, free_port
 from tiny_study import SOURCES, write_study
 
@@ -37,6 +38,7 @@ class Server:
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_ctrl_c,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline().startswith(self.url)
@@ -58,23 +60,12 @@ def server(study: Path) -> Iterator[Server]:
     running.stop()
 
 
-class Visitor:
-    """A page in a browser of its own; what it says, asks for and complains of is remembered."""
+class Visitor(Guest):
+    """A rater."""
 
     def __init__(self, chromium: Any, url: str, **options: Any):
-        self.context = chromium.new_context(**options)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.addresses: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._hear)
-        self.page.on("request", lambda request: self.addresses.append(request.url))
-        self.page.goto(url)
-
-    def _hear(self, message: Any) -> None:
         # Chromium logs the answer 401 of a browser that nobody has joined in yet.
-        if message.type in ("error", "warning") and "401" not in message.text:
-            self.complaints.append(message.text)
+        super().__init__(chromium, url, "401", **options)
 
     def join(self, name: str) -> None:
         self.page.get_by_label("Your name").fill(name)

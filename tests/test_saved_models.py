@@ -15,11 +15,10 @@ import soundfile
 import tensorflow as tf
 from conftest import ROOT
 from PIL import Image
-from tiny_run import sounds, write_run
+from tiny_run import sounds, write_exports
 
-from cmgen import checkpoint, exporting, images, saved_models, serving
+from cmgen import checkpoint, images, saved_models, serving
 from cmgen.errors import UserError
-from cmgen.export_data import Samples
 
 CLASSES = ("bell", "drum", "flute")
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -29,10 +28,7 @@ GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 def exports(tmp_path_factory):
     """exports/s2i and exports/i2s of untrained runs, and the sound and picture to ask with."""
     root = tmp_path_factory.mktemp("work")
-    pictures = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
-    for task, given in (("s2i", sounds(3)), ("i2s", pictures)):
-        run = checkpoint.load_run(write_run(root / task, CLASSES, task=task))
-        exporting.export(run, root / "exports" / task, Samples(given, None, "test"), {})
+    write_exports(root, CLASSES, 3)
     soundfile.write(root / "recording.wav", np.tile(sounds(1)[0], 3), 44100, subtype="PCM_16")
     Image.fromarray(np.full((90, 70, 3), 99, np.uint8)).save(root / "photo.jpg")
     return root

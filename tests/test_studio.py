@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import heed_ctrl_c
 from conftest import ROOT, RunMain, free_port
 from fixtures import tone
 from test_studio_decoder import photo, wav
@@ -40,8 +41,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Where the tests run behind a shell's &, Ctrl-C is ignored by all that they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed_ctrl_c,
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == f"{self.url} (stop with Ctrl-C)\n"

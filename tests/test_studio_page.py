@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from browsing import Guest
 from fixtures import tone
 from PIL import Image
 from test_studio import Server
@@ -27,25 +28,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert running.stop() == (0, "")
 
 
-class Newcomer:
-    """A page in a browser of its own; what it asks for and complains of is remembered."""
+class Newcomer(Guest):
+    """Somebody who never saw the studio."""
 
     def __init__(self, chromium: Any, server: Server, **options: Any):
         self.server = server
-        self.context = chromium.new_context(permissions=["microphone"], **options)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.addresses: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._hear)
-        self.page.on("request", lambda request: self.addresses.append(request.url))
-        self.page.goto(server.url)
-        self.page.get_by_role("button", name="violin").first.wait_for()
-
-    def _hear(self, message: Any) -> None:
         # Chromium logs every answer that refuses something.
-        if message.type in ("error", "warning") and "status of 4" not in message.text:
-            self.complaints.append(message.text)
+        super().__init__(chromium, server.url, "status of 4", permissions=["microphone"], **options)
+        self.page.get_by_role("button", name="violin").first.wait_for()
 
     def give(self, data: bytes, name: str) -> None:
         file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}

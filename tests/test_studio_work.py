@@ -13,6 +13,7 @@ from tiny_exports import SIZE, write_export
 from cmgen import exported, generation, images, mel
 from cmgen.config import SoundConfig
 from cmgen.exported import Exported
+from cmgen.sound_files import encode_wav
 from cmgen.studio_server import work
 from cmgen.studio_server.work import Noise, PictureInput, SoundInput
 
@@ -103,7 +104,7 @@ def test_the_real_part_lies_around_the_picture() -> None:
 
 def test_files_hold_what_they_should() -> None:
     samples = tone(440, 1.0)
-    found, rate = soundfile.read(io.BytesIO(work.wav(samples, 44100)), dtype="float32")
+    found, rate = soundfile.read(io.BytesIO(encode_wav(samples, 44100)), dtype="float32")
     assert rate == 44100
     np.testing.assert_allclose(found, samples, atol=1 / 32768)
     drawn = np.asarray(Image.open(io.BytesIO(work.lms_png(samples, SoundConfig()))))

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint, config
+from cmgen import checkpoint, config, exporting
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
+from cmgen.export_data import Samples
 from cmgen.files import write_text
 from cmgen.networks import Generator
 
@@ -50,6 +51,15 @@ def write_run(
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
     checkpoint.save_weights(generator, checkpoint.weights_path(folder, "generator"), step=STEP)
     return folder
+
+
+def write_exports(folder: Path, classes: tuple[str, ...], count: int) -> Path:
+    """Exports untrained runs of both directions, compared on `count` inputs: FOLDER/exports."""
+    pictures = np.random.default_rng(0).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
+    for task, given in (("s2i", sounds(count)), ("i2s", pictures)):
+        run = checkpoint.load_run(write_run(folder / task, classes, task=task))
+        exporting.export(run, folder / "exports" / task, Samples(given, None, "test"), {})
+    return folder / "exports"
 
 
 def sounds(count: int, seed: int = 0) -> np.ndarray:

@@ -1,17 +1,17 @@
 """How long an exported model takes to answer: ONNX from tensors, SavedModel from files."""
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from cmgen import images
 from cmgen.benchmarks.timing import Timing, timed
 from cmgen.errors import UserError
+from cmgen.export_folder import FACTS_FILE, newest
+from cmgen.sound_files import encode_wav
 
 # What each direction takes as a tensor and as a file, and what it makes.
 _GIVEN = {"s2i": ("waveform", "audio_bytes"), "i2s": ("image", "image_bytes")}
@@ -23,10 +23,10 @@ _CASES = {
 
 def newest_version(folder: Path) -> Path:
     """The SavedModel with the highest number in an exported model's folder."""
-    found = [p.parent for p in folder.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
-    if not found:
+    found = newest(folder) if folder.is_dir() else None
+    if found is None:
         raise UserError(f"--model={folder}: no exported model; write one with tools/export.py")
-    return max(found, key=lambda path: int(path.name))
+    return found
 
 
 def measure(
@@ -42,7 +42,7 @@ def measure(
       seconds: that a case takes at most.
     """
     version = newest_version(folder)
-    facts = json.loads((version / "assets.extra" / "cmgen.json").read_text())
+    facts = json.loads((version / FACTS_FILE).read_text())
     return [
         timed(call, case, batch, threads, calls, seconds)
         for cases in (_onnx_cases(folder, facts, threads), _saved_model_cases(version, facts))
@@ -121,7 +121,4 @@ def _file(facts: dict[str, Any]) -> bytes:
     """Two seconds of sound as a WAV file, or a picture of 256 x 256 as a PNG."""
     if facts["task"] == "i2s":
         return images.encode_png(_picture(facts, 256))
-    buffer = io.BytesIO()
-    sound = _tone(facts, 2.0)
-    soundfile.write(buffer, sound, facts["sample_rate"], format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
+    return encode_wav(_tone(facts, 2.0), facts["sample_rate"])

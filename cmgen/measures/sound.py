@@ -6,7 +6,7 @@ The Frechet distance on a sound verifier's features is `metrics.frechet_distance
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cmgen import audio
+from cmgen import mel
 from cmgen.config import SoundConfig
 
 PITCHES = 12
@@ -56,7 +56,7 @@ def chroma(lms: ArrayLike, config: SoundConfig) -> NDArray[np.float64]:
 
 def chroma_matrix(config: SoundConfig) -> NDArray[np.float64]:
     """Weights of pitch classes in mel bands; float64 [n_mels, 12]."""
-    edges = audio.mel_edges(config)
+    edges = mel.mel_edges(config)
     centres = edges[1:-1]
     semitones = 69.0 + PITCHES * np.log2(np.maximum(centres, 1.0) / 440.0)
     # Half a band's width at half its height, in semitones.

@@ -1,7 +1,6 @@
 """Makes a study: draws test windows, shows them to trained runs, writes pictures and sounds."""
 
 import dataclasses
-import io
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from cmgen import checkpoint, evaluation, images, report, serving
@@ -33,6 +31,7 @@ from cmgen.rating.study import (
     sha256,
     sound_path,
 )
+from cmgen.sound_files import encode_wav
 from cmgen.versions import installed
 
 SPLIT = "test"
@@ -230,10 +229,7 @@ def _sounds(
         samples = sound[begin : min(begin + len(fade), end)]
         # A recording that is shorter than `seconds` is heard whole.
         shape = np.minimum(fade[: len(samples)], fade[-len(samples) :])
-        buffer = io.BytesIO()
-        faded = np.rint(samples * shape).astype(np.int16)
-        soundfile.write(buffer, faded, rate, format="WAV", subtype="PCM_16")
-        files.append(buffer.getvalue())
+        files.append(encode_wav(np.rint(samples * shape).astype(np.int16), rate))
     return files
 
 

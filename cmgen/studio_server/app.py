@@ -16,6 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cmgen import images, web
 from cmgen.errors import UserError
 from cmgen.exported import Exported
+from cmgen.sound_files import encode_wav
 from cmgen.studio_server import work
 from cmgen.studio_server.decoder import VIEW_SIZE, Decoders, Picture
 from cmgen.studio_server.examples import Examples
@@ -179,11 +180,11 @@ class Studio:
         real_keys = None
         if real is not None:
             real_keys = {
-                "sound": self._keep(work.wav(real, work.SAMPLE_RATE), "audio/wav"),
+                "sound": self._keep(encode_wav(real, work.SAMPLE_RATE), "audio/wav"),
                 "lms": self._keep(work.lms_png(real, facts.sound), "image/png"),
             }
         return jsonify(
-            sound=self._keep(work.wav(samples, facts.sample_rate), "audio/wav"),
+            sound=self._keep(encode_wav(samples, facts.sample_rate), "audio/wav"),
             lms=self._keep(work.draw(lms), "image/png"),
             probabilities=_rounded(probabilities),
             real=real_keys,
@@ -212,7 +213,7 @@ class Studio:
             id=self._store.put(sound, size),
             seconds=sound.seconds,
             notice=notice,
-            sound=self._keep(work.wav(sound.samples, work.SAMPLE_RATE), "audio/wav"),
+            sound=self._keep(encode_wav(sound.samples, work.SAMPLE_RATE), "audio/wav"),
         )
 
     def _new_picture(self, picture: PictureInput) -> Response:

@@ -1,6 +1,5 @@
 """What the studio makes: pictures of a sound over time, the video of them, and a picture's sound."""
 
-import io
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from cmgen import generation, images, mel, sound_generation, video
@@ -168,11 +166,3 @@ def lms_png(samples: Array, config: SoundConfig) -> bytes:
 def draw(lms: Array) -> bytes:
     """float32 [n_mels, frames] in [-1, 1] -> a PNG file of twice as many pixels."""
     return images.encode_png(images.draw_lms(lms).repeat(2, axis=0).repeat(2, axis=1))
-
-
-def wav(samples: Array, sample_rate: int) -> bytes:
-    """A 16-bit WAV file."""
-    buffer = io.BytesIO()
-    clipped = np.clip(samples, -1.0, 1.0)
-    soundfile.write(buffer, clipped, sample_rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()

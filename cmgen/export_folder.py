@@ -1,0 +1,26 @@
+"""The layout of an exported model's folder: its versions, and the facts beside each. No TensorFlow."""
+
+import json
+from pathlib import Path
+
+# Of the facts and the signatures; 1 had tensors in `serving_default`.
+FORMAT = 2
+# TF Serving and tf.saved_model leave files in this folder alone.
+EXTRA = Path("assets.extra")
+FACTS_FILE = EXTRA / "cmgen.json"
+
+
+def versions(folder: Path) -> list[int]:
+    """Numbers of the version folders in a model's folder, in order."""
+    return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+
+
+def newest(folder: Path) -> Path | None:
+    """The SavedModel of the highest version in a model's folder, as a server takes it."""
+    found = [n for n in versions(folder) if (folder / str(n) / "saved_model.pb").is_file()]
+    return folder / str(found[-1]) if found else None
+
+
+def metadata_text(fact: object) -> str:
+    """A fact as ONNX metadata, which are strings: text as it is, everything else as JSON."""
+    return fact if isinstance(fact, str) else json.dumps(fact)
