@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli
+from cmgen import cli, cluster
 from cmgen.config import (
     CONDITIONINGS,
     FLAG_PREFIXES,
@@ -249,7 +249,9 @@ define_flags(FLAGS)
 
 def main() -> None:
     config = config_from_flags(FLAGS)
-    print(to_json(config), end="", flush=True)
+    known = cluster.read(config.strategy)
+    if known is None or known.index == 0:
+        print(to_json(config), end="", flush=True)
     from cmgen import training  # TensorFlow is imported only when the work starts
 
     if FLAGS.dry_run:

@@ -154,8 +154,8 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
     fit = fitting.fit
 
-    def stop_after_three(model, batches, steps, watchers):
-        fit(model, batches, 3, watchers)
+    def stop_after_three(model, batches, steps, watchers, team):
+        fit(model, batches, 3, watchers, team)
         raise KeyboardInterrupt
 
     for workdir in (tmp_path / "whole", tmp_path / "stopped"):
