@@ -46,7 +46,7 @@ def train_encoder(
             optimizer=model.optimizer,
             **parts,
         )
-        start = fitting.resume(saved, team)
+    start = fitting.resume(saved, team)
     total = settings.train_steps
     if start < total:
         # Each network sees its own stream of batches.

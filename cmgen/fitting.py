@@ -36,7 +36,11 @@ def policy(config: TrainConfig) -> str:
 
 
 def resume(saved: Checkpoints, team: Team) -> int:
-    """Restores the chief's newest checkpoint on all workers; returns its step, 0 if there is none."""
+    """Restores the chief's newest checkpoint on all workers; returns its step, 0 if there is none.
+
+    To be called outside the strategy's scope: there the counter that TensorFlow makes for a checkpoint
+    would be a variable of all workers, and the chief would wait for them to make it too.
+    """
     start = int(team.from_chief(saved.restore() if team.is_chief else None))
     if start:
         team.share(saved.variables)

@@ -224,7 +224,7 @@ def train_gan(
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,
         )
-        start = fitting.resume(saved, team)
+    start = fitting.resume(saved, team)
     total = config.train_steps
     if start >= total:
         print(f"already at step {start} of {total}", flush=True)

@@ -24,8 +24,14 @@ from cmgen.replica import get_strategy
 START_SECONDS = 300  # workers wait for each other so long before they give up
 _PART = 2**22  # numbers sent at once
 
-# What a collective operation raises when another process ends, hangs or can't be reached.
-_LOSSES = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.AbortedError)
+# What a collective operation raises when another process ends, hangs, starts anew or can't be reached.
+_LOSSES = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.FailedPreconditionError,
+)
 
 
 class Team:
@@ -100,10 +106,8 @@ class Team:
         """Turns the error of a collective operation into a UserError that names who is gone."""
         try:
             yield
-        except tf.errors.OpError as error:
-            if self.cluster is None or not (
-                isinstance(error, _LOSSES) or "ollective" in str(error.message)
-            ):
+        except _LOSSES as error:
+            if self.cluster is None:
                 raise
             gone = self.cluster.silent()
             who = ", ".join(gone) if gone else "another worker"
