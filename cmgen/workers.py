@@ -6,6 +6,7 @@ need, so they share nothing with it but the data.
 
 import json
 import logging
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -158,7 +159,8 @@ def _meet(cluster: Cluster) -> tf.distribute.Strategy:
     collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_initial_timeout = (
         START_SECONDS
     )
-    # What it would log of lost workers is said by `explained_loss`.
+    # What they would log of ports and of lost workers is said here and by `explained_loss`.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
     print(
         f"{cluster.name(cluster.index)} of {len(cluster.addresses)}: waits up to {START_SECONDS} s "

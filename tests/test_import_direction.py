@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "config": {"errors"},
     "files": {"errors"},
     "cli": {"errors"},
+    "cluster": {"errors"},
+    "workers": {"errors", "cluster", "replica"},
     "losses": set(),
     "replica": set(),
     "augment": set(),
@@ -46,7 +48,7 @@ MAINS = {"train", "evaluate", "generate", "prepare", "rate"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION
+NO_TENSORFLOW = {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
 
