@@ -70,7 +70,7 @@ SECTION_HELP = {
         "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
         "keep_checkpoints": "Newest checkpoints kept, beside the best on validation.",
         "seed": "Makes the run repeatable.",
-        "strategy": f"Devices: one of {', '.join(STRATEGIES)}.",
+        "strategy": f"Devices: one of {', '.join(STRATEGIES)} (machines, by TF_CONFIG).",
         "mixed_precision": "Compute in bfloat16, weights in float32.",
     },
     "data": {
