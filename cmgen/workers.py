@@ -86,8 +86,9 @@ class Team:
 
     def wait(self) -> None:
         """Returns when all workers have come so far; Ctrl-C ends the wait."""
-        with _ended_by_interrupt():
-            self.any(False)
+        if self.cluster is not None:
+            with _ended_by_interrupt():
+                self.any(False)
 
     def say(self, text: str) -> None:
         """Prints one line, on the workers that show nothing else."""
