@@ -174,6 +174,9 @@ class EverySteps(StepCallback):
 class StopOnInterrupt(StepCallback):
     """Ctrl-C and SIGTERM end training after the step in progress, saved; comes after the others.
 
+    Where several workers train, all must stop after the same step: `agreed` then says whether any of
+    them was told to.
+
     Args:
       start_step: steps done before.
       save: writes a checkpoint of the step given.
@@ -183,6 +186,7 @@ class StopOnInterrupt(StepCallback):
         super().__init__(start_step)
         self.save = save
         self.asked = False
+        self.agreed: bool | None = None
         self.handlers: dict[int, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -194,7 +198,9 @@ class StopOnInterrupt(StepCallback):
         signal.signal(number, self.handlers[number])  # the second time ends at once
 
     def after_step(self, logs: dict[str, float]) -> None:
-        if self.asked:
+        if self.asked if self.agreed is None else self.agreed:
+            if not self.asked:
+                print("\nanother worker was told to stop, so all do", flush=True)
             self.save(self.step)
             raise KeyboardInterrupt(
                 f"stopped after step {self.step}; the same command goes on from there"

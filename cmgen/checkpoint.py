@@ -114,7 +114,11 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
     old = config_lib.from_json(TrainConfig, path.read_text(), str(path))
     if config.mixed_precision is None:
         config = dataclasses.replace(config, mixed_precision=old.mixed_precision)
-    differences = _differences(dataclasses.asdict(old), dataclasses.asdict(config))
+    differences = [
+        f"{name} was {was}, now {now}"
+        for name, was, now in find_differences(old, config)
+        if name not in CHANGEABLE
+    ]
     # An encoder may be trained in the folder of the GAN that uses it, before or after; the folder
     # stays the GAN's.
     gan_task = next((task for task in (old.task, config.task) if task in DIRECTIONS), config.task)
@@ -129,13 +133,15 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
     return config
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def find_differences(one: Any, other: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """(name, value in one, value in the other) of settings that differ; names like `data.data`."""
     found = []
-    for name, value in new.items():
-        if isinstance(value, dict):
-            found += _differences(old[name], value, f"{prefix}{name}.")
-        elif value != old[name] and (prefix or name not in CHANGEABLE):
-            found.append(f"{prefix}{name} was {old[name]}, now {value}")
+    for item in dataclasses.fields(one):
+        pair = getattr(one, item.name), getattr(other, item.name)
+        if dataclasses.is_dataclass(pair[0]):
+            found += find_differences(*pair, f"{prefix}{item.name}.")
+        elif pair[0] != pair[1]:
+            found.append((f"{prefix}{item.name}", *pair))
     return found
 
 
@@ -156,16 +162,21 @@ class Checkpoints:
     Args:
       folder: where.
       keep: how many of the newest.
+      writes: False leaves the folder as it is: of several workers, only the chief writes.
       parts: trackable objects by name (networks, optimizers, iterators).
     """
 
-    def __init__(self, folder: Path, keep: int, **parts: Any):
+    def __init__(self, folder: Path, keep: int, writes: bool = True, **parts: Any):
         self.folder = folder
+        self.writes = writes
         self.checkpoint = tf.train.Checkpoint(**{k: _trackable(v) for k, v in parts.items()})
         self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
+        self.variables = [v for part in parts.values() for v in getattr(part, "variables", ())]
 
     def save(self, step: int) -> None:
         """Writes checkpoint number `step`; older ones stay until it is complete."""
+        if not self.writes:
+            return
         try:
             with explained_disk_errors(self.folder):
                 self.manager.save(checkpoint_number=step)

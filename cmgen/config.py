@@ -31,7 +31,7 @@ DIRECTIONS = {
     "i2s": Direction("image_encoder", "image", "lms"),
 }
 TASKS = ("sound_encoder", "image_encoder", *DIRECTIONS)
-STRATEGIES = ("auto", "default", "mirrored")
+STRATEGIES = ("auto", "default", "mirrored", "multiworker")
 CONDITIONS = ("sound", "label")
 MISMATCHES = ("class", "instrument", "recording", "mixed")
 CONDITIONINGS = ("concat", "projection")

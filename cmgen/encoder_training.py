@@ -15,7 +15,7 @@ from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.data import pipeline
 from cmgen.networks import Encoder
-from cmgen.replica import get_strategy
+from cmgen.workers import Team
 
 
 def train_encoder(
@@ -23,41 +23,50 @@ def train_encoder(
     config: TrainConfig,
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
+    team: Team,
 ) -> None:
     """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
 
-    Its finished weights go to `workdir/{name}.npz`.
+    Its finished weights go to `workdir/{name}.npz`, by the team's chief.
     """
     workdir = Path(config.workdir)
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
     key = config.kind_seen_by(name)
-    with get_strategy(config.strategy).scope():
+    with team.strategy.scope():
         policy = fitting.policy(config)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
         model, parts = _classifier(encoder, name, config, policy)
         model.compile()
         saved = checkpoint.Checkpoints(
-            folder / "checkpoints", 1, encoder=encoder, optimizer=model.optimizer, **parts
+            folder / "checkpoints",
+            1,
+            team.is_chief,
+            encoder=encoder,
+            optimizer=model.optimizer,
+            **parts,
         )
-        start = saved.restore()
+    start = fitting.resume(saved, team)
     total = settings.train_steps
     if start < total:
         # Each network sees its own stream of batches.
         seed = config.seed + 1000 * (1 + ("sound_encoder", "image_encoder", "verifier").index(name))
         watchers: list[callbacks.StepCallback] = [
-            callbacks.StopOnNan(start, [encoder], folder / "checkpoints"),
-            callbacks.MetricsLog(start, folder, total),
-            callbacks.Progress(
-                name,
-                start,
-                total,
-                settings.batch_size,
-                ("loss/reconstruction", "loss/classification", "accuracy"),
-            ),
-            callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
-            callbacks.StopOnInterrupt(start, saved.save),
+            callbacks.StopOnNan(start, [encoder], folder / "checkpoints")
         ]
+        if team.is_chief:
+            watchers += [
+                callbacks.MetricsLog(start, folder, total),
+                callbacks.Progress(
+                    name,
+                    start,
+                    total,
+                    settings.batch_size,
+                    ("loss/reconstruction", "loss/classification", "accuracy"),
+                ),
+                callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
+            ]
+        watchers.append(callbacks.StopOnInterrupt(start, saved.save))
         in_instants = isinstance(model, CorrespondenceClassifier)
         kind = pipeline.BatchConfig(
             batch_size=settings.batch_size,
@@ -66,8 +75,10 @@ def train_encoder(
             instants=settings.correspondence_instants if in_instants else 1,
             kinds=_wanted(key, in_instants),
         )
-        batches = fitting.batches(train, config, kind, start)
-        fitting.fit(model, batches, total - start, watchers)
+        batches = fitting.batches(train, config, kind, start, team)
+        fitting.fit(model, batches, total - start, watchers, team)
+    if not team.is_chief:
+        return
     checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)

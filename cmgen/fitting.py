@@ -1,13 +1,17 @@
-"""What the training of encoders and of GANs has in common: arithmetic, batches, the loop."""
+"""What the training of encoders and of GANs has in common: arithmetic, batches, resuming, the loop."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from cmgen import callbacks, representations
+from cmgen.checkpoint import Checkpoints
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.workers import Team
 
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
@@ -31,7 +35,39 @@ def policy(config: TrainConfig) -> str:
     return "mixed_bfloat16" if mixed else "float32"
 
 
+def resume(saved: Checkpoints, team: Team) -> int:
+    """Restores the chief's newest checkpoint on all workers; returns its step, 0 if there is none.
+
+    To be called outside the strategy's scope: there the counter that TensorFlow makes for a checkpoint
+    would be a variable of all workers, and the chief would wait for them to make it too.
+    """
+    start = int(team.from_chief(saved.restore() if team.is_chief else None))
+    if start:
+        team.share(saved.variables)
+    return start
+
+
 def batches(
+    recordings: pipeline.Recordings,
+    config: TrainConfig,
+    kind: pipeline.BatchConfig,
+    start: int,
+    team: Team,
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """What training sees from step `start` on; of several workers, each makes its own part."""
+    if team.strategy.num_replicas_in_sync == 1:
+        return _local_batches(recordings, config, kind, start)
+    kind = dataclasses.replace(kind, shard=team.shard)
+
+    def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        # One element for each of this worker's devices.
+        count = context.get_per_replica_batch_size(kind.batch_size)
+        return _local_batches(recordings, config, kind, start).rebatch(count, drop_remainder=True)
+
+    return team.strategy.distribute_datasets_from_function(own)
+
+
+def _local_batches(
     recordings: pipeline.Recordings, config: TrainConfig, kind: pipeline.BatchConfig, start: int
 ) -> tf.data.Dataset:
     stream = pipeline.training_dataset(recordings, kind, config, start_step=start)
@@ -52,19 +88,57 @@ def batches(
 
 def fit(
     model: keras.Model,
-    batches: tf.data.Dataset,
+    batches: tf.data.Dataset | tf.distribute.DistributedDataset,
     steps: int,
     watchers: list[callbacks.StepCallback],
+    team: Team,
 ) -> None:
-    """Runs `steps` training steps with the callbacks in their order; signals and bars are mended."""
+    """Runs `steps` training steps with the callbacks in their order; signals and bars are mended.
+
+    Not Keras's fit, which on several replicas wants models that can be called on a batch, and in
+    several processes can't take batches that are dictionaries (3.15).
+    """
+    step = _step_function(model, team.strategy)
+    (stop,) = (watcher for watcher in watchers if isinstance(watcher, callbacks.StopOnInterrupt))
     try:
-        # The batches come in their order; Keras warns unless told that it need not shuffle.
-        model.fit(
-            batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0, callbacks=watchers
-        )
+        for watcher in watchers:
+            watcher.set_model(model)
+            watcher.on_train_begin()
+        iterator = iter(batches)
+        for number in range(steps):
+            logs = step(next(iterator), stop.asked)
+            told = logs.pop("told to stop") > 0
+            if team.cluster is not None:
+                # What came during the last step would be lost with the next stage.
+                stop.agreed = told or (number == steps - 1 and team.any(stop.asked))
+            for watcher in watchers:
+                watcher.on_train_batch_end(number, logs)
     finally:
         for watcher in watchers:
             if isinstance(watcher, callbacks.Progress):
                 watcher.close()
             elif isinstance(watcher, callbacks.StopOnInterrupt):
                 watcher.restore_handlers()
+
+
+def _step_function(
+    model: keras.Model, strategy: tf.distribute.Strategy
+) -> Callable[[dict[str, tf.Tensor], bool], dict[str, float]]:
+    """(batch, whether to stop) -> metrics, means over all replicas; so NaN on one is NaN on all."""
+    names: list[str] = []
+
+    def on_replica(batch: dict[str, tf.Tensor], asked: tf.Tensor) -> tf.Tensor:
+        metrics = model.train_step(batch) | {"told to stop": asked}
+        names[:] = metrics
+        # One vector, so that workers exchange one message.
+        return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])
+
+    @tf.function(autograph=False)
+    def everywhere(batch: dict[str, tf.Tensor], asked: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce("MEAN", strategy.run(on_replica, (batch, asked)), axis=None)
+
+    def step(batch: dict[str, tf.Tensor], asked: bool) -> dict[str, float]:
+        values = everywhere(batch, tf.constant(float(asked))).numpy()
+        return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+    return step

@@ -14,7 +14,7 @@ def get_strategy(name: str) -> tf.distribute.Strategy:
     operations like the first, and TensorFlow takes those of equal number for one.
 
     Args:
-      name: auto, default (one device) or mirrored.
+      name: auto, default (one device) or mirrored; several machines meet in `workers.join`.
     """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "default" or (name == "auto" and len(devices) == 1):

@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli
+from cmgen import cli, cluster
 from cmgen.config import (
     CONDITIONINGS,
     FLAG_PREFIXES,
@@ -70,7 +70,7 @@ SECTION_HELP = {
         "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
         "keep_checkpoints": "Newest checkpoints kept, beside the best on validation.",
         "seed": "Makes the run repeatable.",
-        "strategy": f"Devices: one of {', '.join(STRATEGIES)}.",
+        "strategy": f"Devices: one of {', '.join(STRATEGIES)} (machines, by TF_CONFIG).",
         "mixed_precision": "Compute in bfloat16, weights in float32.",
     },
     "data": {
@@ -249,7 +249,9 @@ define_flags(FLAGS)
 
 def main() -> None:
     config = config_from_flags(FLAGS)
-    print(to_json(config), end="", flush=True)
+    known = cluster.read(config.strategy)
+    if known is None or known.index == 0:
+        print(to_json(config), end="", flush=True)
     from cmgen import training  # TensorFlow is imported only when the work starts
 
     if FLAGS.dry_run:

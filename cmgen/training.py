@@ -1,5 +1,7 @@
 """The whole job of one training command: data, encoders, GAN, measuring, what to do next."""
 
+import dataclasses
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -7,48 +9,76 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, curve, fitting, report
-from cmgen.config import DIRECTIONS, TrainConfig
+from cmgen import callbacks, checkpoint, cluster, curve, fitting, report, versions, workers
+from cmgen.config import DIRECTIONS, TrainConfig, from_json, to_json
 from cmgen.data import catalog, pipeline
 from cmgen.encoder_training import train_encoder
+from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator
 from cmgen.files import write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
-from cmgen.replica import get_strategy
 from cmgen.samples import SampleSheet
+from cmgen.workers import Team
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their
 # examples' features lie to those of real ones.
 ACCURACY_TIE = 0.01
 VALIDATION_STRIDE = 4
+# What may differ from one worker to the next; the arithmetic is then the chief's.
+WORKERS_OWN = ("workdir", "data.data", "strategy", "mixed_precision")
 
 
 def run(config: TrainConfig) -> None:
     """Trains what `config.task` asks for; called again, it goes on where it stopped.
 
+    Where several workers train, all must call it; only the chief writes, and measures at the end.
+
     Args:
       config: settings; `config.workdir` receives everything.
     """
+    known = cluster.read(config.strategy)
+    if known is not None:
+        _check_batches(config, len(known.addresses), known.index == 0)
+    team = workers.join(config.strategy)
+    with team.explained_loss():
+        _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
+        _run(config, team)
+
+
+def _run(config: TrainConfig, team: Team) -> None:
     workdir = Path(config.workdir)
-    config = checkpoint.open_run_folder(config, fitting.has_fast_bfloat16())
+    config = _agreed_settings(config, team)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     began = time.monotonic()
-    folder = catalog.resolve(config.data)
+    folder = _prepared(config, team)
     train = pipeline.load_split(folder, "train", config.data)
-    validation = _load_if_there(folder, "validation", config)
-    # Absolute, so that a run can be evaluated and exported from any folder.
-    data = config.data.data if config.data.data == "demo" else str(Path(config.data.data).resolve())
-    checkpoint.write_facts(workdir, tuple(train.classes), data)
-    print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
+    _check_same_data(train, team)
+    validation = _load_if_there(folder, "validation", config) if team.is_chief else None
+    if team.is_chief:
+        # Absolute, so that a run can be evaluated and exported from any folder.
+        data = config.data.data
+        data = data if data == catalog.DEMO else str(Path(data).resolve())
+        checkpoint.write_facts(workdir, tuple(train.classes), data)
+        print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     if config.task not in DIRECTIONS:
-        train_encoder(config.task, config, train, validation)
+        train_encoder(config.task, config, train, validation, team)
+        team.say("done")
         return
     for name in (config.direction.encoder, "verifier"):
-        if not checkpoint.weights_path(workdir, name).exists():
-            train_encoder(name, config, train, validation)
-    train_gan(config, train, validation, _load_if_there(folder, "test", config))
+        if not team.from_chief(checkpoint.weights_path(workdir, name).exists()):
+            train_encoder(name, config, train, validation, team)
+    test = _load_if_there(folder, "test", config) if team.is_chief else None
+    train_gan(config, train, validation, test, team)
+    team.say("done; the chief measures the result alone")
+    if team.is_chief:
+        _measure(config)
+
+
+def _measure(config: TrainConfig) -> None:
+    """Draws the curve, evaluates the kept generator, and says what to do with it."""
+    workdir = Path(config.workdir)
     finished = checkpoint.load_run(workdir)
     curve.draw(workdir, finished.step)
     scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
@@ -56,8 +86,65 @@ def run(config: TrainConfig) -> None:
     print(_what_next(config), flush=True)
 
 
+def _check_batches(config: TrainConfig, replicas: int, is_chief: bool) -> None:
+    """Refuses batches that can't be dealt out; only the chief knows which encoders are trained."""
+    names = [config.task]
+    if config.task in DIRECTIONS:
+        workers.check_batch("batch_size", config.batch_size, replicas, paired=True)
+        names = [config.direction.encoder, "verifier"]
+    for name in names:
+        if is_chief and not checkpoint.weights_path(Path(config.workdir), name).exists():
+            workers.check_batch(f"{name}_batch_size", getattr(config, name).batch_size, replicas)
+
+
+def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
+    """The chief opens the run folder; the others must have its settings."""
+    if team.is_chief:
+        config = checkpoint.open_run_folder(config, fitting.has_fast_bfloat16())
+    own = {name: versions.installed().get(name) for name in ("cmgen", "tensorflow", "keras")}
+    text, theirs = team.from_chief([to_json(config), own])
+    chiefs = from_json(TrainConfig, text, "the chief's settings")
+    differences = [
+        f"{name} is {here} here and {there} on the chief"
+        for name, here, there in (
+            *((name, own[name], theirs[name]) for name in own if own[name] != theirs[name]),
+            *checkpoint.find_differences(config, chiefs),
+        )
+        if name not in WORKERS_OWN
+    ]
+    if differences:
+        raise UserError(
+            f"workers train with different settings: {'; '.join(differences)}; give all workers the "
+            "same flags and versions"
+        )
+    return dataclasses.replace(
+        chiefs, workdir=config.workdir, strategy=config.strategy, data=config.data
+    )
+
+
+def _prepared(config: TrainConfig, team: Team) -> Path:
+    """The prepared data; the chief prepares raw ones first, for all who share its cache."""
+    if team.is_chief:
+        folder = catalog.resolve(config.data)
+    team.wait()
+    return folder if team.is_chief else catalog.resolve(config.data)
+
+
+def _check_same_data(train: pipeline.Recordings, team: Team) -> None:
+    """Refuses a worker whose recordings differ from the chief's in name, class, order or length."""
+    shape = (train.classes, train.ids.tolist(), train.labels.tolist(), train.sound_offsets.tolist())
+    digest = hashlib.sha256(repr((*shape, train.frame_times.tolist())).encode()).hexdigest()
+    if team.from_chief(digest) != digest:
+        raise UserError(
+            f"{train.folder}: other recordings than the chief's; give every worker the same --data, "
+            "or copy the chief's prepared folder"
+        )
+
+
 def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
+    known = cluster.read(config.strategy)
+    _check_batches(config, len(known.addresses) if known else 1, True)
     policy = fitting.policy(config)
     classes = 13
     encoders = {
@@ -111,57 +198,43 @@ def train_gan(
     config: TrainConfig,
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
-    test: pipeline.Recordings | None = None,
+    test: pipeline.Recordings | None,
+    team: Team,
 ) -> None:
     """Trains the task's GAN; its averaged generator, best on validation, goes to generator.npz.
 
-    Test recordings are for the curve alone and choose nothing.
+    Test recordings are for the curve alone and choose nothing. Workers other than the chief need
+    neither these nor those of validation.
     """
     workdir = Path(config.workdir)
-    classes = tuple(train.classes)
-    policy = fitting.policy(config)
-    with get_strategy(config.strategy).scope():
-        name = config.direction.encoder
-        encoder = checkpoint.make_encoder(name, len(classes), config, policy)
-        checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, name))
+    with team.strategy.scope():
+        name, policy = config.direction.encoder, fitting.policy(config)
+        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
+        if team.is_chief:
+            checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, name))
+        team.share(encoder.variables)
         gan = _build_gan(encoder, config, policy)
         saved = checkpoint.Checkpoints(
             workdir / "checkpoints",
             config.keep_checkpoints,
+            team.is_chief,
             generator=gan.generator,
             discriminator=gan.discriminator,
             average=gan.average,
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,
         )
-        start = saved.restore()
+    start = fitting.resume(saved, team)
     total = config.train_steps
     if start >= total:
         print(f"already at step {start} of {total}", flush=True)
         return
-    log = callbacks.MetricsLog(start, workdir, total)
-    sheet = SampleSheet(workdir, validation or train, config, log.writer)
-    choose = _Chooser(gan, classes, config, validation, log, start)
-    verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
-    splits = {"train": train, "validation": validation, "test": test}
-    there = {name: some for name, some in splits.items() if some is not None}
-    follow = curve.Curve(workdir, there, encoder, gan.average, verifier, config, start)
-
-    def at_checkpoint(step: int) -> None:
-        sheet.write(gan, step)
-        choose(step)
-        log.write({f"curve/{name}": share for name, share in follow(step).items()})
-        saved.save(step)
-
     watchers: list[callbacks.StepCallback] = [
-        callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints"),
-        log,
-        callbacks.Progress(
-            config.task, start, total, config.batch_size, ("loss/generator", "loss/discriminator")
-        ),
-        callbacks.EverySteps(start, config.checkpoint_steps, total, at_checkpoint),
-        callbacks.StopOnInterrupt(start, saved.save),
+        callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints")
     ]
+    if team.is_chief:
+        watchers += _chiefs_watchers(gan, config, (train, validation, test), saved, start)
+    watchers.append(callbacks.StopOnInterrupt(start, saved.save))
     kind = pipeline.BatchConfig(
         batch_size=config.batch_size,
         seed=config.seed,
@@ -170,8 +243,42 @@ def train_gan(
         mismatch_seconds=config.gan.mismatch_seconds,
         only=config.only_classes,
     )
-    batches = fitting.batches(train, config, kind, start)
-    fitting.fit(gan, batches, total - start, watchers)
+    batches = fitting.batches(train, config, kind, start, team)
+    fitting.fit(gan, batches, total - start, watchers, team)
+
+
+def _chiefs_watchers(
+    gan: CrossModalGan,
+    config: TrainConfig,
+    splits: tuple[pipeline.Recordings, pipeline.Recordings | None, pipeline.Recordings | None],
+    saved: checkpoint.Checkpoints,
+    start: int,
+) -> list[callbacks.StepCallback]:
+    """What logs, shows, draws, chooses and saves; of several workers, on the chief alone."""
+    workdir, total = Path(config.workdir), config.train_steps
+    train, validation, test = splits
+    classes = tuple(train.classes)
+    log = callbacks.MetricsLog(start, workdir, total)
+    sheet = SampleSheet(workdir, validation or train, config, log.writer)
+    choose = _Chooser(gan, classes, config, validation, log, start)
+    verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
+    named = {"train": train, "validation": validation, "test": test}
+    there = {name: some for name, some in named.items() if some is not None}
+    follow = curve.Curve(workdir, there, gan.encoder, gan.average, verifier, config, start)
+
+    def at_checkpoint(step: int) -> None:
+        sheet.write(gan, step)
+        choose(step)
+        log.write({f"curve/{name}": share for name, share in follow(step).items()})
+        saved.save(step)
+
+    return [
+        log,
+        callbacks.Progress(
+            config.task, start, total, config.batch_size, ("loss/generator", "loss/discriminator")
+        ),
+        callbacks.EverySteps(start, config.checkpoint_steps, total, at_checkpoint),
+    ]
 
 
 class _Chooser:

@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "config": {"errors"},
     "files": {"errors"},
     "cli": {"errors"},
+    "cluster": {"errors"},
+    "workers": {"errors", "cluster", "replica"},
     "losses": set(),
     "replica": set(),
     "augment": set(),
@@ -64,7 +66,7 @@ STUDIO = {"export_folder", "exported", "web", "mel", "generation", "sound_genera
 }
 CLIENTS = {"clients.s2i", "clients.i2s"}
 BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
-NO_TENSORFLOW = {"errors", "config", "files", "cli"} | MAINS | RATING | REPRODUCTION | STUDIO
+NO_TENSORFLOW = {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION | STUDIO
 NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}

@@ -172,6 +172,26 @@ def test_replicas_share_a_batch_without_changing_it(prepared):
             assert (labels[0::2] != labels[1::2]).all()
 
 
+@pytest.mark.parametrize(
+    ("cache_gib", "changes"),
+    [(4.0, {}), (4.0, {"mismatch": "mixed", "instants": 2}), (0.0, {})],
+)
+def test_workers_see_together_what_one_would(prepared, cache_gib, changes):
+    recordings = load(prepared, cache_gib=cache_gib)
+
+    def stream(shard):
+        kind = pipeline.BatchConfig(batch_size=BATCH, seed=5, shard=shard, **changes)
+        dataset = pipeline.training_dataset(recordings, kind, CONFIG, start_step=1)
+        return list(dataset.take(3).as_numpy_iterator())
+
+    parts = zip(stream((0, 2)), stream((1, 2)), strict=True)
+    for whole, (first, second) in zip(stream((0, 1)), parts, strict=True):
+        assert len(first["label"]) == len(second["label"]) == BATCH // 2
+        merged = {name: np.concatenate([first[name], second[name]]) for name in whole}
+        for name, values in whole.items():
+            np.testing.assert_array_equal(merged[name], values, err_msg=name)
+
+
 def test_every_pass_takes_each_recording_once_and_windows_start_anywhere(prepared):
     recordings = load(prepared)
     heard = recordings.samples >= WINDOW

@@ -112,6 +112,32 @@ def whole_i2s(data, tmp_path_factory):
     return workdir
 
 
+def test_two_replicas_train_encoders_and_gan_to_the_end(data, tmp_path):
+    encoder = dataclasses.replace(
+        ENCODER, correspondence_weight=1.0, correspondence_instants=2, batch_size=8
+    )
+    config = make_config(data, tmp_path, strategy="mirrored", batch_size=8, sound_encoder=encoder)
+    training.run(config)
+    assert (tmp_path / "evaluation.json").stat().st_size
+    assert checkpoint.load_run(tmp_path).step in (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 6}, "--batch_size=6: .* 2 replicas, in pairs; .* multiple of 4, such as 8"),
+        (
+            {"batch_size": 8, "verifier": dataclasses.replace(ENCODER, batch_size=5)},
+            "--verifier_batch_size=5: .* multiple of 2, such as 6",
+        ),
+    ],
+)
+def test_batches_that_replicas_cannot_share_are_refused(data, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        training.run(make_config(data, tmp_path / "run", strategy="mirrored", **changes))
+    assert not (tmp_path / "run").exists()
+
+
 def test_pictures_to_sound_leave_the_same_files(whole_i2s):
     for name in ("generator", "image_encoder", "verifier"):
         assert (whole_i2s / f"{name}.npz").stat().st_size, name
@@ -154,8 +180,8 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
     fit = fitting.fit
 
-    def stop_after_three(model, batches, steps, watchers):
-        fit(model, batches, 3, watchers)
+    def stop_after_three(model, batches, steps, watchers, team):
+        fit(model, batches, 3, watchers, team)
         raise KeyboardInterrupt
 
     for workdir in (tmp_path / "whole", tmp_path / "stopped"):

@@ -48,6 +48,8 @@ class BatchConfig:
       instants: so many neighbours in a batch are windows of the same recording.
       only: the classes to draw from; all if empty.
       kinds: what of each example is wanted; the rest is not computed.
+      shard: (index, number): which part of each batch to give; the parts one after the other are
+        the whole batch.
     """
 
     batch_size: int
@@ -58,6 +60,13 @@ class BatchConfig:
     instants: int = 1
     only: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ("waveform", "image")
+    shard: tuple[int, int] = (0, 1)
+
+    def own(self, rows: tf.Tensor) -> tf.Tensor:
+        """The shard's rows of a whole batch."""
+        index, number = self.shard
+        count = self.batch_size // number
+        return rows[index * count : (index + 1) * count]
 
 
 def training_dataset(
@@ -78,7 +87,7 @@ def training_dataset(
       "image": float32 [B, size, size, 3] in [-1, 1], "label": int32 [B],
       "noise": float32 [B, noise_dim], N(0, 1), "uniforms": float32 [B, UNIFORMS] in [0, 1)}.
       Rows 2q and 2q + 1 have different classes, unless `batches` says otherwise. "waveform" or
-      "image" is missing where `batches` doesn't want it.
+      "image" is missing where `batches` doesn't want it. B is batch_size / shards.
     """
     window = config.sound.window_samples
     _check_trainable(recordings, batches, window)
@@ -87,7 +96,7 @@ def training_dataset(
     def numbers(step: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = (batches.batch_size, batches.noise_dim, UNIFORMS)
         noise, uniforms = sampling.draw_numbers(step, *shape, batches.seed)
-        return {"noise": noise, "uniforms": uniforms}
+        return {"noise": batches.own(noise), "uniforms": batches.own(uniforms)}
 
     @tf.autograph.experimental.do_not_convert
     def with_numbers(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -97,7 +106,12 @@ def training_dataset(
     if recordings.sound is None:
         examples = streaming.training_examples(recordings, batches.batch_size, batches.seed, window)
         numbered = tf.data.Dataset.zip(steps, examples.skip(start_step))
-        return numbered.map(with_numbers).prefetch(2)
+
+        @tf.autograph.experimental.do_not_convert
+        def part(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return with_numbers(step, tf.nest.map_structure(batches.own, example))
+
+        return numbered.map(part).prefetch(2)
     cut = _cutter(recordings, batches, window)
 
     @tf.autograph.experimental.do_not_convert
@@ -240,13 +254,13 @@ def _cutter(
         else:
             pictured = sampling.pick_recordings(label, visit, shown, seed, kind=1)
             frame = tf.gather(frame_offsets, pictured)
-        begin = tf.gather(sound_offsets, recording) + start
+        begin = batches.own(tf.gather(sound_offsets, recording) + start)
         # Copies whole windows; a gather of single samples takes five times as long.
         windows = [tf.slice(sound, [first], [window]) for first in tf.unstack(begin)]
         return {
             "waveform": tf.stack(windows),
-            "image": tf.gather(frames, frame),
-            "label": label,
+            "image": tf.gather(frames, batches.own(frame)),
+            "label": batches.own(label),
         }
 
     return cut

@@ -1,0 +1,210 @@
+"""Training by several processes: meeting, agreeing, and what to say when one of them is gone.
+
+Only the chief reads and writes the run's folder. The others get from it over the network what they
+need, so they share nothing with it but the data.
+"""
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cmgen import cluster as cluster_lib
+from cmgen.cluster import Cluster
+from cmgen.errors import FAILED_WORK, UserError
+from cmgen.replica import get_strategy
+
+START_SECONDS = 300  # workers wait for each other so long before they give up
+_PART = 2**22  # numbers sent at once
+
+# What a collective operation raises when another process ends, hangs, starts anew or can't be reached.
+_LOSSES = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.FailedPreconditionError,
+)
+
+
+class Team:
+    """The processes that train one run together; mostly this one alone.
+
+    All of them must call `from_chief`, `any`, `share` and `wait` in the same order.
+
+    Args:
+      strategy: under which everybody trains.
+      cluster: all workers; None for this process alone.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, cluster: Cluster | None = None):
+        self.strategy = strategy
+        self.cluster = cluster
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run's folder."""
+        return self.cluster is None or self.cluster.index == 0
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(index, number) of this process's part of each batch."""
+        return (self.cluster.index, len(self.cluster.addresses)) if self.cluster else (0, 1)
+
+    def from_chief(self, value: Any) -> Any:
+        """The chief's value (of JSON types), whatever the others give."""
+        if self.cluster is None:
+            return value
+        text = json.dumps(value).encode() if self.is_chief else b""
+        (length,) = self._add_up(np.array([len(text)], np.float64))
+        letters = np.frombuffer(text, np.uint8) if self.is_chief else np.zeros(int(length))
+        return json.loads(self._add_up(letters.astype(np.float64)).astype(np.uint8).tobytes())
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any worker."""
+        return flag if self.cluster is None else bool(self._add_up(np.array([float(flag)]))[0])
+
+    def share(self, variables: Sequence[keras.Variable]) -> None:
+        """Gives the chief's values of the variables to all workers."""
+        if self.cluster is None:
+            return
+        arrays = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in variables]
+        own = np.concatenate([array.ravel() for array in arrays])
+        values = self._add_up(own if self.is_chief else np.zeros_like(own))
+        at = 0
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(values[at : at + array.size].reshape(array.shape))
+            at += array.size
+
+    def wait(self) -> None:
+        """Returns when all workers have come so far; Ctrl-C ends the wait."""
+        if self.cluster is not None:
+            with _ended_by_interrupt():
+                self.any(False)
+
+    def say(self, text: str) -> None:
+        """Prints one line, on the workers that show nothing else."""
+        if self.cluster and not self.is_chief:
+            count = len(self.cluster.addresses)
+            print(f"worker {self.cluster.index} of {count}: {text}", flush=True)
+
+    def _add_up(self, numbers: np.ndarray) -> np.ndarray:
+        """The sum over workers; float64 holds bytes, steps and float32 weights exactly."""
+        parts = [numbers[at : at + _PART] for at in range(0, len(numbers), _PART)]
+        with tf.device("CPU:0"):
+            sums = [self.strategy.reduce("SUM", tf.constant(p), axis=None).numpy() for p in parts]
+        return np.concatenate(sums)
+
+    @contextmanager
+    def explained_loss(self) -> Iterator[None]:
+        """Turns the error of a collective operation into a UserError that names who is gone."""
+        try:
+            yield
+        except _LOSSES as error:
+            if self.cluster is None:
+                raise
+            gone = self.cluster.silent()
+            who = ", ".join(gone) if gone else "another worker"
+            verb = "is" if len(gone) < 2 else "are"
+            raise UserError(
+                f"{who} {verb} gone: ended, killed, or out of reach, so no worker can go on "
+                f"({_reason(error)}). See the output there; then start the same command on every "
+                "worker again, and the run resumes from its last checkpoint",
+                FAILED_WORK,
+            ) from error
+
+
+def join(strategy: str) -> Team:
+    """The team for --strategy; waits until all its workers are there, `START_SECONDS` at most.
+
+    Must come before TensorFlow's first operation.
+
+    Args:
+      strategy: auto, default, mirrored or multiworker.
+    """
+    cluster = cluster_lib.read(strategy)
+    if cluster is None:
+        # A cluster of one trains like a machine without one.
+        return Team(get_strategy("mirrored" if strategy == "multiworker" else strategy))
+    return Team(_meet(cluster), cluster)
+
+
+def check_batch(flag: str, size: int, replicas: int, paired: bool = False) -> None:
+    """Refuses a batch that can't be dealt out evenly; pairs of neighbours must stay together."""
+    parts = replicas * (2 if paired else 1)
+    if size % parts:
+        among = f"{replicas} replicas" + (", in pairs" if paired else "")
+        raise UserError(
+            f"--{flag}={size}: can't be dealt out to {among}; give a multiple of {parts}, such as "
+            f"{-(-size // parts) * parts}"
+        )
+
+
+@cache
+def _meet(cluster: Cluster) -> tf.distribute.Strategy:
+    """Starts this worker's server and waits for the others."""
+    from tensorflow.python.distribute import collective_all_reduce_strategy
+    from tensorflow.python.eager import context
+
+    # The coordination service would do the same as the check of health in Python, but waits for an
+    # hour, can't be interrupted, and writes its errors past every log level.
+    context.context().configure_coordination_service("")
+    collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_initial_timeout = (
+        START_SECONDS
+    )
+    # What they would log of ports and of lost workers is said here and by `explained_loss`.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
+    print(
+        f"{cluster.name(cluster.index)} of {len(cluster.addresses)}: waits up to {START_SECONDS} s "
+        "for the others; the chief alone shows how the training goes",
+        flush=True,
+    )
+    try:
+        with _ended_by_interrupt():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except (RuntimeError, tf.errors.OpError) as error:
+        if "gRPC server" in str(error):
+            port = cluster.addresses[cluster.index].rpartition(":")[2]
+            raise UserError(
+                f"{cluster_lib.VARIABLE}: port {port} of {cluster.name(cluster.index)} can't be "
+                "opened; another program, or a worker that still runs, has it: end that, or name "
+                "another port on every worker",
+                FAILED_WORK,
+            ) from error
+        missing = cluster.silent()
+        what = (
+            f"nobody answers at {', '.join(missing)}: start the same command there, or open the "
+            "port to the other workers"
+            if missing
+            else f"the others answer, but {_reason(error)}: is the cluster in "
+            f"{cluster_lib.VARIABLE} the same on every worker, and each index used once?"
+        )
+        raise UserError(
+            f"the workers did not meet within {START_SECONDS} s; {what}", FAILED_WORK
+        ) from error
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Lets Ctrl-C end the process at once, since Python would notice it after the wait only."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _reason(error: Exception) -> str:
+    """What TensorFlow says, in a few words."""
+    text = str(getattr(error, "message", error))
+    text = text.partition("is aborted by: ")[2] or text
+    return text.strip().partition("\n")[0][:200].rstrip(". ")

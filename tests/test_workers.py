@@ -1,0 +1,57 @@
+"""One process alone is a team too; what is said when another worker is gone. See test_multiworker."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cmgen import workers
+from cmgen.cluster import Cluster
+from cmgen.errors import UserError
+
+
+def test_one_process_agrees_with_itself():
+    team = workers.join("default")
+    assert team.is_chief and team.shard == (0, 1)
+    assert team.from_chief({"step": 3}) == {"step": 3}
+    assert team.any(True) and not team.any(False)
+    variable = keras.Variable(np.ones(3))
+    team.share([variable])
+    team.wait()
+    np.testing.assert_array_equal(variable.numpy(), np.ones(3))
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_a_batch_that_divides_is_taken(size):
+    workers.check_batch("batch_size", size, 2, paired=True)
+    workers.check_batch("batch_size", size, 4)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            tf.errors.UnavailableError(
+                None, None, "Collective ops is aborted by: Socket closed\nAdditional GRPC error"
+            ),
+            r"\(Socket closed\)",
+        ),
+        (tf.errors.CancelledError(None, None, "gone"), r"\(gone\)"),
+    ],
+)
+def test_a_lost_worker_is_said_in_one_line(error, reason):
+    team = workers.Team(tf.distribute.get_strategy(), Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0))
+    message = rf"worker 1 \(127.0.0.1:2\) is gone: .*{reason}"
+    with pytest.raises(UserError, match=message) as caught, team.explained_loss():
+        raise error
+    assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
+    assert "same command on every worker" in str(caught.value)
+
+
+def test_other_errors_and_those_of_one_process_stay_what_they_are():
+    team = workers.Team(tf.distribute.get_strategy(), Cluster(("a:1", "b:1"), 1))
+    assert not team.is_chief and team.shard == (1, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError), team.explained_loss():
+        raise tf.errors.InvalidArgumentError(None, None, "shape")
+    with pytest.raises(tf.errors.UnavailableError), workers.join("default").explained_loss():
+        raise tf.errors.UnavailableError(None, None, "disk")
