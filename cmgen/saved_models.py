@@ -37,12 +37,25 @@ def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) 
         graph = function.get_concrete_function()
         serving.check_core_ops(name, graph)
         operations |= serving.graph_ops(graph)
-    tf.saved_model.save(module, str(folder), signatures=module.signatures())
+    tf.saved_model.save(_weights(module), str(folder), signatures=module.signatures())
     (folder / EXTRA).mkdir(exist_ok=True)
     (folder / FACTS_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
     if has_serving_api():
         write_warmup(folder / WARMUP_FILE, metadata["name"], warmup_requests(module))
     return sorted(operations)
+
+
+def _weights(module: serving.CrossModal) -> tf.Module:
+    """Only TensorFlow's own variables, which a server restores by the names that functions call them.
+
+    A Keras variable is saved as a copy that is restored in its place, which Python's loader knows how to
+    wire to the functions and a server doesn't: there the functions would find no weights.
+    """
+    weights = tf.Module()
+    layers = (module.encoder, module.generator)
+    weights.kept = [variable.value for layer in layers for variable in layer.variables]
+    weights.kept += list(module.folded)
+    return weights
 
 
 def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:

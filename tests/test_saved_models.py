@@ -68,6 +68,35 @@ for task, given, asked, made in (
     assert soundfile.info(tmp_path / "sound.wav").frames == 22050
 
 
+@pytest.mark.parametrize("task", ["s2i", "i2s"])
+def test_a_server_finds_the_weights(exports, task):
+    """A server knows no Python objects: it runs the graph's own restoring operation, as here."""
+    folder = exports / "exports" / task / "1"
+    for name, function in tf.saved_model.load(str(folder)).signatures.items():
+        inputs = {
+            key: np.zeros([2 if size is None else size for size in spec.shape], np.float32)
+            for key, spec in function.structured_input_signature[1].items()
+            if spec.dtype == tf.float32
+        }
+        if not inputs:
+            file = {"audio_bytes": "recording.wav", "image_bytes": "photo.jpg"}
+            (given,) = function.structured_input_signature[1].keys() & file.keys()
+            inputs = {given: [(exports / file[given]).read_bytes()]}
+            if name == "from_seed":
+                inputs["seed"] = np.array([7], np.int64)
+        wanted = function(**{key: tf.constant(value) for key, value in inputs.items()})
+        with tf.compat.v1.Session(graph=tf.Graph()) as session:
+            meta = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
+            signature = meta.signature_def[name]
+            found = session.run(
+                {key: info.name for key, info in signature.outputs.items()},
+                {signature.inputs[key].name: value for key, value in inputs.items()},
+            )
+        assert found.keys() == wanted.keys()
+        for key, value in wanted.items():
+            np.testing.assert_array_equal(found[key], value.numpy(), err_msg=f"{name} {key}")
+
+
 def test_the_signatures_have_names_and_take_any_batch(exports):
     signatures = tf.saved_model.load(str(exports / "exports/s2i/1")).signatures
     specs = {
