@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cmgen import representations
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import atomic_file, explained_disk_errors, write_text
+from cmgen.files import atomic_file, explained_disk_errors, read_json, write_text
 from cmgen.networks import Encoder, Generator
 
 # What may change between one start of a run and the next.
@@ -74,8 +75,10 @@ def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
             stored = dict(file)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; train the run first, or check --workdir") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not a weights file of cmgen ({error}); train again") from error
+    except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
+        raise UserError(
+            f"{path}: damaged, or not a weights file of cmgen ({error}); delete it and train again"
+        ) from error
     facts = {k.removeprefix("fact/"): v.item() for k, v in stored.items() if k.startswith("fact/")}
     arrays = {k: v for k, v in stored.items() if not k.startswith("fact/")}
     wanted = {name: tuple(v.shape) for name, v in _named(network).items()}
@@ -111,7 +114,7 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
             config = dataclasses.replace(config, mixed_precision=resolved_precision)
         write_text(path, config_lib.to_json(config))
         return config
-    old = config_lib.from_json(TrainConfig, path.read_text(), str(path))
+    old = config_lib.from_json(TrainConfig, path.read_bytes(), str(path))
     if config.mixed_precision is None:
         config = dataclasses.replace(config, mixed_precision=old.mixed_precision)
     differences = [
@@ -170,7 +173,12 @@ class Checkpoints:
         self.folder = folder
         self.writes = writes
         self.checkpoint = tf.train.Checkpoint(**{k: _trackable(v) for k, v in parts.items()})
-        self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
+        try:
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
+        except (ValueError, IndexError):
+            # Its list of what is in the folder is damaged; the next checkpoint begins a new one.
+            (folder / "checkpoint").unlink()
+            self.manager = tf.train.CheckpointManager(self.checkpoint, str(folder), keep)
         self.variables = [v for part in parts.values() for v in getattr(part, "variables", ())]
 
     def save(self, step: int) -> None:
@@ -188,19 +196,55 @@ class Checkpoints:
             ) from error
 
     def restore(self) -> int:
-        """Restores the newest checkpoint; returns its step, 0 if there is none."""
-        path = self.manager.latest_checkpoint
-        if path is None:
-            return 0
-        try:
-            self.checkpoint.restore(path).assert_existing_objects_matched()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            first = str(error).strip().splitlines()[0]
+        """Restores the newest whole checkpoint; returns its step, 0 if there is none.
+
+        Raises:
+          UserError: a checkpoint is of other networks, or all are damaged.
+        """
+        damaged = []
+        # Not TensorFlow's list of them, which is a file that may be damaged too.
+        for step in sorted(self._steps(), reverse=True):
+            path = str(self.folder / f"ckpt-{step}")
+            if reason := _damage(path):
+                damaged.append(path)
+                print(f"{path}: damaged ({reason}); an earlier one will do", flush=True)
+                continue
+            try:
+                self.checkpoint.restore(path).assert_existing_objects_matched()
+                return step
+            except (AssertionError, ValueError, tf.errors.OpError) as error:
+                raise UserError(
+                    f"{path}: does not fit this run's networks ({_first_line(error)}); delete "
+                    f"{self.folder} to start afresh, or use the version and flags that wrote it"
+                ) from error
+        if damaged:
             raise UserError(
-                f"{path}: does not fit this run's networks ({first}); delete "
-                f"{self.folder} to start afresh, or use the version and flags that wrote it"
-            ) from error
-        return int(path.rsplit("-", 1)[1])
+                f"{', '.join(damaged)}: damaged, and there is no other checkpoint; delete "
+                f"{self.folder} to start afresh",
+                FAILED_WORK,
+            )
+        return 0
+
+    def _steps(self) -> Iterator[int]:
+        for path in self.folder.glob("ckpt-*.index"):
+            number = path.stem.rpartition("-")[2]
+            if number.isdecimal():
+                yield int(number)
+
+
+def _damage(path: str) -> str | None:
+    """What is wrong with a checkpoint's files; all their numbers have checksums."""
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        return _first_line(error)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def write_facts(workdir: Path, classes: tuple[str, ...], data: str) -> None:
@@ -220,11 +264,11 @@ def load_run(workdir: Path | str) -> Run:
     path = workdir / "config.json"
     if not path.exists():
         raise UserError(f"--workdir={workdir}: no config.json there; give a folder of cmgen.train")
-    config = config_lib.from_json(TrainConfig, path.read_text(), str(path))
+    config = config_lib.from_json(TrainConfig, path.read_bytes(), str(path))
     facts_path = workdir / "data.json"
     if not facts_path.exists():
         raise UserError(f"--workdir={workdir}: no data.json there; the run has not begun training")
-    facts = json.loads(facts_path.read_text())
+    facts = read_json(facts_path, "start the run's training again, which writes it anew")
     classes = tuple(facts["classes"])
     direction = config.direction
     encoder = load_encoder(workdir, direction.encoder, classes, config)

@@ -1,6 +1,7 @@
 """Every setting of a run, as frozen dataclasses that go to JSON and back. No TensorFlow here."""
 
 import dataclasses
+import hashlib
 import json
 import types
 import typing
@@ -40,6 +41,8 @@ NORMALIZATIONS = ("none", "batch")
 ARCHITECTURES = ("strided", "paper")
 REPRESENTATIONS = ("lms", "stft", "ms", "cqt", "mfcc")
 OBJECTIVES = ("classification", "autoencoder")
+
+CHECKSUM = "sha256"  # of all other names of a config's JSON text
 
 # The sections of TrainConfig whose settings are flags, and what each flag begins with.
 FLAG_PREFIXES = {
@@ -241,23 +244,35 @@ class TrainConfig:
 
 
 def to_json(config: Any) -> str:
-    """A config as indented JSON text with sorted-as-declared keys and a final newline."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    """A config as indented JSON text, names in the order of declaration, and a checksum."""
+    values = dataclasses.asdict(config)
+    return json.dumps(values | {CHECKSUM: _checksum(values)}, indent=2) + "\n"
 
 
-def from_json(cls: type[T], text: str, source: str = "config.json") -> T:
+def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T:
     """Reads what `to_json` wrote; unknown and missing names are errors that list both.
 
     Args:
       cls: the dataclass to build.
-      text: JSON text.
+      text: JSON text; its checksum may be missing, but not wrong.
       source: the file's name, for messages.
     """
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
-    return _build(cls, values, source)
+    given = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
+    config = _build(cls, values, source)
+    if given is not None and given != _checksum(values):
+        raise UserError(
+            f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); restore the "
+            "file, for its run had other settings"
+        )
+    return config
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _build(cls: type[T], values: Any, where: str) -> T:

@@ -18,7 +18,7 @@ from cmgen import audio, charts, images
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.errors import UserError
-from cmgen.files import write_text
+from cmgen.files import read_json, write_text
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.samples import ROWS
 
@@ -59,7 +59,8 @@ class Curve:
         self.sounds = {name: _hear(some, encoder, encode, config) for name, some in splits.items()}
         self.rows: list[dict[str, float]] = []
         if self.path.exists():
-            self.rows = [r for r in json.loads(self.path.read_text()) if r["step"] <= start]
+            stored = read_json(self.path, "delete it; the curve then begins at the present step")
+            self.rows = [row for row in stored if row["step"] <= start]
 
         def name_made(told: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
             return tf.argmax(verifier(generator((told, noise), training=False)), axis=-1)
@@ -90,7 +91,7 @@ def draw(workdir: Path, kept: int) -> None:
     path = workdir / "curve.json"
     if not path.exists():
         return  # a run of an earlier version, trained to its end
-    rows = json.loads(path.read_text())
+    rows = read_json(path, "delete it to go on without the curve")
     steps = [int(row["step"]) for row in rows]
     names = [name for name in rows[0] if name != "step"]
     places = np.unique(np.linspace(0, len(steps) - 1, STRIPS).round().astype(int))

@@ -1,11 +1,13 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
 import errno
+import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cmgen.errors import FAILED_WORK, UserError
 
@@ -57,6 +59,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a whole UTF-8 file or nothing."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def read_json(path: Path, mend: str) -> Any:
+    """What a JSON file of cmgen's own holds; a damaged one is a UserError that ends with `mend`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); {mend}") from error
 
 
 @contextmanager

@@ -170,7 +170,8 @@ def _score(
 ) -> SplitScores:
     recordings = pipeline.load_split(folder, split, run.config.data)
     stride = max(1, round(info.splits[split].frames / TRAIN_WINDOWS)) if split == "train" else 1
-    return evaluator.split(recordings, stride)
+    with pipeline.named_damage(folder):
+        return evaluator.split(recordings, stride)
 
 
 def _in_order(splits: Mapping[str, Any]) -> list[str]:

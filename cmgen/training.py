@@ -4,18 +4,29 @@ import dataclasses
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, cluster, curve, fitting, report, versions, workers
+from cmgen import (
+    callbacks,
+    checkpoint,
+    cluster,
+    curve,
+    fitting,
+    report,
+    run_lock,
+    versions,
+    workers,
+)
 from cmgen.config import DIRECTIONS, TrainConfig, from_json, to_json
 from cmgen.data import catalog, pipeline
 from cmgen.encoder_training import train_encoder
 from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator
-from cmgen.files import write_text
+from cmgen.files import read_json, write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
 from cmgen.samples import SampleSheet
@@ -41,7 +52,8 @@ def run(config: TrainConfig) -> None:
     if known is not None:
         _check_batches(config, len(known.addresses), known.index == 0)
     team = workers.join(config.strategy)
-    with team.explained_loss():
+    alone = run_lock.only_writer(Path(config.workdir)) if team.is_chief else nullcontext()
+    with team.explained_loss(), alone:
         _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
         _run(config, team)
 
@@ -62,6 +74,18 @@ def _run(config: TrainConfig, team: Team) -> None:
         data = data if data == catalog.DEMO else str(Path(data).resolve())
         checkpoint.write_facts(workdir, tuple(train.classes), data)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
+    with pipeline.named_damage(folder):  # streamed data are read while it trains
+        _train(config, train, validation, team)
+
+
+def _train(
+    config: TrainConfig,
+    train: pipeline.Recordings,
+    validation: pipeline.Recordings | None,
+    team: Team,
+) -> None:
+    """The encoders that are missing, the GAN, and what it is worth."""
+    workdir, folder = Path(config.workdir), train.folder
     if config.task not in DIRECTIONS:
         train_encoder(config.task, config, train, validation, team)
         team.say("done")
@@ -299,7 +323,7 @@ class _Chooser:
         self.record: list[dict[str, float]] = []
         if self.record_path.exists():
             # Scores of steps that will be run again are dropped.
-            stored = json.loads(self.record_path.read_text())
+            stored = read_json(self.record_path, "delete it; what follows is then chosen from")
             self.record = [row for row in stored if row["step"] <= start]
         if validation is not None:
             verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)

@@ -19,7 +19,14 @@ CHROMIUM = next(
 )
 RunMain = Callable[..., "subprocess.CompletedProcess[str]"]
 
+# Files that take longest go first, so that no worker is alone with one at the end.
+LONGEST = ("test_training", "test_export", "test_gan", "test_measures_runner", "test_saved_models")
+
 cli.quiet_tensorflow()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 def pytest_configure() -> None:

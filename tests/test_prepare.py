@@ -220,11 +220,21 @@ def test_the_demo_counts_by_content(corpus, tmp_path, monkeypatch):
     assert catalog.fingerprint(tmp_path / "demo", PrepareConfig()) != before
 
 
+def _flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 def test_damaged_shards_are_named(corpus, tmp_path):
     prepare(corpus, tmp_path / "out", PrepareConfig())
     path = sorted((tmp_path / "out").glob("train*"))[0]
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="missing or damaged"):
+    data = path.read_bytes()
+    for gib in (2.0, 0.0):  # in memory, and streamed, where only the sizes are read at first
+        for damage in (data[:-100], _flipped(data, len(data) // 2)):
+            path.write_bytes(damage)
+            with pytest.raises(UserError, match=f"{path.name}: is damaged"):
+                pipeline.load_split(tmp_path / "out", "train", DataConfig(cache_gib=gib))
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path.name}: is missing"):
         pipeline.load_split(tmp_path / "out", "train", DataConfig())
     info = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert info["format_version"] == 1

@@ -16,7 +16,7 @@ import tensorflow as tf
 from cmgen import images
 from cmgen.config import TrainConfig
 from cmgen.data import sampling, streaming
-from cmgen.data.recordings import Recordings, load_split
+from cmgen.data.recordings import Recordings, load_split, named_damage
 from cmgen.errors import UserError
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "count_windows",
     "evaluation_windows",
     "load_split",
+    "named_damage",
     "training_dataset",
 ]
 

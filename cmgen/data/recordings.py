@@ -1,6 +1,7 @@
 """A split of a prepared folder in memory, or what is known of it without decoding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -94,15 +95,36 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
     size = info.splits[split]
     decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
     records = tf.data.TFRecordDataset([str(data_dir / shard.name) for shard in size.shards])
-    try:
+    with named_damage(data_dir):
         if decoded_bytes <= config.cache_gib * 2**30:
             return _read_decoded(data_dir, split, info, records)
         return _read_sizes(data_dir, split, info, records)
+
+
+@contextmanager
+def named_damage(data_dir: Path) -> Iterator[None]:
+    """Turns the error of reading a damaged or missing shard into a UserError that names the file."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+        splits = read_info(data_dir).splits.values()
+        for path in (data_dir / shard.name for split in splits for shard in split.shards):
+            reason = _damage(path)
+            if reason:
+                raise UserError(f"{path}: {reason}; prepare the data again") from error
+        raise
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a shard: each of its records has a checksum."""
+    try:
+        for _ in tf.data.TFRecordDataset(str(path)):
+            pass
+    except tf.errors.NotFoundError:
+        return "is missing"
     except tf.errors.OpError as error:
-        raise UserError(
-            f"{data_dir}: a file of split {split!r} is missing or damaged ({error.message}); "
-            "prepare the data again"
-        ) from error
+        return f"is damaged ({error.message.partition(' [Op')[0]})"
+    return None
 
 
 def _read_decoded(

@@ -1,0 +1,65 @@
+"""One process at a time writes a run folder. No TensorFlow."""
+
+import json
+import os
+import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cmgen.errors import FAILED_WORK, UserError
+from cmgen.files import explained_disk_errors, write_text
+
+LOCK_FILE = ".lock"
+OWNER_FILE = ".running.json"
+
+
+@contextmanager
+def only_writer(workdir: Path) -> Iterator[None]:
+    """Holds a run folder; a second process is refused with the number and the start of the first.
+
+    The system lets go of the lock when the process ends, however it ends.
+
+    Args:
+      workdir: the run folder; made if it is missing.
+    """
+    with explained_disk_errors(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(workdir / LOCK_FILE)
+        owner = workdir / OWNER_FILE
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UserError(f"--workdir={workdir}: {_whose(owner)}", FAILED_WORK) from error
+        except NotImplementedError:
+            warnings.warn(
+                f"{workdir}: this file system has no locks; see to it yourself that no other process "
+                "writes here",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    try:
+        me = {"process": os.getpid(), "host": platform.node(), "since": _now()}
+        write_text(owner, json.dumps(me) + "\n")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _whose(owner: Path) -> str:
+    try:
+        known = json.loads(owner.read_text())
+        who = f"process {known['process']} on {known['host']} (since {known['since']})"
+        end = f"end it (kill {known['process']})"
+    except (OSError, ValueError, KeyError):
+        who, end = "another process", "end it"
+    return f"{who} is at work there; wait for it, {end}, or give another --workdir"
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

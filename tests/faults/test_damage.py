@@ -1,0 +1,151 @@
+"""Files of a run that were cut or changed by a bit: refused by name, or gone round."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_run import make_config, write_run
+
+from cmgen import checkpoint, config
+from cmgen.config import TrainConfig
+from cmgen.errors import UserError
+
+
+def flipped(data: bytes, at: int, bit: int = 0) -> bytes:
+    return data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :]
+
+
+def places(data: bytes, count: int) -> list[int]:
+    """Where to damage: the ends, where formats keep what matters most, and all over."""
+    random = np.random.default_rng(0)
+    ends = {*range(min(40, len(data))), *range(max(0, len(data) - 40), len(data))}
+    return sorted(ends | set(random.integers(0, len(data), count).tolist()))
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run"), ("bell", "drum"))
+
+
+def test_a_config_with_any_bit_changed_is_refused_by_name():
+    text = config.to_json(make_config("nowhere")).encode()
+    for at in range(len(text)):
+        with pytest.raises(UserError, match=r"^run/config\.json"):
+            config.from_json(TrainConfig, flipped(text, at, at % 8), "run/config.json")
+    for length in range(len(text) - 1):
+        with pytest.raises(UserError, match=r"^run/config\.json"):
+            config.from_json(TrainConfig, text[:length], "run/config.json")
+
+
+def test_a_config_without_checksum_is_read_and_a_changed_one_refused():
+    settings = make_config("nowhere")
+    values = json.loads(config.to_json(settings))
+    checksum = values.pop(config.CHECKSUM)
+    assert config.from_json(TrainConfig, json.dumps(values)) == settings
+    values |= {config.CHECKSUM: checksum, "seed": 2}
+    with pytest.raises(UserError, match="was changed since cmgen wrote it"):
+        config.from_json(TrainConfig, json.dumps(values))
+
+
+def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
+    path = run_folder / "sound_encoder.npz"
+    settings = make_config("nowhere")
+    encoder = checkpoint.make_encoder("sound_encoder", 2, settings, "float32")
+    checkpoint.load_weights(encoder, path)
+    wanted, data = encoder.get_weights(), path.read_bytes()
+    damaged = path.with_name("damaged.npz")
+    refused = 0
+    for at in places(data, 300):
+        damaged.write_bytes(flipped(data, at, at % 8))
+        try:
+            checkpoint.load_weights(encoder, damaged)
+        except UserError as error:
+            assert str(error).startswith(str(damaged))
+            refused += 1
+        for a, b in zip(wanted, encoder.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert refused > 200  # the rest are dates and the like, which nobody reads
+    for length in (0, 1, 100, len(data) // 2, len(data) - 1):
+        damaged.write_bytes(data[:length])
+        with pytest.raises(UserError, match=r"damaged\.npz"):
+            checkpoint.load_weights(encoder, damaged)
+
+
+@pytest.mark.parametrize("name", ["data.json", "config.json", "generator.npz"])
+def test_a_run_with_a_damaged_file_names_it(run_folder, tmp_path, name):
+    for path in run_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30])
+    with pytest.raises(UserError, match=name):
+        checkpoint.load_run(tmp_path)
+
+
+def counted(folder) -> tuple[tf.Variable, checkpoint.Checkpoints]:
+    value = tf.Variable(np.zeros(1000, np.float32))
+    return value, checkpoint.Checkpoints(folder, 3, value=value)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Of steps 5, 10 and 15, whose value is the step."""
+    value, saved = counted(tmp_path)
+    for step in (5, 10, 15):
+        value.assign(tf.fill([1000], float(step)))
+        saved.save(step)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["index", "data-00000-of-00001"])
+@pytest.mark.parametrize("damage", ["cut", "emptied", "changed", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(checkpoints, kind, damage, capsys):
+    path = checkpoints / f"ckpt-15.{kind}"
+    data = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        changed = {"cut": data[:-20], "emptied": b"", "changed": flipped(data, len(data) // 3)}
+        path.write_bytes(changed[damage])
+    value, saved = counted(checkpoints)
+    assert saved.restore() == 10
+    np.testing.assert_array_equal(value, np.full(1000, 10.0))
+    said = capsys.readouterr().out
+    # Without its index it is no checkpoint, but the rest of one that was never finished.
+    assert ("ckpt-15: damaged" in said) == ((kind, damage) != ("index", "gone"))
+    value.assign(tf.fill([1000], 15.0))
+    saved.save(15)
+    again, saved = counted(checkpoints)
+    assert saved.restore() == 15 and float(again[0]) == 15.0
+
+
+@pytest.mark.parametrize("text", [b"", b"model_checkpoint_path: 'ckpt-5", b"\xff\xfe\x00", None])
+def test_the_list_of_checkpoints_is_not_needed(checkpoints, text):
+    if text is None:
+        (checkpoints / "checkpoint").unlink()
+    else:
+        (checkpoints / "checkpoint").write_bytes(text)
+    _, saved = counted(checkpoints)
+    assert saved.restore() == 15
+    saved.save(20)
+    assert counted(checkpoints)[1].restore() == 20
+
+
+def test_where_all_checkpoints_are_damaged_nothing_is_begun_anew(checkpoints):
+    for path in checkpoints.glob("*.index"):
+        path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="there is no other checkpoint") as error:
+        counted(checkpoints)[1].restore()
+    assert error.value.exit_code == 1
+    assert len(list(checkpoints.glob("*.data*"))) == 3
+
+
+def test_settings_of_another_run_are_listed_both_ways(run_folder):
+    before = (run_folder / "config.json").read_bytes()
+    settings = make_config("nowhere")
+    other = dataclasses.replace(settings, workdir=str(run_folder), seed=9, batch_size=12)
+    with pytest.raises(UserError) as error:
+        checkpoint.open_run_folder(other, False)
+    assert f"batch_size was {settings.batch_size}, now 12" in str(error.value)
+    assert f"seed was {settings.seed}, now 9" in str(error.value)
+    assert (run_folder / "config.json").read_bytes() == before
