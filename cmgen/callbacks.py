@@ -14,7 +14,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import write_text
+from cmgen.files import explained_disk_errors, write_text
 
 LOG_STEPS = 25  # every how many steps metrics are written
 
@@ -128,7 +128,8 @@ class MetricsLog(StepCallback):
             lines = [x for x in self.path.read_text().splitlines() if x.endswith("}")]
             kept = [x for x in lines if json.loads(x)["step"] <= start_step]
             write_text(self.path, "".join(f"{x}\n" for x in kept))
-        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        with explained_disk_errors(folder / "logs"):
+            self.writer = tf.summary.create_file_writer(str(folder / "logs"))
 
     def after_step(self, logs: dict[str, float]) -> None:
         for name, value in logs.items():
@@ -143,6 +144,10 @@ class MetricsLog(StepCallback):
 
     def write(self, values: dict[str, float]) -> None:
         """Adds one line and the scalars of the present step."""
+        with explained_disk_errors(self.path):
+            self._write(values)
+
+    def _write(self, values: dict[str, float]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             rounded = {name: float(f"{value:.6g}") for name, value in values.items()}

@@ -54,6 +54,13 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
+    "judges",
+    None,
+    "For `all`: a folder that keeps what is trained on real recordings alone (classifier, embedding, "
+    "reader of poses), so that the next run measured on the same data has the same judges at once.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
     "inception_weights",
     None,
     "For `all`: weights file of keras.applications' InceptionV3; KID, precision and recall are then "
@@ -62,7 +69,7 @@ flags.DEFINE_string(
 )
 GROUPS = {
     "What": ("workdir", "data"),
-    "How": ("measures", "measure_steps", "label_control", "inception_weights"),
+    "How": ("measures", "measure_steps", "label_control", "judges", "inception_weights"),
     "Result": ("output",),
 }
 
@@ -82,6 +89,7 @@ def main() -> None:
             pose_steps=steps,
             label_control=_path(FLAGS.label_control),
             inception_weights=_path(FLAGS.inception_weights),
+            judges=_path(FLAGS.judges),
         )
     run = checkpoint.load_run(FLAGS.workdir)
     if measures is not None and run.config.task == "s2i":
@@ -102,7 +110,7 @@ def _check(output: Path) -> None:
         raise UserError(f"--measures={FLAGS.measures}: must be paper or all")
     if FLAGS.measure_steps is not None and FLAGS.measure_steps < 1:
         raise UserError(f"--measure_steps={FLAGS.measure_steps}: must be at least 1")
-    for name in ("measure_steps", "label_control", "inception_weights"):
+    for name in ("measure_steps", "label_control", "judges", "inception_weights"):
         if FLAGS[name].value is not None and FLAGS.measures != "all":
             raise UserError(f"--{name}: is for --measures=all; add that, or leave it out")
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk says so even of a file that isn't there
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -83,12 +84,10 @@ def explained_disk_errors(path: Path) -> Iterator[None]:
                 "write to another disk, then run the same command again",
                 FAILED_WORK,
             ) from error
-        if isinstance(error, PermissionError) or (
-            isinstance(error, OSError) and error.errno == errno.EROFS
-        ):
+        reason = _forbidden(error)
+        if reason:
             raise UserError(
-                f"{path}: may not be written here ({error.strerror}); name another folder",
-                FAILED_WORK,
+                f"{path}: may not be written here ({reason}); name another folder", FAILED_WORK
             ) from error
         raise
 
@@ -98,6 +97,14 @@ def _disk_is_full(error: Exception) -> bool:
         return True
     # TensorFlow's and FFmpeg's writers have error classes of their own, told apart by their text.
     return "No space left on device" in str(error)
+
+
+def _forbidden(error: Exception) -> str | None:
+    """The reason for which a file may not be written, if that is what the error says."""
+    if isinstance(error, PermissionError):
+        return error.strerror or "no permission"
+    reasons = ("Read-only file system", "Permission denied")
+    return next((reason for reason in reasons if reason in str(error)), None)
 
 
 def _temporary_name(path: Path) -> Path:

@@ -52,10 +52,10 @@ def run(config: TrainConfig) -> None:
     if known is not None:
         _check_batches(config, len(known.addresses), known.index == 0)
     team = workers.join(config.strategy)
-    alone = run_lock.only_writer(Path(config.workdir)) if team.is_chief else nullcontext()
-    with team.explained_loss(), alone:
+    with team.explained_loss():
         _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
-        _run(config, team)
+        with run_lock.only_writer(Path(config.workdir)) if team.is_chief else nullcontext():
+            _run(config, team)
 
 
 def _run(config: TrainConfig, team: Team) -> None:

@@ -1,5 +1,6 @@
 """All measures of a tiny run on real files, and each part that trains."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import tensorflow as tf
 from fixtures import CLASSES as COLOURS
 from fixtures import write_corpus
 from PIL import Image
-from tiny_run import write_run
+from tiny_run import edit_config, write_run
 
 from cmgen import checkpoint, config, report
 from cmgen.config import EncoderConfig, TrainConfig
@@ -76,16 +77,19 @@ def test_windows(run, prepared):
 def control(prepared, tmp_path_factory):
     """A run of the label control, with random weights as the other."""
     folder = write_run(tmp_path_factory.mktemp("runs") / "control", CLASSES, str(prepared))
-    values = json.loads((folder / "config.json").read_text())
-    values["gan"]["condition"] = "label"
-    (folder / "config.json").write_text(json.dumps(values))
+    edit_config(folder, "gan", condition="label")
     return folder
 
 
 @pytest.fixture(scope="module")
-def report_of_all(run, prepared, control, tmp_path_factory):
+def judges(tmp_path_factory):
+    return tmp_path_factory.mktemp("judges")
+
+
+@pytest.fixture(scope="module")
+def report_of_all(run, prepared, control, judges, tmp_path_factory):
     output = tmp_path_factory.mktemp("scores") / "all.json"
-    settings = MeasureConfig(**{**vars(SMALL), "label_control": control})
+    settings = MeasureConfig(**{**vars(SMALL), "label_control": control, "judges": judges})
     return report.evaluate_run(run, str(prepared), output, settings), output
 
 
@@ -126,6 +130,26 @@ def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
     before, _ = report_of_all
     again = runner.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"]
     assert again == {name: before[name] for name in again}
+
+
+def test_judges_that_were_kept_say_the_same(
+    report_of_all, judges, run, prepared, tmp_path, monkeypatch, capsys
+):
+    before, _ = report_of_all
+    kept = {path.name.rpartition("-")[0] for path in judges.iterdir()}
+    assert kept == {
+        "classifier_of_real", "embedding_sound", "embedding_image", "pose_regressor",
+    }  # fmt: skip
+    settings = dataclasses.replace(SMALL, judges=judges)
+    monkeypatch.setattr(trained, "train_embedding", None)
+    monkeypatch.setattr(PoseRegressor, "train", None)
+    again = runner.measure(run, prepared, tmp_path / "a.json", settings)["headlines"]
+    assert again == {name: before[name] for name in again}
+    assert capsys.readouterr().out.count("kept from before") == 3
+    monkeypatch.undo()
+    more = dataclasses.replace(settings, pose_steps=4)  # other settings, another judge
+    runner.measure(run, prepared, tmp_path / "a.json", more)
+    assert len(list(judges.glob("pose_regressor-*"))) == 2
 
 
 def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows):

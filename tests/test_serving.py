@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from PIL import Image
-from tiny_run import sounds, write_run
+from tiny_run import edit_config, sounds, write_run
 
 from cmgen import audio, checkpoint, images, serving
 from cmgen.config import SoundConfig
@@ -167,10 +167,7 @@ def test_encode_gives_encoding_and_probabilities(module):
 @pytest.mark.parametrize("condition", ["sound", "label"])
 def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     folder = write_run(tmp_path / "run", CLASSES)
-    config = folder / "config.json"
-    config.write_text(
-        config.read_text().replace('"condition": "sound"', f'"condition": "{condition}"')
-    )
+    edit_config(folder, "gan", condition=condition)
     module = serving.module_of(checkpoint.load_run(folder))
     waveform, noise = sounds(2), serving.example_noise(module, 2)
     functions = module.functions(for_onnx=True)

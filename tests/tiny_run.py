@@ -53,6 +53,15 @@ def write_run(
     return folder
 
 
+def edit_config(folder: Path, section: str, **changes: object) -> None:
+    """Changes settings of a run's config.json, as nobody should, and with them drops its checksum."""
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    del values[config.CHECKSUM]
+    values[section] |= changes
+    path.write_text(json.dumps(values))
+
+
 def write_exports(folder: Path, classes: tuple[str, ...], count: int) -> Path:
     """Exports untrained runs of both directions, compared on `count` inputs: FOLDER/exports."""
     pictures = np.random.default_rng(0).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)

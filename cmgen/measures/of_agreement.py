@@ -16,8 +16,14 @@ def classification_accuracy_score(subject: Subject) -> list[Score]:
     steps = subject.config.classifier_steps or run.config.verifier.train_steps
     found = {}
     for kind, pictures in (("generated", train.generated), ("real", train.real)):
-        network = trained.train_classifier(
-            pictures, train.labels, subject.classes, run.config, steps, f"classifier of {kind}"
+        network = trained.classifier(
+            pictures,
+            train.labels,
+            subject.classes,
+            run.config,
+            steps,
+            f"classifier_of_{kind}",
+            subject.config.judges if kind == "real" else None,
         )
         found[kind] = look(network, test.real)[1] == test.labels
     score = Score(
@@ -42,7 +48,9 @@ def retrieval(subject: Subject, paired: bool) -> list[Score]:
         )
         return []
     config, test = subject.config, subject.test
-    embedding = trained.train_embedding(subject.train, subject.run.config, config.embedding_steps)
+    embedding = trained.embedding(
+        subject.train, subject.run.config, config.embedding_steps, config.judges
+    )
     sounds = embedding.sounds(test.lms)
     pictures = {
         "generated": embedding.pictures(test.generated),

@@ -7,6 +7,7 @@ from cmgen import images, pose
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import Tracks, read_tracks
 from cmgen.evaluation import SEED
+from cmgen.measures import judges
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import Subject, told
 from cmgen.measures.windows import generate
@@ -25,10 +26,8 @@ def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[S
     if known is None or wanted is None:
         subject.notes.append("the data have no pose tracks, so there is no pose correlation")
         return []
-    size = subject.run.config.data.image_size
-    regressor = pose.PoseRegressor(subject.classes, size)
     steps = subject.config.pose_steps or pose.STEPS
-    regressor.train(train, known, SEED, steps)
+    regressor = _regressor(subject, train, known, steps)
     windows = subject.test
     other = pose.shuffled_rows(windows.labels, SEED)
     read = {
@@ -49,6 +48,31 @@ def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[S
         ),
         Score("pose_correlation_shuffled", mean["shuffled"], "the same, of pairs shuffled"),
     ]
+
+
+def _regressor(
+    subject: Subject, train: Recordings, known: Tracks, steps: int
+) -> pose.PoseRegressor:
+    regressor = pose.PoseRegressor(subject.classes, subject.run.config.data.image_size)
+
+    def learn() -> judges.Networks:
+        regressor.train(train, known, SEED, steps)
+        return {"": regressor.encoder}
+
+    judges.kept(
+        subject.config.judges,
+        "pose_regressor",
+        {"seed": SEED, "steps": steps, "classes": list(subject.run.classes)},
+        {
+            "frames": np.asarray(train.frames),
+            "labels": train.labels,
+            "values": known.values,
+            "counts": known.counts,
+        },
+        lambda: {"": regressor.encoder},
+        learn,
+    )
+    return regressor
 
 
 def _correlations(

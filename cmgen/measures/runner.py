@@ -123,7 +123,8 @@ def _measure_pictures(
 
 def _settings(config: MeasureConfig) -> dict[str, Any]:
     """What the numbers depend on, of JSON types."""
-    values = {k: str(v) if isinstance(v, Path) else v for k, v in vars(config).items()}
+    own = {k: v for k, v in vars(config).items() if k != "judges"}
+    values = {k: str(v) if isinstance(v, Path) else v for k, v in own.items()}
     return values | {"seed": SEED}
 
 

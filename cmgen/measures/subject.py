@@ -33,6 +33,7 @@ class MeasureConfig:
       shown: pairs in the picture of nearest training pictures.
       inception_weights: file of keras.applications' InceptionV3; None leaves its features out.
       label_control: folder of a run trained with --condition=label; None leaves that control out.
+      judges: keeps what is trained on real recordings alone for the next run; None keeps nothing.
     """
 
     train_windows: int = 10_000
@@ -49,6 +50,7 @@ class MeasureConfig:
     shown: int = 12
     inception_weights: Path | None = None
     label_control: Path | None = None
+    judges: Path | None = None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
 from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.losses import correspondence_loss
+from cmgen.measures import judges as judging
 from cmgen.measures.windows import BATCH, Windows
 from cmgen.networks import Encoder
 
@@ -23,6 +25,33 @@ MOMENTS = 4
 LEARNING_RATE = 1e-3
 
 Batch = dict[str, tf.Tensor]
+
+
+def classifier(
+    pictures: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    num_classes: int,
+    config: TrainConfig,
+    steps: int,
+    name: str,
+    judges: Path | None = None,
+) -> Encoder:
+    """What `train_classifier` trains, or the same from the folder of judges; see there."""
+    shape = pictures.shape[1:]
+    settings = {"verifier": config.verifier, "seed": config.seed, "policy": policy(config)}
+
+    def train() -> judging.Networks:
+        return {"": train_classifier(pictures, labels, num_classes, config, steps, name)}
+
+    networks = judging.kept(
+        judges,
+        name,
+        settings | {"steps": steps, "classes": num_classes},
+        {"pictures": pictures, "labels": labels},
+        lambda: {"": build_encoder("image", num_classes, config.verifier, shape, "float32")},
+        train,
+    )
+    return networks[""]
 
 
 def train_classifier(
@@ -99,6 +128,33 @@ class Embedding:
         )
         parts = [embed(inputs[at : at + BATCH]) for at in range(0, len(inputs), BATCH)]
         return np.concatenate(parts)
+
+
+def embedding(
+    windows: Windows, config: TrainConfig, steps: int, judges: Path | None = None
+) -> Embedding:
+    """What `train_embedding` trains, or the same from the folder of judges; see there."""
+    settings = {"sound": config.sound_encoder, "image": config.verifier, "steps": steps}
+    shapes = windows.lms.shape[1:], windows.real.shape[1:]
+
+    def build() -> judging.Networks:
+        made = config.sound_encoder, config.verifier
+        return {
+            name: build_encoder(kind, EMBEDDING_SIZE, own, shape, "float32")
+            for name, kind, own, shape in zip(
+                ("sound", "image"), ("lms", "image"), made, shapes, strict=True
+            )
+        }
+
+    networks = judging.kept(
+        judges,
+        "embedding",
+        settings | {"seed": config.seed, "policy": policy(config)},
+        {"lms": windows.lms, "real": windows.real, "groups": windows.groups},
+        build,
+        lambda: dict(vars(train_embedding(windows, config, steps))),
+    )
+    return Embedding(**networks)
 
 
 def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedding:

@@ -129,7 +129,13 @@ def _measurings(output: Path, quick: bool) -> list[Step]:
     steps = []
     for name in PICTURE_RUNS:
         scores = output / "measures" / f"{name}.json"
-        command = ("-m", "cmgen.evaluate", f"--workdir={runs / name}", f"--output={scores}")
+        command = (
+            "-m",
+            "cmgen.evaluate",
+            f"--workdir={runs / name}",
+            f"--output={scores}",
+            f"--judges={output / 'judges'}",
+        )
         control: tuple[str, ...] = (f"--label_control={runs / 'label_control'}",)
         needs: tuple[str, ...] = (name, "label_control")
         if name != "s2i":
