@@ -11,6 +11,10 @@ from typing import Any
 
 from cmgen.errors import FAILED_WORK, UserError
 
+_PARTIAL = ".partial"
+# Where TensorFlow writes a checkpoint before it renames it.
+_OF_TENSORFLOW = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -49,6 +53,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_rests(folder: Path) -> None:
+    """Removes what a killed process was writing in a folder; only for who alone writes there."""
+    for pattern in (f".*{_PARTIAL}*", *_OF_TENSORFLOW):
+        for path in list(folder.rglob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -108,4 +122,4 @@ def _forbidden(error: Exception) -> str | None:
 
 
 def _temporary_name(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
+    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{_PARTIAL}{path.suffix}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import explained_disk_errors, write_text
+from cmgen.files import explained_disk_errors, remove_rests, write_text
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"
@@ -22,7 +22,8 @@ OWNER_FILE = ".running.json"
 def only_writer(workdir: Path) -> Iterator[None]:
     """Holds a run folder; a second process is refused with the number and the start of the first.
 
-    The system lets go of the lock when the process ends, however it ends.
+    The system lets go of the lock when the process ends, however it ends; what it was writing then is
+    removed by the next one.
 
     Args:
       workdir: the run folder; made if it is missing.
@@ -43,6 +44,7 @@ def only_writer(workdir: Path) -> Iterator[None]:
                 stacklevel=2,
             )
     try:
+        remove_rests(workdir)
         me = {"process": os.getpid(), "host": platform.node(), "since": _now()}
         write_text(owner, json.dumps(me) + "\n")
         yield

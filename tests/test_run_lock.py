@@ -50,3 +50,17 @@ def test_the_command_refuses_a_run_that_is_at_work(tmp_path, run_main):
     assert ran.returncode == 1 and "Traceback" not in ran.stderr
     assert f"process {os.getpid()} on " in ran.stderr
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    rests = (
+        ".a.0123abcd.partial.npz",
+        "checkpoints/ckpt-6_temp/part.tempstate12",
+        "samples/.b.1.partial",
+    )
+    for name in (*rests, "a.npz", "checkpoints/ckpt-6.index"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    with only_writer(tmp_path):
+        kept = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert kept == {"a.npz", "checkpoints/ckpt-6.index", ".lock", OWNER_FILE}
