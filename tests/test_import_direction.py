@@ -66,7 +66,9 @@ STUDIO = {"export_folder", "exported", "web", "mel", "generation", "sound_genera
 }
 CLIENTS = {"clients.s2i", "clients.i2s"}
 BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
-NO_TENSORFLOW = {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION | STUDIO
+NO_TENSORFLOW = (
+    {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION | STUDIO
+)
 NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
