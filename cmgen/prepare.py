@@ -14,6 +14,9 @@ Examples:
     --runner=DataflowRunner --beam_option=project=mine --beam_option=region=europe-west1
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from absl import flags
@@ -89,7 +92,7 @@ def main() -> None:
         workers=FLAGS.workers,
     )
     if FLAGS.runner:
-        with cli.extra("beam"):
+        with cli.extra("beam"), _without_warnings():
             from cmgen.data.beam_pipeline import prepare_with_beam
 
         info = prepare_with_beam(FLAGS.input, FLAGS.output, config, FLAGS.runner, FLAGS.beam_option)
@@ -118,6 +121,16 @@ def _check_runner() -> None:
                 f"--{name}={FLAGS[name].value}: only a folder of this machine without --runner; "
                 "add --runner=DirectRunner, or another"
             )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Importing Beam warns of clouds whose packages are missing; they are named when needed."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _shares(texts: list[str]) -> tuple[float, float, float]:

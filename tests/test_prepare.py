@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fixtures import tone, write_corpus, write_recording
 
+from cmgen import cli
+from cmgen import prepare as prepare_main
 from cmgen.config import DataConfig
 from cmgen.data import catalog, pipeline, plan
 from cmgen.data import reading as reading_module
@@ -225,12 +228,26 @@ def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
         (("--input=nowhere", "--output=out"), "nowhere: no such folder"),
         (("--input=.", "--output=out", "--shares=a,b"), "--shares=a,b"),
         (("--input=.", "--output=out"), "found no"),
+        (("--input=gs://a/b", "--output=out"), "--input=gs://a/b: only a folder of this machine"),
+        (("--input=.", "--output=s3://a/b"), "add --runner=DirectRunner"),
+        (("--input=.", "--output=out", "--beam_option=a=b"), "--beam_option=a=b: needs --runner"),
+        (("--input=.", "--output=out", "--runner=Other"), "--runner"),
     ],
 )
 def test_the_main_explains_bad_flags(run_main, arguments, message):
     done = run_main("cmgen.prepare", *arguments)
     assert done.returncode == BAD_INPUT
     assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_runner_says_which_extra_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.delitem(sys.modules, "cmgen.data.beam_pipeline", raising=False)
+    monkeypatch.delitem(sys.modules, "cmgen.data.storage", raising=False)
+    flags = ["prepare", "--input=in", "--output=out", "--runner=DirectRunner"]
+    cli.parse(prepare_main.FLAGS, flags)
+    with pytest.raises(UserError, match=r'apache_beam.*-e "\.\[beam\]"'):
+        prepare_main.main()
 
 
 def test_raw_data_are_prepared_once_into_the_cache(raw, cache, capsys):

@@ -8,6 +8,7 @@ became of the shards is one more file at the end.
 import dataclasses
 import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
@@ -90,6 +90,8 @@ def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineO
         count = workers or processors()
         mode = "multi_processing" if count > 1 else "in_memory"
         arguments += [f"--direct_num_workers={count}", f"--direct_running_mode={mode}"]
+        # Without triggers it changes nothing but that Beam doesn't first try to download Prism.
+        arguments += ["--allow_unsafe_triggers", "--default_sdk_harness_log_level=ERROR"]
     elif workers:
         raise UserError(
             f"--workers={workers}: holds for {DIRECT} alone; tell {runner} by --beam_option"
@@ -164,10 +166,8 @@ class WriteShard(beam.DoFn):
 
 
 def _run(plan: Plan, folder: str, runner: str, options: PipelineOptions) -> None:
-    # Beam's own DirectRunner would first try to download Prism, a program of its own.
-    chosen = FnApiRunner() if runner == DIRECT else runner
     write = WriteShard(plan.source.path, folder, plan.config.read_options, versions())
-    pipeline = beam.Pipeline(runner=chosen, options=options)
+    pipeline = beam.Pipeline(runner, options)
     _ = (
         pipeline
         | "Plan" >> beam.io.ReadFromText(f"{folder}/{_PLAN_FILE}")
@@ -176,6 +176,8 @@ def _run(plan: Plan, folder: str, runner: str, options: PipelineOptions) -> None
         | "Gather" >> beam.combiners.ToList()
         | "Save" >> beam.Map(_save_results, f"{folder}/{_RESULTS_FILE}")
     )
+    if runner == DIRECT:
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)  # repeats what its workers log
     state = pipeline.run().wait_until_finish()
     if state not in (PipelineState.DONE, None):
         raise UserError(

@@ -91,7 +91,8 @@ def store(path: Path, destination: str) -> None:
     if not is_address(destination):
         path.replace(destination)
         return
-    temporary = f"{destination}.{uuid.uuid4().hex[:8]}.partial"
+    folder, _, name = destination.rpartition("/")
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:8]}.partial"
     with (
         path.open("rb") as source,
         FileSystems.create(temporary, compression_type=_PLAIN) as target,
