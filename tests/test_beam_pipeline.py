@@ -237,9 +237,7 @@ def test_options_reach_beam():
     assert made.get_all_options()["direct_num_workers"] == 3
 
 
-def test_a_runner_that_wants_more_options_says_which(corpus, tmp_path, run_main: RunMain):
-    arguments = (f"--input={corpus}", "--output=out", "--runner=DataflowRunner")
-    done = run_main("cmgen.prepare", *arguments)
-    assert done.returncode == FAILED_WORK
-    assert "--runner=DataflowRunner" in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
+def test_a_runner_that_wants_more_options_says_which(corpus, tmp_path):
+    with pytest.raises(UserError, match="--runner=DataflowRunner: .*region"):
+        beam_pipeline.prepare_with_beam(str(corpus), str(tmp_path / "out"), ALONE, "DataflowRunner")
+    assert list(tmp_path.iterdir()) == []
