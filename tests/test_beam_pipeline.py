@@ -212,6 +212,12 @@ def test_bad_addresses_are_named(tmp_path, address, message):
         run_beam(address, tmp_path / "out")
 
 
+def test_an_output_that_looks_like_a_pattern_is_refused(corpus, tmp_path):
+    with pytest.raises(UserError, match=r"out\[1\]: has \*, \? or \["):
+        run_beam(corpus, tmp_path / "out[1]")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("runner", "workers", "option", "message"),
     [
@@ -238,6 +244,6 @@ def test_options_reach_beam():
 
 
 def test_a_runner_that_wants_more_options_says_which(corpus, tmp_path):
-    with pytest.raises(UserError, match="--runner=DataflowRunner: .*region"):
+    with pytest.raises(UserError, match=r"--runner=DataflowRunner: .*region"):
         beam_pipeline.prepare_with_beam(str(corpus), str(tmp_path / "out"), ALONE, "DataflowRunner")
     assert list(tmp_path.iterdir()) == []

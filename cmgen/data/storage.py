@@ -50,6 +50,7 @@ def new_folder(path: str) -> Iterator[str]:
     once, so it is `path` itself: a reader must wait for the file that is written last. On failure
     what was written is removed.
     """
+    _check_name(path)
     if not is_address(path):
         with atomic_folder(Path(path).absolute()) as folder:
             yield str(folder)
@@ -119,9 +120,15 @@ def take_text(path: str) -> str:
     return text
 
 
-def _match(folder: str, pattern: str) -> list[FileMetadata]:
+def _check_name(folder: str) -> None:
     if set(folder) & set("*?["):
-        raise UserError(f"{folder}: has *, ? or [ in its name, which would match other folders")
+        raise UserError(
+            f"{folder}: has *, ? or [ in its name, which Beam takes for a pattern; name another"
+        )
+
+
+def _match(folder: str, pattern: str) -> list[FileMetadata]:
+    _check_name(folder)
     try:
         [result] = FileSystems.match([f"{folder}/{pattern}"])
     except (BeamIOError, ValueError) as error:
