@@ -245,5 +245,7 @@ def test_options_reach_beam():
 
 def test_a_runner_that_wants_more_options_says_which(corpus, tmp_path):
     with pytest.raises(UserError, match=r"--runner=DataflowRunner: .*region"):
-        beam_pipeline.prepare_with_beam(str(corpus), str(tmp_path / "out"), ALONE, "DataflowRunner")
+        beam_pipeline.prepare_with_beam(
+            str(corpus), str(tmp_path / "out"), PrepareConfig(), "DataflowRunner"
+        )
     assert list(tmp_path.iterdir()) == []
