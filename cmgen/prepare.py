@@ -10,8 +10,13 @@ The input folder may hold, recognised by its folders:
 Examples:
   python -m cmgen.prepare --input=my_videos --output=data/mine
   python -m cmgen.train --flagfile=s2i.flags --data=data/mine --workdir=runs/mine
+  python -m cmgen.prepare --input=gs://mine/videos --output=gs://mine/prepared \
+    --runner=DataflowRunner --beam_option=project=mine --beam_option=region=europe-west1
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from absl import flags
@@ -42,15 +47,30 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer("seed", 1, "Of the division into splits.", flag_values=FLAGS)
 flags.DEFINE_bool(
-    "skip_bad_files", False, "Leave unreadable files out instead of stopping.", flag_values=FLAGS
+    "skip_bad_files",
+    False,
+    "Set unreadable files aside, in set_aside.jsonl, instead of stopping; always with --runner.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer("workers", 0, "Processes that read; 0: one a processor.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "runner",
+    None,
+    ["DirectRunner", "FlinkRunner", "DataflowRunner", "SparkRunner"],
+    "Works as an Apache Beam pipeline (extra [beam]), which one or many machines run; --input and "
+    "--output may then be addresses such as gs://bucket/videos.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_multi_string(
+    "beam_option", [], "An option of the runner, NAME=VALUE; may be repeated.", flag_values=FLAGS
+)
 
 GROUPS = {
     "Data": ("input", "output"),
     "Pictures and sound": ("image_size", "max_fps", "alignment"),
     "Splits": ("shares", "seed"),
     "Work": ("skip_bad_files", "workers"),
+    "Large collections": ("runner", "beam_option"),
 }
 
 
@@ -58,8 +78,9 @@ def main() -> None:
     for name in ("input", "output"):
         if not FLAGS[name].value:
             raise UserError(f"--{name}: missing; name a folder")
+    _check_runner()
     # TensorFlow is imported only when the work starts.
-    from cmgen.data.prepare import PrepareConfig, prepare
+    from cmgen.data.plan import PrepareConfig
 
     config = PrepareConfig(
         image_size=FLAGS.image_size,
@@ -70,14 +91,46 @@ def main() -> None:
         skip_bad_files=FLAGS.skip_bad_files,
         workers=FLAGS.workers,
     )
-    output = Path(FLAGS.output).expanduser()
-    info = prepare(Path(FLAGS.input).expanduser(), output, config)
-    print(f"{output}: {len(info.classes)} classes ({', '.join(info.classes)})")
+    if FLAGS.runner:
+        with cli.extra("beam"), _without_warnings():
+            from cmgen.data.beam_pipeline import prepare_with_beam
+
+        info = prepare_with_beam(FLAGS.input, FLAGS.output, config, FLAGS.runner, FLAGS.beam_option)
+    else:
+        from cmgen.data.prepare import prepare
+
+        info = prepare(Path(FLAGS.input).expanduser(), Path(FLAGS.output).expanduser(), config)
+    print(f"{FLAGS.output}: {len(info.classes)} classes ({', '.join(info.classes)})")
     for name, split in info.splits.items():
         print(
             f"  {name:<11} {split.recordings:>6} recordings {split.frames:>8} pictures "
             f"{split.seconds / 60:>7.1f} min of sound"
         )
+    if info.set_aside:
+        print(f"  set aside   {info.set_aside:>6} files, named in set_aside.jsonl there")
+
+
+def _check_runner() -> None:
+    if FLAGS.runner:
+        return
+    if FLAGS.beam_option:
+        raise UserError(f"--beam_option={FLAGS.beam_option[0]}: needs --runner")
+    for name in ("input", "output"):
+        if "://" in str(FLAGS[name].value):
+            raise UserError(
+                f"--{name}={FLAGS[name].value}: only a folder of this machine without --runner; "
+                "add --runner=DirectRunner, or another"
+            )
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Importing Beam warns of clouds whose packages are missing; they are named when needed."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _shares(texts: list[str]) -> tuple[float, float, float]:

@@ -2,17 +2,21 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fixtures import tone, write_corpus, write_recording
 
+from cmgen import cli
+from cmgen import prepare as prepare_main
 from cmgen.config import DataConfig
-from cmgen.data import catalog, pipeline
+from cmgen.data import catalog, pipeline, plan
 from cmgen.data import reading as reading_module
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.data.shards import read_info
+from cmgen.data.sources import FileItem
 from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
 from cmgen.video import write_video
 from tools import make_sub_urmp_fixture
@@ -102,14 +106,54 @@ def test_bad_files_can_be_left_out(raw, tmp_path, capsys):
     assert info.splits["train"].per_class["bell"] == 2
     notes = capsys.readouterr().err
     assert all(f"note: left out: {path}" in notes for path in paths)
+    lines = (tmp_path / "out" / "set_aside.jsonl").read_text().splitlines()
+    asides = {line["file"]: line["error"] for line in map(json.loads, lines)}
+    assert list(asides) == ["train/bell/empty.mp4", "train/bell/text.mp4"] and info.set_aside == 2
+    assert "is empty" in asides["train/bell/empty.mp4"]
 
 
-def test_leaving_out_all_of_a_class_is_refused(raw, tmp_path):
-    for path in (raw / "train" / "bell").iterdir():
+def test_nothing_is_said_of_files_set_aside_where_all_are_good(corpus, tmp_path):
+    info = prepare(corpus, tmp_path / "out", PrepareConfig(skip_bad_files=True))
+    assert info.set_aside == 0 and not (tmp_path / "out" / "set_aside.jsonl").exists()
+
+
+def test_an_error_that_nobody_foresaw_is_the_files_own_if_files_may_be_left_out(
+    raw, tmp_path, monkeypatch
+):
+    good = FileItem.read
+
+    def read(item, folder, options):
+        if item.id == "train/bell/bell_0.mp4":
+            raise ValueError("planes\nof no known layout")
+        return good(item, folder, options)
+
+    monkeypatch.setattr(FileItem, "read", read)
+    with pytest.raises(ValueError, match="planes"):
+        prepare(raw, tmp_path / "out", PrepareConfig(workers=1))
+    info = prepare(raw, tmp_path / "out", PrepareConfig(workers=1, skip_bad_files=True))
+    assert info.splits["train"].per_class["bell"] == 1
+    [line] = (tmp_path / "out" / "set_aside.jsonl").read_text().splitlines()
+    assert "bell_0.mp4: cannot be read (ValueError: planes of no known layout)" in line
+
+
+def test_a_shard_without_readable_files_is_missing(raw, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "_SHARD_BYTES", 1)
+    (raw / "train" / "drum" / "drum_0.mp4").write_bytes(b"")
+    info = prepare(raw, tmp_path / "out", PrepareConfig(skip_bad_files=True))
+    expected = [f"train-{index:05d}-of-00006.tfrecord" for index in (0, 1, 3, 4, 5)]
+    assert [shard.name for shard in info.splits["train"].shards] == expected
+    assert sorted(path.name for path in (tmp_path / "out").glob("train*")) == expected
+    assert len(pipeline.load_split(tmp_path / "out", "train", DataConfig()).ids) == 5
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_leaving_out_all_of_a_class_is_refused(raw, tmp_path, split, capsys):
+    for path in (raw / split / "bell").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(UserError, match="no readable train recordings of bell"):
+    with pytest.raises(UserError, match=f"no readable {split} recordings of bell"):
         prepare(raw, tmp_path / "out", PrepareConfig(skip_bad_files=True))
     assert [p.name for p in tmp_path.iterdir()] == ["raw"]
+    assert "bell_0.mp4: is empty" in capsys.readouterr().err
 
 
 def test_a_class_in_one_split_only_is_refused(raw, tmp_path):
@@ -184,12 +228,26 @@ def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
         (("--input=nowhere", "--output=out"), "nowhere: no such folder"),
         (("--input=.", "--output=out", "--shares=a,b"), "--shares=a,b"),
         (("--input=.", "--output=out"), "found no"),
+        (("--input=gs://a/b", "--output=out"), "--input=gs://a/b: only a folder of this machine"),
+        (("--input=.", "--output=s3://a/b"), "add --runner=DirectRunner"),
+        (("--input=.", "--output=out", "--beam_option=a=b"), "--beam_option=a=b: needs --runner"),
+        (("--input=.", "--output=out", "--runner=Other"), "--runner"),
     ],
 )
 def test_the_main_explains_bad_flags(run_main, arguments, message):
     done = run_main("cmgen.prepare", *arguments)
     assert done.returncode == BAD_INPUT
     assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_runner_says_which_extra_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.delitem(sys.modules, "cmgen.data.beam_pipeline", raising=False)
+    monkeypatch.delitem(sys.modules, "cmgen.data.storage", raising=False)
+    flags = ["prepare", "--input=in", "--output=out", "--runner=DirectRunner"]
+    cli.parse(prepare_main.FLAGS, flags)
+    with pytest.raises(UserError, match=r'apache_beam.*-e "\.\[beam\]"'):
+        prepare_main.main()
 
 
 def test_raw_data_are_prepared_once_into_the_cache(raw, cache, capsys):

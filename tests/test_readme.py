@@ -13,7 +13,10 @@ from conftest import ROOT
 from cmgen import cli, train
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+GUIDE = "".join(
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("serving", "preparing_large_collections")
+)
 
 
 def blocks(kind: str, text: str) -> list[str]:
@@ -31,7 +34,7 @@ def main_commands(text: str = README) -> list[tuple[str, list[str]]]:
     A main with commands stands with the command's name: "cmgen.rate serve".
     """
     found = []
-    for line in "".join(blocks("sh", text)).splitlines():
+    for line in "".join(blocks("sh", text)).replace("\\\n", " ").splitlines():
         for command in line.split("&&"):
             match = re.search(r"python (?:-m (cmgen\.\w+)|(tools/\w+\.py)) ?(.*)", command)
             if match:

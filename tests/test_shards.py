@@ -36,31 +36,23 @@ def make_info(**changes) -> shards.DatasetInfo:
     )
 
 
-def read_back(folder, split: shards.SplitInfo) -> list[dict[str, np.ndarray]]:
-    files = [str(folder / shard.name) for shard in split.shards]
+def read_back(path) -> list[dict[str, np.ndarray]]:
     decode = shards.flac_decoder()
-    dataset = tf.data.TFRecordDataset(files).map(lambda record: shards.parse(record, 32, decode))
+    records = tf.data.TFRecordDataset([str(path)])
+    dataset = records.map(lambda record: shards.parse(record, 32, decode))
     return list(dataset.as_numpy_iterator())
 
 
-def test_recordings_come_back_class_by_class(tmp_path):
-    written = [make_recording(0), make_recording(1), make_recording(2, "drum", frames=1)]
-    with shards.SplitWriter(tmp_path, "train", ("bell", "drum")) as writer:
-        for recording in written:
-            writer.write(recording)
-        split = writer.finish()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "train-00000-of-00002.tfrecord",
-        "train-00001-of-00002.tfrecord",
-    ]
-    assert [(s.class_name, s.recordings) for s in split.shards] == [("bell", 2), ("drum", 1)]
-    assert (split.recordings, split.frames, split.per_class) == (3, 7, {"bell": 2, "drum": 1})
-    assert split.samples == sum(recording.samples for recording in written)
+def test_recordings_come_back(tmp_path):
+    written = [make_recording(0), make_recording(1), make_recording(2, frames=1)]
+    sizes = shards.write_shard(tmp_path / "a", 4, written)
+    samples = sum(recording.samples for recording in written)
+    assert sizes == shards.ShardSizes(3, 7, samples)
     for number, (found, recording) in enumerate(
-        zip(read_back(tmp_path, split), written, strict=True)
+        zip(read_back(tmp_path / "a"), written, strict=True)
     ):
         assert found["id"].decode() == recording.id and found["group"].decode() == recording.group
-        assert found["label"] == ("bell", "drum").index(recording.class_name)
+        assert found["label"] == 4
         np.testing.assert_array_equal(found["sound"], to_int16(tone(440, 0.6, number)))
         np.testing.assert_allclose(found["times"], recording.times, atol=1e-6)
         expected = [40 * i + number for i in range(len(recording.frames))]
@@ -71,35 +63,22 @@ def test_recordings_may_lack_sound_or_pictures(tmp_path):
     whole = make_recording(0)
     silent = dataclasses.replace(whole, sound=b"", samples=0)
     unseen = dataclasses.replace(whole, frames=[], times=np.zeros(0))
-    with shards.SplitWriter(tmp_path, "train", ("bell",)) as writer:
-        writer.write(silent)
-        writer.write(unseen)
-        split = writer.finish()
-    first, second = read_back(tmp_path, split)
+    sizes = shards.write_shard(tmp_path / "a", 0, [silent, unseen])
+    assert sizes == shards.ShardSizes(2, 3, whole.samples)
+    first, second = read_back(tmp_path / "a")
     assert first["sound"].shape == (0,) and first["frames"].shape == (3, 32, 32, 3)
     assert second["sound"].shape == (whole.samples,) and second["frames"].shape == (0, 32, 32, 3)
 
 
-def test_large_splits_have_several_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "_SHARD_BYTES", 1)
-    with shards.SplitWriter(tmp_path, "test", ("bell",)) as writer:
-        for number in range(3):
-            writer.write(make_recording(number))
-        split = writer.finish()
-    assert [shard.name for shard in split.shards] == [
-        f"test-{index:05d}-of-00003.tfrecord" for index in range(3)
-    ]
-    assert len(read_back(tmp_path, split)) == 3
+def test_a_shard_of_nothing_is_not_written(tmp_path):
+    assert shards.write_shard(tmp_path / "a", 0, []) == shards.ShardSizes(0, 0, 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_recordings_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        with shards.SplitWriter(tmp_path / name, "train", ("bell",)) as writer:
-            writer.write(make_recording(4))
-            writer.finish()
-    first, second = (next((tmp_path / name).iterdir()).read_bytes() for name in ("a", "b"))
-    assert first == second
+        shards.write_shard(tmp_path / name, 0, [make_recording(4)])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_info_goes_to_json_and_back(tmp_path):

@@ -1,5 +1,6 @@
 """Folders that people have are recognised, listed and divided into splits."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import soundfile
 from fixtures import CLASSES, tone, write_recording
 from PIL import Image
 
-from cmgen.data.prepare import PrepareConfig, assign_splits, check_classes
+from cmgen.data import plan
+from cmgen.data.plan import PrepareConfig, assign_splits, check_classes
 from cmgen.data.recording import ReadOptions
-from cmgen.data.sources import FileItem, find_source
+from cmgen.data.sources import FileItem, Source, find_source, item_from_json, item_to_json
 from cmgen.errors import UserError
+from tools.make_sub_urmp_fixture import write_tree
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -30,7 +33,7 @@ def listed(folder: Path) -> list[tuple[str, str, str]]:
 def make_items(counts: dict[str, dict[str, int]]) -> list[FileItem]:
     """{split: {class: count}} -> items."""
     return [
-        FileItem(Path("unused"), f"{split}/{name}/{index}.mp4", name, split)
+        FileItem("unused", f"{split}/{name}/{index}.mp4", name, split)
         for split, classes in counts.items()
         for name, count in classes.items()
         for index in range(count)
@@ -137,7 +140,7 @@ def test_given_splits_are_kept():
 
 def test_pictures_and_sounds_are_divided_apart():
     items = [
-        FileItem(Path("x"), f"{kind}/bell/{n}", "bell", "")
+        FileItem("x", f"{kind}/bell/{n}", "bell", "")
         for kind, count in (("image", 6), ("sound", 4))
         for n in range(count)
     ]
@@ -166,10 +169,45 @@ def test_a_validation_split_may_lack_a_class_and_a_test_set_may_stand_alone():
     check_classes(make_items({"test": {"a": 1}}))
 
 
+def sized_items(sizes: dict[str, list[int]]) -> Source:
+    """{class: sizes in MiB} -> a source of train items."""
+    items = [
+        FileItem("unused", f"train/{name}/{index}.mp4", name, "train", size * 2**20)
+        for name, group in sizes.items()
+        for index, size in enumerate(group)
+    ]
+    return Source("videos", "unused", items)
+
+
+def test_shards_hold_one_class_and_are_full_by_the_size_of_the_files():
+    made = plan.make_plan(sized_items({"bell": [200, 60, 300, 1], "drum": [10]}), PrepareConfig())
+    assert made.classes == ("bell", "drum")
+    assert [(s.name, s.label, [i.size // 2**20 for i in s.items]) for s in made.shards] == [
+        ("train-00000-of-00004.tfrecord", 0, [200, 60]),
+        ("train-00001-of-00004.tfrecord", 0, [300]),
+        ("train-00002-of-00004.tfrecord", 0, [1]),
+        ("train-00003-of-00004.tfrecord", 1, [10]),
+    ]
+
+
+def test_small_files_fill_a_shard_by_their_number():
+    made = plan.make_plan(sized_items({"bell": [0] * 300}), PrepareConfig())
+    assert [len(shard.items) for shard in made.shards] == [256, 44]
+
+
+def test_items_know_the_size_of_their_files_and_go_to_json_and_back(tmp_path):
+    write_tree(tmp_path / "songs", 2)
+    touch(tmp_path / "videos", "bell/a.mp4")
+    for folder in (tmp_path / "songs", tmp_path / "videos"):
+        for item in find_source(folder).items:
+            assert item.size == sum((folder / name).stat().st_size for name in item.files) > 0
+            assert item_from_json(json.loads(json.dumps(item_to_json(item)))) == item
+
+
 def test_reading_a_video(tmp_path):
     write_recording(tmp_path / "bell" / "a.mp4", "bell", 2.0)
     [item] = find_source(tmp_path).items
-    [recording], notes = item.read(ReadOptions(image_size=32))
+    [recording], notes = item.read(tmp_path, ReadOptions(image_size=32))
     assert not notes
     assert recording.id == recording.group == "bell/a.mp4" and recording.class_name == "bell"
     assert len(recording.frames) == len(recording.times) == 20
@@ -181,7 +219,7 @@ def test_reading_a_video(tmp_path):
 def test_alignment_moves_the_middles_of_windows(tmp_path, alignment, shift):
     write_recording(tmp_path / "bell" / "a.mp4", "bell", 1.0)
     [item] = find_source(tmp_path).items
-    [recording], _ = item.read(ReadOptions(alignment=alignment))
+    [recording], _ = item.read(tmp_path, ReadOptions(alignment=alignment))
     np.testing.assert_allclose(recording.times, np.arange(10) / 10 + shift, atol=1e-3)
 
 
@@ -191,6 +229,8 @@ def test_reading_pictures_and_sounds(tmp_path):
     colour = CLASSES["bell"][0]
     Image.new("RGB", (200, 120), colour).save(tmp_path / "images/bell/a.png")
     soundfile.write(str(tmp_path / "sounds/bell/b.wav"), tone(880, 1.0, 1), 44100)
-    picture, sound = (item.read(ReadOptions())[0][0] for item in find_source(tmp_path).items)
+    picture, sound = (
+        item.read(tmp_path, ReadOptions())[0][0] for item in find_source(tmp_path).items
+    )
     assert len(picture.frames) == 1 and not picture.sound and picture.samples == 0
     assert not sound.frames and sound.samples == 44100

@@ -39,7 +39,7 @@ def test_the_layout_is_recognised_and_validation_becomes_test(tree):
 
 
 def test_a_song_is_stitched_to_its_samples(tree):
-    [recording], notes = song(tree, "validation/double_bass01").read(ReadOptions())
+    [recording], notes = song(tree, "validation/double_bass01").read(tree, ReadOptions())
     assert not notes and recording.id == recording.group == "validation/double_bass01"
     written = fixture.song_samples(73.0, CHUNKS, seed=6)
     path = tree.parent / "stitched.flac"
@@ -50,14 +50,14 @@ def test_a_song_is_stitched_to_its_samples(tree):
 
 
 def test_a_picture_without_its_sound_is_left_out(tree):
-    [recording], notes = song(tree, "train/flute00").read(ReadOptions())
+    [recording], notes = song(tree, "train/flute00").read(tree, ReadOptions())
     assert len(recording.frames) == CHUNKS - 1
     assert 0.25 + 0.3 not in np.round(recording.times, 6)
     assert "flute00_800.jpg: left out" in notes[0]
 
 
 def test_chunks_that_disagree_stay_windows_of_one_group(tree):
-    recordings, notes = song(tree, "train/violin04").read(ReadOptions())
+    recordings, notes = song(tree, "train/violin04").read(tree, ReadOptions())
     assert len(recordings) == CHUNKS and "do not overlap exactly" in notes[0]
     assert {r.group for r in recordings} == {"train/violin04"}
     assert len({r.id for r in recordings}) == CHUNKS
@@ -100,7 +100,7 @@ def test_a_broken_chunk_is_named(tmp_path):
     path = tmp_path / "chunk/train/violin/violin01_600.wav"
     path.write_text("no sound")
     with pytest.raises(UserError, match=r"violin01_600\.wav: not a readable WAV"):
-        song(tmp_path, "train/violin01").read(ReadOptions())
+        song(tmp_path, "train/violin01").read(tmp_path, ReadOptions())
 
 
 def test_the_fixture_never_overwrites(tmp_path):

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from cmgen.config import DataConfig
-from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data.plan import PrepareConfig
+from cmgen.data.prepare import prepare
 from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
 from cmgen.errors import UserError
 

@@ -4,11 +4,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import ModuleType
 
 from cmgen.data.recording import ReadOptions, Recording
@@ -22,31 +24,56 @@ ReadResult = tuple[list[Recording], list[str], str | None]
 
 
 def read_in_order(
-    items: Sequence[Item], options: ReadOptions, workers: int
+    items: Sequence[Item], folder: Path, options: ReadOptions, workers: int, skip: bool = False
 ) -> Iterator[ReadResult]:
     """Reads every item; results come in the order of `items`, however many processes read.
 
     Args:
       items: of a source.
+      folder: the source's.
       options: how to read them.
       workers: number of processes; few items are read in this one.
+      skip: as for `read_item`.
     """
+    read = partial(read_item, folder=folder, options=options, skip=skip)
     if workers < 2 or len(items) <= _FEW_ITEMS:
-        yield from (_read(item, options) for item in items)
+        yield from map(read, items)
         return
     done = 0
     try:
-        for result in _in_processes(items, options, workers):
+        for result in _in_processes(items, read, workers):
             done += 1
             yield result
     except BrokenProcessPool:
         # Some sandboxes forbid it, and little memory ends it; one process works everywhere.
         print("reading in one process, since others could not be started", file=sys.stderr)
-        yield from (_read(item, options) for item in items[done:])
+        yield from map(read, items[done:])
+
+
+def read_item(item: Item, folder: Path, options: ReadOptions, skip: bool) -> ReadResult:
+    """Reads one item.
+
+    Args:
+      item: of a source.
+      folder: holds its files.
+      options: how to read it.
+      skip: whether every error is the item's own, even one that nobody foresaw; else only a
+        UserError is.
+    """
+    try:
+        recordings, notes = item.read(folder, options)
+        return recordings, notes, None
+    except UserError as error:
+        return [], [], str(error)
+    except Exception as error:
+        if not skip:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return [], [], f"{folder / item.files[0]}: cannot be read ({what}); remove it"
 
 
 def _in_processes(
-    items: Sequence[Item], options: ReadOptions, workers: int
+    items: Sequence[Item], read: Callable[[Item], ReadResult], workers: int
 ) -> Iterator[ReadResult]:
     # Forking a process that runs TensorFlow's threads can hang; `spawn` starts clean ones.
     context = multiprocessing.get_context("spawn")
@@ -54,11 +81,11 @@ def _in_processes(
         waiting = iter(items)
         # A few ahead keep the processes busy without holding the whole data in memory.
         with _without_main_module():
-            pending = [pool.submit(_read, item, options) for item in islice(waiting, 3 * workers)]
+            pending = [pool.submit(read, item) for item in islice(waiting, 3 * workers)]
         try:
             while pending:
                 result = pending.pop(0).result()
-                pending += [pool.submit(_read, item, options) for item in islice(waiting, 1)]
+                pending += [pool.submit(read, item) for item in islice(waiting, 1)]
                 yield result
         finally:
             for future in pending:
@@ -74,14 +101,6 @@ def _without_main_module() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-def _read(item: Item, options: ReadOptions) -> ReadResult:
-    try:
-        recordings, notes = item.read(options)
-        return recordings, notes, None
-    except UserError as error:
-        return [], [], str(error)
 
 
 def _ignore_interrupt() -> None:

@@ -2,20 +2,20 @@
 
     DIR/dataset.json
     DIR/{split}-00000-of-0000N.tfrecord
+    DIR/set_aside.jsonl                    files of the source that could not be read, if any
 
 An example holds (see `Recording`): id, group, class, label, frames (JPEG), times, sound (FLAC),
-num_samples. A shard holds recordings of one class only, so that balanced batches can stream.
+num_samples. A shard holds recordings of one class only, so that balanced batches can stream. One of
+which no file could be read is missing; dataset.json names those that are there.
 """
 
 import io
 import json
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import soundfile
@@ -28,7 +28,6 @@ from cmgen.sound_files import SAMPLE_RATE
 
 FORMAT_VERSION = 1
 INFO_FILE = "dataset.json"
-_SHARD_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class DatasetInfo:
       splits: name -> SplitInfo.
       source: kind, path and settings of what was prepared.
       versions: of cmgen and the libraries that decoded the source.
+      set_aside: number of the source's files that could not be read; set_aside.jsonl names them.
     """
 
     classes: tuple[str, ...]
@@ -86,10 +86,16 @@ class DatasetInfo:
     versions: dict[str, str]
     sample_rate: int = SAMPLE_RATE
     format_version: int = FORMAT_VERSION
+    set_aside: int = 0
 
 
 def write_info(folder: Path, info: DatasetInfo) -> None:
-    write_text(folder / INFO_FILE, json.dumps(asdict(info), indent=2) + "\n")
+    write_text(folder / INFO_FILE, info_text(info))
+
+
+def info_text(info: DatasetInfo) -> str:
+    """The contents of dataset.json."""
+    return json.dumps(asdict(info), indent=2) + "\n"
 
 
 def read_info(folder: Path) -> DatasetInfo:
@@ -115,74 +121,33 @@ def read_info(folder: Path) -> DatasetInfo:
         ) from error
 
 
-class SplitWriter(AbstractContextManager["SplitWriter"]):
-    """Writes the shards of one split; recordings must come class by class.
+@dataclass(frozen=True)
+class ShardSizes:
+    """Numbers of recordings, pictures and sound samples in a shard."""
+
+    recordings: int = 0
+    frames: int = 0
+    samples: int = 0
+
+
+def write_shard(path: Path, label: int, recordings: Iterable[Recording]) -> ShardSizes:
+    """Writes the file of one shard, or none if there are no recordings.
 
     Args:
-      folder: receives the files; their final names are known only at the end.
-      split: name of the split.
-      classes: all classes of the data.
+      path: of the file.
+      label: index of the class that all recordings have.
+      recordings: one after the other, so that a single one is in memory.
     """
-
-    def __init__(self, folder: Path, split: str, classes: Sequence[str]):
-        self._folder, self._split, self._classes = folder, split, classes
-        self._writer: tf.io.TFRecordWriter | None = None
-        self._bytes = self._frames = self._samples = 0
-        self._shards: list[tuple[str, int]] = []  # class and number of recordings
-
-    def write(self, recording: Recording) -> None:
-        full = self._bytes >= _SHARD_BYTES
-        if self._writer is None or full or self._shards[-1][0] != recording.class_name:
-            self._close()
-            path = self._folder / self._temporary_name(len(self._shards))
-            self._writer = tf.io.TFRecordWriter(str(path))
-            self._shards.append((recording.class_name, 0))
-            self._bytes = 0
-        example = _to_example(recording, self._classes.index(recording.class_name))
-        self._writer.write(example)
-        self._shards[-1] = (recording.class_name, self._shards[-1][1] + 1)
-        self._bytes += len(example)
-        self._frames += len(recording.frames)
-        self._samples += recording.samples
-
-    def finish(self) -> SplitInfo:
-        """Closes and names the files."""
-        self._close()
-        shards = []
-        per_class = dict.fromkeys(self._classes, 0)
-        for index, (class_name, count) in enumerate(self._shards):
-            name = f"{self._split}-{index:05d}-of-{len(self._shards):05d}.tfrecord"
-            (self._folder / self._temporary_name(index)).rename(self._folder / name)
-            shards.append(ShardInfo(name, class_name, count))
-            per_class[class_name] += count
-        return SplitInfo(
-            recordings=sum(per_class.values()),
-            frames=self._frames,
-            samples=self._samples,
-            seconds=round(self._samples / SAMPLE_RATE, 3),
-            per_class={name: count for name, count in per_class.items() if count},
-            shards=tuple(shards),
-        )
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._close()
-        else:
-            # The folder is about to be removed; a second "disk full" would hide the first error.
-            self._writer = None
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def _temporary_name(self, index: int) -> str:
-        return f"{self._split}-{index:05d}.tfrecord"
+    number = frames = samples = 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for recording in recordings:
+            writer.write(_to_example(recording, label))
+            number += 1
+            frames += len(recording.frames)
+            samples += recording.samples
+    if not number:
+        path.unlink()
+    return ShardSizes(number, frames, samples)
 
 
 @tf.autograph.experimental.do_not_convert

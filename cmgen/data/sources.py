@@ -1,19 +1,21 @@
 """Folders that people have -> recordings: videos, sounds and pictures, Sub-URMP.
 
-A source is found in a folder as a list of items that can be read one by one, in any process:
-`item.read(options)` gives recordings. No TensorFlow here.
+A source is recognised by the names of its files, as a list of items that can be read one by one, in
+any process and from any copy of the folder: `item.read(folder, options)` gives recordings. No
+TensorFlow here.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
 import numpy as np
 
 from cmgen import images
 from cmgen.data import sub_urmp
+from cmgen.data.listing import Listing, RawFile, list_folder
 from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, decode_sound_file
@@ -59,8 +61,16 @@ class Item(Protocol):
     @property
     def split(self) -> str: ...
 
-    def read(self, options: ReadOptions) -> tuple[list[Recording], list[str]]:
-        """The recordings in it, and notes on what was left out."""
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Their names within the source's folder."""
+
+    def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
+        """The recordings in it, and notes on what was left out; `folder` holds its files."""
 
 
 @dataclass(frozen=True)
@@ -68,34 +78,41 @@ class FileItem:
     """One media file: a video with sound, a sound alone or a picture alone.
 
     Attributes:
-      path: the file.
+      file: its name within the source's folder.
       id: its name within the source.
       class_name: its folder's name.
       split: "train", "validation", "test", another name, or "" if the folder gives none.
+      size: in bytes.
     """
 
-    path: Path
+    file: str
     id: str
     class_name: str
     split: str
+    size: int = 0
 
-    def read(self, options: ReadOptions) -> tuple[list[Recording], list[str]]:
-        suffix = self.path.suffix.lower()
+    @property
+    def files(self) -> Sequence[str]:
+        return (self.file,)
+
+    def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
+        path = folder / self.file
+        suffix = path.suffix.lower()
         base = Recording(self.id, self.id, self.class_name)
         if suffix in PICTURE_SUFFIXES:
-            pixels = images.read_image(self.path, at_least=options.image_size)
+            pixels = images.read_image(path, at_least=options.image_size)
             frames = encode_frames([images.square(pixels, options.image_size)])
             return [dataclasses.replace(base, frames=frames, times=np.zeros(1))], []
         if suffix in SOUND_SUFFIXES:
-            return [_with_sound(base, decode_sound_file(self.path))], []
-        video = read_video(self.path, options.image_size, options.max_fps)
+            return [_with_sound(base, decode_sound_file(path))], []
+        video = read_video(path, options.image_size, options.max_fps)
         times = video.times + options.middle_offset
         seconds = len(video.sound) / video.sample_rate
         if not np.any(
             (times >= MIN_SECONDS / 2 - 0.05) & (times <= seconds - MIN_SECONDS / 2 + 0.05)
         ):
             raise UserError(
-                f"{self.path}: no picture lies in the middle of {MIN_SECONDS} s of sound; "
+                f"{path}: no picture lies in the middle of {MIN_SECONDS} s of sound; "
                 "give a video whose pictures and sound run together"
             )
         frames = encode_frames(video.frames)
@@ -108,59 +125,76 @@ class Source:
 
     Attributes:
       kind: "videos", "sub_urmp" or "unpaired" (pictures and sounds that share only their class).
-      path: the folder.
+      path: the folder, or its address.
       items: in a fixed order.
     """
 
     kind: str
-    path: Path
+    path: str
     items: Sequence[Item]
 
 
 def find_source(folder: Path) -> Source:
     """Recognises the layout of a raw folder and lists what is in it."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give a folder of videos")
-    if sub_urmp.is_sub_urmp(folder):
-        return Source("sub_urmp", folder, sub_urmp.find_songs(folder))
-    if (folder / "images").is_dir() and (folder / "sounds").is_dir():
-        items = _find_files(folder / "images", PICTURE_SUFFIXES, "image/")
-        return Source(
-            "unpaired", folder, items + _find_files(folder / "sounds", SOUND_SUFFIXES, "sound/")
-        )
-    return Source("videos", folder, _find_files(folder, VIDEO_SUFFIXES | SOUND_SUFFIXES, ""))
+    return recognise(list_folder(folder))
 
 
-def _find_files(root: Path, suffixes: frozenset[str], prefix: str) -> list[FileItem]:
-    """Items for `split/class/name` or `class/name` under `root`, one depth for all."""
-    paths = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in suffixes
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+def recognise(listing: Listing) -> Source:
+    """Tells by the names of a folder's files what they are."""
+    if {"img", "chunk"} <= listing.folders:
+        return Source("sub_urmp", listing.folder, sub_urmp.find_songs(listing))
+    if {"images", "sounds"} <= listing.folders:
+        items = _find_files(listing, "images/", PICTURE_SUFFIXES, "image/")
+        items += _find_files(listing, "sounds/", SOUND_SUFFIXES, "sound/")
+        return Source("unpaired", listing.folder, items)
+    return Source(
+        "videos", listing.folder, _find_files(listing, "", VIDEO_SUFFIXES | SOUND_SUFFIXES, "")
     )
-    if not paths:
+
+
+def item_to_json(item: Item) -> dict[str, Any]:
+    """What `item_from_json` takes."""
+    return dataclasses.asdict(item)  # type: ignore[call-overload]
+
+
+def item_from_json(values: dict[str, Any]) -> Item:
+    """The item that `item_to_json` was given."""
+    return FileItem(**values) if "file" in values else sub_urmp.song_from_json(values)
+
+
+def _find_files(
+    listing: Listing, inside: str, suffixes: frozenset[str], prefix: str
+) -> list[FileItem]:
+    """Items for `split/class/name` or `class/name` under the folder `inside`, one depth for all."""
+    root = f"{listing.folder}/{inside}".rstrip("/")
+    found = [
+        dataclasses.replace(file, name=file.name.removeprefix(inside))
+        for file in listing.files
+        if file.name.startswith(inside) and _suffix(file.name) in suffixes
+    ]
+    if not found:
         raise UserError(
             f"{root}: found no {'/'.join(sorted(s[1:] for s in suffixes)[:6])}... files; "
             "arrange them as split/class/name.mp4 or class/name.mp4"
         )
-    depths = {len(path.relative_to(root).parts) for path in paths}
+    depths = {len(file.name.split("/")) for file in found}
     if not depths <= {2, 3} or len(depths) > 1:
-        odd = next(
-            p for p in paths if len(p.relative_to(root).parts) not in (2, 3) or len(depths) > 1
-        )
+        odd = next(f for f in found if len(f.name.split("/")) not in (2, 3) or len(depths) > 1)
         raise UserError(
-            f"{odd}: every file must lie at split/class/name or every file at class/name under "
-            f"{root}; move it there"
+            f"{root}/{odd.name}: every file must lie at split/class/name or every file at "
+            f"class/name under {root}; move it there"
         )
-    return [_file_item(path, root, prefix) for path in paths]
+    return [_file_item(file, inside, prefix) for file in found]
 
 
-def _file_item(path: Path, root: Path, prefix: str) -> FileItem:
-    parts = path.relative_to(root).parts
+def _file_item(file: RawFile, inside: str, prefix: str) -> FileItem:
+    parts = file.name.split("/")
     split = _SPLIT_NAMES.get(parts[0].lower(), parts[0]) if len(parts) == 3 else ""
-    return FileItem(path, prefix + path.relative_to(root).as_posix(), parts[-2], split)
+    return FileItem(inside + file.name, prefix + file.name, parts[-2], split, file.size)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
 
 
 def _with_sound(base: Recording, waveform: np.ndarray) -> Recording:

@@ -13,12 +13,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import soundfile
 
 from cmgen import images
+from cmgen.data.listing import Listing, RawFile
 from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
@@ -30,10 +32,6 @@ _NAME = re.compile(r"(?P<instrument>.+?)(?P<song>\d{2})_(?P<ms>\d+)")
 _SPLITS = {"train": "train", "validation": "test", "test": "test"}
 
 
-def is_sub_urmp(folder: Path) -> bool:
-    return (folder / "img").is_dir() and (folder / "chunk").is_dir()
-
-
 @dataclass(frozen=True)
 class SongItem:
     """All chunks of one song.
@@ -42,42 +40,56 @@ class SongItem:
       id: split folder, instrument and song number.
       class_name: the instrument.
       split: ours, not the folder's.
-      pictures: milliseconds -> picture file.
+      pictures: milliseconds -> picture file within the release's folder.
       chunks: milliseconds -> sound file.
+      size: of all of them in bytes.
     """
 
     id: str
     class_name: str
     split: str
-    pictures: dict[int, Path]
-    chunks: dict[int, Path]
+    pictures: dict[int, str]
+    chunks: dict[int, str]
+    size: int = 0
 
-    def read(self, options: ReadOptions) -> tuple[list[Recording], list[str]]:
+    @property
+    def files(self) -> Sequence[str]:
+        return [*self.pictures.values(), *self.chunks.values()]
+
+    def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
         """Recordings whose chunks agree sample by sample where they overlap."""
         notes = []
         unheard = sorted(set(self.pictures) - set(self.chunks))
         if unheard:
             notes.append(
-                f"{self.pictures[unheard[0]]}: left out, having no .wav"
+                f"{folder / self.pictures[unheard[0]]}: left out, having no .wav"
                 + (f" (as {len(unheard)} pictures of this song)" if len(unheard) > 1 else "")
             )
-        sounds = {ms: _read_chunk(path) for ms, path in sorted(self.chunks.items())}
+        sounds = {ms: _read_chunk(folder / file) for ms, file in sorted(self.chunks.items())}
         runs = agreeing_runs(sounds)
         if len(runs) > 1:
             notes.append(
                 f"{self.id}: its chunks do not overlap exactly; kept as {len(runs)} pieces"
             )
-        recordings = [self._recording(run, sounds, options, alone=len(runs) == 1) for run in runs]
+        pictures = {ms: folder / file for ms, file in self.pictures.items()}
+        recordings = [
+            self._recording(run, sounds, pictures, options, alone=len(runs) == 1) for run in runs
+        ]
         return [recording for recording in recordings if recording.frames], notes
 
     def _recording(
-        self, run: Sequence[int], sounds: dict[int, np.ndarray], options: ReadOptions, alone: bool
+        self,
+        run: Sequence[int],
+        sounds: dict[int, np.ndarray],
+        pictures: dict[int, Path],
+        options: ReadOptions,
+        alone: bool,
     ) -> Recording:
         sound = stitch(run, sounds)
-        shown = [ms for ms in run if ms in self.pictures]
+        shown = [ms for ms in run if ms in pictures]
         frames = encode_frames(
             images.square(
-                images.read_image(self.pictures[ms], at_least=options.image_size),
+                images.read_image(pictures[ms], at_least=options.image_size),
                 options.image_size,
             )
             for ms in shown
@@ -89,27 +101,41 @@ class SongItem:
         )
 
 
-def find_songs(folder: Path) -> list[SongItem]:
+def find_songs(listing: Listing) -> list[SongItem]:
     """Every song of a Sub-URMP folder, in order; a chunk without a picture only adds sound."""
-    pictures = _by_song(folder / "img", ".jpg")
-    chunks = _by_song(folder / "chunk", ".wav")
+    pictures = _by_song(listing, "img", ".jpg")
+    chunks = _by_song(listing, "chunk", ".wav")
     items = []
     for key in sorted(set(pictures) | set(chunks)):
         split, instrument, song = key
-        if key not in chunks or not set(pictures.get(key, {})) & set(chunks[key]):
-            where = folder / ("img" if key in pictures else "chunk") / split / instrument
+        seen, heard = pictures.get(key, {}), chunks.get(key, {})
+        if not set(seen) & set(heard):
+            where = f"{listing.folder}/{'img' if seen else 'chunk'}/{split}/{instrument}"
             raise UserError(
-                f"{where}: song {song} has {len(pictures.get(key, {}))} pictures and "
-                f"{len(chunks.get(key, {}))} sounds, none of which belong together; "
-                "complete or remove it"
+                f"{where}: song {song} has {len(seen)} pictures and {len(heard)} sounds, none of "
+                "which belong together; complete or remove it"
             )
-        name = f"{split}/{instrument}{song}"
         items.append(
-            SongItem(name, instrument, _SPLITS.get(split, split), pictures[key], chunks[key])
+            SongItem(
+                f"{split}/{instrument}{song}",
+                instrument,
+                _SPLITS.get(split, split),
+                {ms: file.name for ms, file in seen.items()},
+                {ms: file.name for ms, file in heard.items()},
+                sum(file.size for file in [*seen.values(), *heard.values()]),
+            )
         )
     if not items:
-        raise UserError(f"{folder}: img/ and chunk/ hold no songs; unpack Sub-URMP there")
+        raise UserError(f"{listing.folder}: img/ and chunk/ hold no songs; unpack Sub-URMP there")
     return items
+
+
+def song_from_json(values: dict[str, Any]) -> SongItem:
+    """A song from its fields, of which JSON makes the milliseconds texts."""
+    files = {
+        kind: {int(ms): f for ms, f in values[kind].items()} for kind in ("pictures", "chunks")
+    }
+    return SongItem(**values | files)
 
 
 def agreeing_runs(sounds: dict[int, np.ndarray]) -> list[list[int]]:
@@ -161,16 +187,21 @@ def _read_chunk(path: Path) -> np.ndarray:
     return to_int16(finish_sound(path, samples, rate, SAMPLE_RATE)[:_CHUNK_SAMPLES])
 
 
-def _by_song(root: Path, suffix: str) -> dict[tuple[str, str, str], dict[int, Path]]:
+def _by_song(
+    listing: Listing, root: str, suffix: str
+) -> dict[tuple[str, str, str], dict[int, RawFile]]:
     """(split folder, instrument, song) -> milliseconds -> file."""
-    songs: dict[tuple[str, str, str], dict[int, Path]] = {}
-    for path in sorted(root.glob(f"*/*/*{suffix}")):
+    songs: dict[tuple[str, str, str], dict[int, RawFile]] = {}
+    for file in listing.files:
+        path = PurePosixPath(file.name)
+        if path.parts[0] != root or len(path.parts) != 4 or path.suffix != suffix:
+            continue
+        split, instrument = path.parts[1:3]
         name = _NAME.fullmatch(path.stem)
-        if name is None or name["instrument"] != path.parent.name or int(name["ms"]) < _FIRST_MS:
+        if name is None or name["instrument"] != instrument or int(name["ms"]) < _FIRST_MS:
             raise UserError(
-                f"{path}: expected {path.parent.name}SS_MS{suffix} with MS >= {_FIRST_MS}; "
-                "rename or remove it"
+                f"{listing.folder}/{file.name}: expected {instrument}SS_MS{suffix} with MS >= "
+                f"{_FIRST_MS}; rename or remove it"
             )
-        key = (path.parent.parent.name, name["instrument"], name["song"])
-        songs.setdefault(key, {})[int(name["ms"])] = path
+        songs.setdefault((split, instrument, name["song"]), {})[int(name["ms"])] = file
     return songs

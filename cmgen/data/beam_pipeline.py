@@ -1,0 +1,281 @@
+"""The work of `prepare` as an Apache Beam pipeline, on any runner (extra [beam]).
+
+The same plan, the same reading and the same writing: Beam only decides where a shard is made. What
+passes through it is small: the plan is a file from which workers take one shard a line, and what
+became of the shards is one more file at the end.
+"""
+
+import dataclasses
+import io
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+from tqdm import tqdm
+
+from cmgen.data import storage
+from cmgen.data.listing import is_address
+from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
+from cmgen.data.prepare import (
+    SET_ASIDE_FILE,
+    SetAside,
+    ShardResult,
+    make_shard,
+    set_aside_text,
+    summarise,
+    versions,
+)
+from cmgen.data.reading import ReadResult, processors, read_item
+from cmgen.data.recording import ReadOptions
+from cmgen.data.shards import INFO_FILE, DatasetInfo, ShardSizes, info_text
+from cmgen.data.sources import item_from_json, item_to_json, recognise
+from cmgen.errors import FAILED_WORK, UserError
+
+DIRECT = "DirectRunner"
+RUNNERS = (DIRECT, "FlinkRunner", "DataflowRunner", "SparkRunner")
+_PLAN_FILE, _RESULTS_FILE = "plan.jsonl", "results.jsonl"
+_FETCH_TRIES = 3
+
+
+def prepare_with_beam(
+    source_folder: str,
+    output: str,
+    config: PrepareConfig,
+    runner: str,
+    options: Sequence[str] = (),
+) -> DatasetInfo:
+    """What `prepare` does, run by Beam; files that can't be read are always set aside.
+
+    Args:
+      source_folder: a path or an address, such as gs://bucket/videos.
+      output: a new or empty folder, a path or an address; without its dataset.json, which is
+        written last, it is none that cmgen reads.
+      config: settings; `workers` holds for DirectRunner alone.
+      runner: one of RUNNERS.
+      options: of the runner, such as "project=mine".
+    """
+    config.validate()
+    settings = make_options(runner, options, config.workers)
+    plan = make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
+    with storage.new_folder(_plain(output)) as folder:
+        storage.write_text(f"{folder}/{_PLAN_FILE}", _plan_text(plan))
+        with _progress(plan, folder), _explained(runner):
+            _run(plan, folder, runner, settings)
+        results = _take_results(plan, folder)
+        info = summarise(plan, results)
+        if info.set_aside:
+            storage.write_text(f"{folder}/{SET_ASIDE_FILE}", set_aside_text(results))
+        storage.write_text(f"{folder}/{INFO_FILE}", info_text(info))
+    return info
+
+
+def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineOptions:
+    """Beam's options from "name=value" and "name"; refuses what Beam doesn't know.
+
+    Args:
+      runner: one of RUNNERS.
+      options: as given by the user.
+      workers: processes of DirectRunner, 0 for one per processor.
+    """
+    arguments = []
+    if runner == DIRECT:
+        count = workers or processors()
+        mode = "multi_processing" if count > 1 else "in_memory"
+        arguments += [f"--direct_num_workers={count}", f"--direct_running_mode={mode}"]
+        # Without triggers it changes nothing but that Beam doesn't first try to download Prism.
+        arguments += ["--allow_unsafe_triggers", "--default_sdk_harness_log_level=ERROR"]
+    elif workers:
+        raise UserError(
+            f"--workers={workers}: holds for {DIRECT} alone; tell {runner} by --beam_option"
+        )
+    arguments += [f"--{option.lstrip('-')}" for option in options]
+    names = {option.lstrip("-").partition("=")[0] for option in options}
+    if "runner" in names:
+        raise UserError("--beam_option=runner: is chosen by --runner")
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            made = PipelineOptions(arguments)
+            given = made.get_all_options(drop_default=True, retain_unknown_options=True)
+    except SystemExit as error:
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UserError(f"--beam_option: {reason}") from error
+    unknown = sorted(set(given) - set(PipelineOptions([]).get_all_options()))
+    if unknown:
+        raise UserError(
+            f"--beam_option={unknown[0]}: Beam has no such option; see "
+            "https://beam.apache.org/documentation/runners/ for those of each runner"
+        )
+    return made
+
+
+class WriteShard(beam.DoFn):
+    """A line of the plan -> one shard in the folder, and a line on what became of it.
+
+    Args:
+      source: the raw folder.
+      folder: of the shards.
+      options: how items are read.
+      wanted: versions of what the bytes depend on, on the machine that started the pipeline.
+    """
+
+    def __init__(self, source: str, folder: str, options: ReadOptions, wanted: Mapping[str, str]):
+        self._source, self._folder, self._options = source, folder, options
+        self._wanted = dict(wanted)
+
+    def setup(self) -> None:
+        if versions() != self._wanted:
+            raise UserError(
+                f"this worker has {versions()}, but the pipeline was started with {self._wanted}; "
+                "install the same versions on both"
+            )
+
+    def process(self, element: str) -> Iterator[str]:
+        shard = _shard_from_json(json.loads(element))
+        with storage.scratch(self._folder) as folder:
+            path = folder / shard.name
+            result = make_shard(shard, path, self._reads(shard))
+            if result.sizes.recordings:
+                storage.store(path, f"{self._folder}/{shard.name}")
+        yield json.dumps(dataclasses.asdict(result))
+
+    def _reads(self, shard: ShardPlan) -> Iterator[ReadResult]:
+        for item in shard.items:
+            if not is_address(self._source):
+                yield read_item(item, Path(self._source), self._options, skip=True)
+                continue
+            with storage.scratch() as copy:
+                error = _fetch(self._source, item.files, copy)
+                if error:
+                    yield [], [], error
+                    continue
+                recordings, notes, error = read_item(item, copy, self._options, skip=True)
+                yield (
+                    recordings,
+                    [note.replace(str(copy), self._source) for note in notes],
+                    error and error.replace(str(copy), self._source),
+                )
+
+
+def _run(plan: Plan, folder: str, runner: str, options: PipelineOptions) -> None:
+    write = WriteShard(plan.source.path, folder, plan.config.read_options, versions())
+    pipeline = beam.Pipeline(runner, options)
+    _ = (
+        pipeline
+        | "Plan" >> beam.io.ReadFromText(f"{folder}/{_PLAN_FILE}")
+        | "Spread" >> beam.Reshuffle()
+        | "Write" >> beam.ParDo(write)
+        | "Gather" >> beam.combiners.ToList()
+        | "Save" >> beam.Map(_save_results, f"{folder}/{_RESULTS_FILE}")
+    )
+    if runner == DIRECT:
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)  # repeats what its workers log
+    state = pipeline.run().wait_until_finish()
+    if state not in (PipelineState.DONE, None):
+        raise UserError(
+            f"--runner={runner}: the pipeline ended as {state}; see its log", FAILED_WORK
+        )
+
+
+def _save_results(lines: Sequence[str], path: str) -> None:
+    storage.write_text(path, "\n".join(lines))
+
+
+def _take_results(plan: Plan, folder: str) -> list[ShardResult]:
+    """What became of the shards, in the plan's order; removes the pipeline's own files."""
+    lines = storage.take_text(f"{folder}/{_RESULTS_FILE}").splitlines()
+    storage.take_text(f"{folder}/{_PLAN_FILE}")
+    found = {result.name: result for result in map(_result_from_json, map(json.loads, lines))}
+    return [found[shard.name] for shard in plan.shards]
+
+
+def _plan_text(plan: Plan) -> str:
+    lines = []
+    for shard in plan.shards:
+        items = [item_to_json(item) for item in shard.items]
+        lines.append(json.dumps({**vars(shard), "items": items}))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _shard_from_json(values: dict[str, Any]) -> ShardPlan:
+    return ShardPlan(**{**values, "items": [item_from_json(item) for item in values["items"]]})
+
+
+def _result_from_json(values: dict[str, Any]) -> ShardResult:
+    return ShardResult(
+        values["name"],
+        ShardSizes(**values["sizes"]),
+        [SetAside(**aside) for aside in values["set_aside"]],
+        values["notes"],
+    )
+
+
+def _fetch(source: str, files: Sequence[str], copy: Path) -> str | None:
+    """Copies files here, trying again a few times; an error's message if that failed."""
+    for attempt in range(_FETCH_TRIES):
+        try:
+            storage.fetch(source, files, copy)
+            return None
+        except UserError:
+            raise  # the disk is full
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            if attempt + 1 < _FETCH_TRIES:
+                time.sleep(2**attempt)
+    return f"{source}/{files[0]}: cannot be fetched ({reason}); check that it may be read"
+
+
+@contextmanager
+def _progress(plan: Plan, folder: str) -> Iterator[None]:
+    """A bar of the items whose shards are written, seen from the folder, whatever the runner."""
+    items = {shard.name: len(shard.items) for shard in plan.shards}
+    stop = threading.Event()
+    bar = tqdm(total=sum(items.values()), unit="recording", desc="preparing", leave=False)
+
+    def watch() -> None:
+        while not stop.wait(10 if is_address(folder) else 1):
+            try:
+                done = storage.names(folder, "*.tfrecord") & items.keys()
+            except UserError:
+                continue
+            bar.update(sum(items[name] for name in done) - bar.n)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+        bar.close()
+
+
+@contextmanager
+def _explained(runner: str) -> Iterator[None]:
+    """Turns what Beam and its runners raise into one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ImportError as error:
+        raise UserError(
+            f"--runner={runner}: needs more packages ({error}); for Dataflow: "
+            "pip install 'apache-beam[gcp]'"
+        ) from error
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise UserError(f"--runner={runner}: the pipeline failed: {reason}", FAILED_WORK) from error
+
+
+def _plain(path: str) -> str:
+    """Without a slash at the end; local paths without ~ and wherever a worker runs."""
+    return path.rstrip("/") if is_address(path) else str(Path(path).expanduser().absolute())

@@ -1,0 +1,71 @@
+"""What lies in a raw folder: names and sizes, before anything is opened. No TensorFlow."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file of a raw folder: its name within the folder, with slashes, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files of a raw folder.
+
+    Attributes:
+      folder: a path, or an address such as gs://bucket/videos.
+      files: in order of their names; without those that lie in hidden folders or are hidden.
+      folders: names of the folders directly inside, which may be empty.
+    """
+
+    folder: str
+    files: Sequence[RawFile]
+    folders: frozenset[str]
+
+
+def is_address(path: str) -> bool:
+    """Whether a path names another file system than this machine's, such as gs://bucket/videos."""
+    return "://" in path
+
+
+def list_folder(folder: Path) -> Listing:
+    """Lists a folder of this machine; links to folders are not followed."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give a folder of videos")
+    files = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(root, name)
+            size = _size(path)
+            if size is not None:
+                files.append(RawFile(path.relative_to(folder).as_posix(), size))
+    top = frozenset(path.name for path in folder.iterdir() if path.is_dir())
+    return make_listing(str(folder), files, top)
+
+
+def make_listing(
+    folder: str, files: Sequence[RawFile], folders: frozenset[str] = frozenset()
+) -> Listing:
+    """Sorts the files and leaves the hidden ones out; `folders` may name empty ones besides."""
+    shown = [f for f in files if not any(part.startswith(".") for part in f.name.split("/"))]
+    found = frozenset(f.name.partition("/")[0] for f in shown if "/" in f.name)
+    return Listing(folder, sorted(shown, key=lambda f: f.name.split("/")), folders | found)
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None if it is none, or a link to nothing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
