@@ -24,10 +24,13 @@ def train_encoder(
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
     team: Team,
+    keep: bool = False,
 ) -> None:
     """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
 
-    Its finished weights go to `workdir/{name}.npz`, by the team's chief.
+    Its finished weights go to `workdir/{name}.npz`, by the team's chief; with `keep`, such as are there
+    already stay as they are. The network is made even then: so what is made after it draws the same
+    random numbers, wherever an earlier process was stopped.
     """
     workdir = Path(config.workdir)
     folder = workdir / name
@@ -46,6 +49,8 @@ def train_encoder(
             optimizer=model.optimizer,
             **parts,
         )
+    if keep and team.from_chief(checkpoint.weights_path(workdir, name).exists()):
+        return
     start = fitting.resume(saved, team)
     total = settings.train_steps
     if start < total:

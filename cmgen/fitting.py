@@ -98,7 +98,7 @@ def fit(
     Not Keras's fit, which on several replicas wants models that can be called on a batch, and in
     several processes can't take batches that are dictionaries (3.15).
     """
-    step = _step_function(model, team.strategy)
+    step = step_function(model, team.strategy)
     (stop,) = (watcher for watcher in watchers if isinstance(watcher, callbacks.StopOnInterrupt))
     try:
         for watcher in watchers:
@@ -121,7 +121,7 @@ def fit(
                 watcher.restore_handlers()
 
 
-def _step_function(
+def step_function(
     model: keras.Model, strategy: tf.distribute.Strategy
 ) -> Callable[[dict[str, tf.Tensor], bool], dict[str, float]]:
     """(batch, whether to stop) -> metrics, means over all replicas; so NaN on one is NaN on all."""

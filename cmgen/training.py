@@ -85,14 +85,13 @@ def _train(
     team: Team,
 ) -> None:
     """The encoders that are missing, the GAN, and what it is worth."""
-    workdir, folder = Path(config.workdir), train.folder
+    folder = train.folder
     if config.task not in DIRECTIONS:
         train_encoder(config.task, config, train, validation, team)
         team.say("done")
         return
     for name in (config.direction.encoder, "verifier"):
-        if not team.from_chief(checkpoint.weights_path(workdir, name).exists()):
-            train_encoder(name, config, train, validation, team)
+        train_encoder(name, config, train, validation, team, keep=True)
     test = _load_if_there(folder, "test", config) if team.is_chief else None
     train_gan(config, train, validation, test, team)
     team.say("done; the chief measures the result alone")

@@ -1,15 +1,22 @@
 """tools/bench.py: its sub-commands, table and JSON; never whether a time is good."""
 
+import dataclasses
 import json
 
+import fixtures
 import numpy as np
 import pytest
+from conftest import ROOT
 from tiny_run import sounds, write_run
 
 from cmgen import checkpoint, exporting
-from cmgen.benchmarks import serve, timing
+from cmgen.benchmarks import input as input_
+from cmgen.benchmarks import lms, serve, timing, train
+from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
+from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
 from cmgen.export_data import Samples
+from cmgen.gan import count_parameters
 
 CLASSES = ("bell", "drum", "flute")
 
@@ -36,7 +43,7 @@ def test_timed_calls_are_counted_and_summed_up():
 def test_the_command_prints_a_table_and_writes_json(exports, run_main, tmp_path):
     done = run_main(
         "tools/bench.py", "serve", f"--model={exports / 's2i'}", "--calls=3", "--batches=1,2",
-        "--threads=1,2", "--json=bench.json",
+        "--threads=1,2", "--output=bench.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     written = json.loads((tmp_path / "bench.json").read_text())
@@ -45,11 +52,16 @@ def test_the_command_prints_a_table_and_writes_json(exports, run_main, tmp_path)
         "SavedModel, waveform -> picture",
         "SavedModel, bytes -> PNG",
     }
-    found = [(r["case"], r["batch"], r["threads"], r["calls"]) for r in written["results"]]
+    found = [(r["case"], r["batch"], r["threads"], r["calls"]) for r in written["serve"]]
     assert sorted(found) == sorted((c, b, t, 3) for c in cases for b in (1, 2) for t in (1, 2))
     assert written["benchmark"] == "serve" and written["machine"]["cores"] >= 1
     assert {"processor", "load_average"} <= written["machine"].keys()
     assert {"tensorflow", "onnxruntime"} <= written["versions"].keys()
+    assert written["onnx_batch1_p50_ms"] > 0 and written["savedmodel_batch1_p50_ms"] > 0
+    single = [r for r in written["serve"] if (r["batch"], r["threads"]) == (1, 2)]
+    assert written["savedmodel_batch1_p50_ms"] in [
+        r["p50_ms"] for r in single if r["case"] == "SavedModel, bytes -> PNG"
+    ]
     lines = done.stdout.splitlines()
     assert lines[0].split()[:2] == ["case", "batch"] and len(lines) == 1 + len(found) + 1
 
@@ -69,8 +81,8 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "a command is missing; say serve"),
-        (("train",), "'train' is no command; say serve"),
+        ((), "a command is missing; say lms, input, train, serve or all"),
+        (("rain",), "'rain' is no command; say lms"),
         (("serve", "--threads=0"), "--threads=0: needs whole numbers"),
         (("serve", "--model=nowhere"), "--model=nowhere: no exported model"),
     ],
@@ -78,3 +90,84 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_what_is_wrong_is_said(run_main, arguments, message):
     done = run_main("tools/bench.py", *arguments)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_both_are_called_in_turns_and_the_ratio_is_theirs(monkeypatch):
+    order: list[str] = []
+    monkeypatch.setattr(timing, "_milliseconds", lambda call: (call(), next(clock))[1])
+    clock = iter([1.0, 3.0, 2.0, 8.0, 1.0, 2.0])
+    found = timing.in_turns(
+        lambda: order.append("ours"), lambda: order.append("theirs"), "a", "b", 3, 60.0
+    )
+    assert order == ["ours", "theirs"] * 5  # two rounds of warm-up
+    assert (found.median, found.low, found.high) == (3.0, 2.5, 3.5)  # of 3, 4 and 2
+    assert (found.ours_ms, found.baseline_ms, found.rounds) == (1.0, 3.0, 3)
+
+
+def test_our_lms_is_librosa_s():
+    ratio, difference = lms.measure(1, 60.0)
+    assert ratio.median > 0 and difference < 1e-3
+
+
+TINY_GAN = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8)
+TINY = TrainConfig(
+    batch_size=4,
+    data=DataConfig(image_size=32),
+    gan=TINY_GAN,
+    sound_encoder=EncoderConfig(widths=(4, 4, 4, 4), hidden=8, encoding_size=16),
+)
+
+
+def test_a_step_is_compared_at_equal_networks():
+    step = train.measure(TINY, "float32", 1, 60.0)
+    assert step.ratio.rounds == 1 and step.ratio.median > 0
+    # At least the discriminator's first convolution: 2 * 4 * 4 * 3 * 4 for each of 16 x 16 pixels.
+    assert step.forward_gflop > 4 * 16 * 16 * 2 * 4 * 4 * 3 * 4 / 1e9
+    assert step.matrix_gflops > 0 and step.generator_parameters > step.discriminator_parameters
+    written = json.loads(json.dumps(train.as_json(step)))
+    assert written["ratio"]["median"] == step.ratio.median
+
+
+def test_pytorch_has_the_same_networks_and_steps():
+    torch = pytest.importorskip("torch")
+    from cmgen.benchmarks.textbook_torch import Textbook
+
+    gan = train.make_gan(TINY, "float32")
+    step = Textbook(TINY, "float32", 16, gan.generator.canvas.stages)
+    assert step.parameters() == (
+        count_parameters(gan.generator), count_parameters(gan.discriminator),
+    )  # fmt: skip
+    before = [p.detach().clone() for p in step.discriminator.parameters()]
+    assert np.isfinite(step())
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, step.discriminator.parameters(), strict=True)
+    )
+
+
+def test_input_is_measured_in_real_training(tmp_path):
+    raw = fixtures.write_corpus(tmp_path / "videos", {"train": 2}, seconds=1.0)
+    prepare(raw, tmp_path / "prepared", PrepareConfig(image_size=32))
+    data = DataConfig(data=str(tmp_path / "prepared"), image_size=32)
+    found = input_.measure(dataclasses.replace(TINY, data=data), "float32", 2)
+    assert 0 < found.wait_share < 1 and found.vs_training > 0
+    assert found.step_ms > 0 and found.input_ms > 0
+
+
+def test_a_run_that_fails_is_no_measurement():
+    with pytest.raises(UserError, match="--batch_size=3"):
+        input_.peak_memory_gib(("--batch_size=3",), 1)
+
+
+def test_all_has_the_promised_keys_and_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import bench
+
+    monkeypatch.setattr(bench, "_lms", lambda values: {"lms_vs_librosa": 2.0})
+    monkeypatch.setattr(bench, "_train", lambda values: {"train_vs_textbook_float32": 1.0})
+    monkeypatch.setattr(bench, "_input", lambda values: {"input_wait_share": 0.1})
+    bench.ALL(["bench.py", "--model=nowhere", f"--output={tmp_path / 'all.json'}"])
+    bench.all_()
+    written = json.loads((tmp_path / "all.json").read_text())
+    assert written["onnx_batch1_p50_ms"] is None and written["savedmodel_batch1_p50_ms"] is None
+    assert "nowhere" in written["serve"]["not_measured"]
+    assert list(written)[:3] == ["lms_vs_librosa", "train_vs_textbook_float32", "input_wait_share"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import losses
+from cmgen.benchmarks import textbook
 from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.gan import build_gan, swap_neighbours
 from cmgen.networks import ImageEncoder, SoundEncoder
@@ -65,36 +65,6 @@ def test_the_label_control_hears_nothing_in_training():
     )
 
 
-def textbook_gradients(gan, batch):
-    """Three separate passes of D, G run twice, each network's loss differentiated on its own."""
-    config = gan.config
-    encoding = gan.encoder.encode(batch[gan.direction.condition])
-    real = batch[gan.direction.target]
-    with tf.GradientTape() as tape:
-        fake = gan.generator((encoding, batch["noise"]), training=True)
-        generator_loss = tf.reduce_mean(
-            losses.generator_loss(gan.discriminator((fake, encoding), training=True))
-        )
-    by_generator = tape.gradient(generator_loss, gan.generator.trainable_variables)
-    fake = gan.generator((encoding, batch["noise"]), training=True)
-    with tf.GradientTape() as tape:
-        penalties = []
-        logits = []
-        for image, gamma in ((real, config.r1_gamma), (fake, config.r2_gamma)):
-            with tf.GradientTape() as inner:
-                inner.watch(image)
-                logits.append(gan.discriminator((image, encoding), training=True))
-            if gamma:
-                gradient = inner.gradient(logits[-1], image)
-                penalties.append(gamma * losses.gradient_penalty(gradient))
-        wrong = gan.discriminator((real, swap_neighbours(encoding)), training=True)
-        loss = losses.matching_discriminator_loss(
-            logits[0], wrong, logits[1], config.mismatch_weight
-        )
-        loss = tf.reduce_mean(tf.add_n([loss, *penalties]))
-    return by_generator, tape.gradient(loss, gan.discriminator.trainable_variables)
-
-
 @pytest.mark.parametrize(
     ("task", "changes"),
     [
@@ -121,7 +91,7 @@ def textbook_gradients(gan, batch):
 def test_one_step_has_the_gradients_of_the_textbook_step(task, changes, monkeypatch):
     gan = make_gan(dataclasses.replace(TINY, **changes), task=task)
     batch = make_batch()
-    wanted = textbook_gradients(gan, batch)
+    wanted = textbook.gradients(gan, batch)
     found = {}
     monkeypatch.setattr(
         gan, "_apply", lambda optimizer, network, gradients: found.update({network.name: gradients})

@@ -52,7 +52,9 @@ MAY_IMPORT = {
     | {"exported", "web", "video", "generation", "sound_generation", "studio_server"},
     "smaller": SIGNALS | {"onnx_export"},
     "clients": set(),
-    "benchmarks": BASE | {"images", "sound_files", "versions", "export_folder", "benchmarks"},
+    "benchmarks": BASE
+    | {"images", "sound_files", "versions", "export_folder", "benchmarks"}
+    | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }

@@ -1,54 +1,221 @@
-"""Measures how long cmgen takes, for the machine it runs on: a table, and JSON with --json. It states
-machine, versions, threads, batch and load, and judges nothing.
+"""Measures how long cmgen takes, for the machine it runs on: tables, and JSON with --output. What is
+compared runs in turns in one process, and the figure is their ratio, for absolute times differ from
+hour to hour. It states machine, versions and load, and judges nothing.
 
 Examples:
-  python tools/bench.py serve --model=exports/s2i
-  python tools/bench.py serve --model=exports/i2s --threads=1,2,4 --json=bench.json
+  python tools/bench.py all --model=exports/s2i --output=bench.json
+  python tools/bench.py train --rounds=20
+  python tools/bench.py serve --model=exports/i2s --threads=1,2,4
 """
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from cmgen import cli
 from cmgen.errors import UserError
 
-SERVE = flags.FlagValues()
-flags.DEFINE_string("model", "exports/s2i", "A folder of tools/export.py.", flag_values=SERVE)
-flags.DEFINE_list(
-    "threads", ["1", "2"], "Numbers of threads, each in a process of its own.", flag_values=SERVE
-)
-flags.DEFINE_list("batches", ["1", "32"], "Items in a call.", flag_values=SERVE)
-flags.DEFINE_integer("calls", 200, "Timed calls of each case.", lower_bound=1, flag_values=SERVE)
-flags.DEFINE_float(
-    "seconds", 60.0, "A case with slow calls ends after this.", lower_bound=0.1, flag_values=SERVE
-)
-flags.DEFINE_string("json", None, "Also write everything to this file.", flag_values=SERVE)
-GROUPS = {"What": ("model", "threads", "batches", "calls", "seconds"), "Result": ("json",)}
+POLICIES = ("float32", "mixed_bfloat16")
+
+
+def _flags(*names: str) -> flags.FlagValues:
+    """The flags of one command; those of the same name mean the same in all."""
+    found = flags.FlagValues()
+    define: dict[str, Any] = {
+        "model": lambda: flags.DEFINE_string(
+            "model", "exports/s2i", "A folder of tools/export.py.", flag_values=found
+        ),
+        "threads": lambda: flags.DEFINE_list(
+            "threads",
+            ["1", "2"],
+            "Numbers of threads, each in a process of its own.",
+            flag_values=found,
+        ),
+        "batches": lambda: flags.DEFINE_list(
+            "batches", ["1", "32"], "Items in a call.", flag_values=found
+        ),
+        "calls": lambda: flags.DEFINE_integer(
+            "calls", 200, "Timed calls of each case.", lower_bound=1, flag_values=found
+        ),
+        "rounds": lambda: flags.DEFINE_integer(
+            "rounds", 20, "Turns of what is compared.", lower_bound=1, flag_values=found
+        ),
+        "steps": lambda: flags.DEFINE_integer(
+            "steps", 60, "Training steps that count.", lower_bound=1, flag_values=found
+        ),
+        "seconds": lambda: flags.DEFINE_float(
+            "seconds",
+            60.0,
+            "A case with slow calls ends after this.",
+            lower_bound=0.1,
+            flag_values=found,
+        ),
+        "batch_size": lambda: flags.DEFINE_integer(
+            "batch_size", 64, "Examples in a training step.", lower_bound=2, flag_values=found
+        ),
+        "data": lambda: flags.DEFINE_string(
+            "data", "demo", "What is trained on, as for cmgen.train.", flag_values=found
+        ),
+        "output": lambda: flags.DEFINE_string(
+            "output", None, "Also write everything to this JSON file.", flag_values=found
+        ),
+    }
+    for name in names:
+        define[name]()
+    return found
+
+
+SERVE = _flags("model", "threads", "batches", "calls", "seconds", "output")
+LMS = _flags("rounds", "seconds", "output")
+TRAIN = _flags("batch_size", "rounds", "seconds", "output")
+INPUT = _flags("data", "steps", "output")
+ALL = _flags(*{n: None for f in (SERVE, LMS, TRAIN, INPUT) for n in f})
 
 
 def serve() -> None:
     """An exported model's answers: ONNX and SavedModel, p50 and p99 of calls."""
+    _finish("serve", SERVE, _serve(SERVE))
+
+
+def lms() -> None:
+    """The LMS of half-second clips against librosa, and how far they are apart."""
+    _finish("lms", LMS, _lms(LMS))
+
+
+def train() -> None:
+    """A training step against a textbook one at the same networks, in float32 and bfloat16."""
+    _finish("train", TRAIN, _train(TRAIN))
+
+
+def input_() -> None:
+    """How long training waits for its data, the data pipeline alone, and memory of a run."""
+    _finish("input", INPUT, _input(INPUT))
+
+
+def all_() -> None:
+    """Everything, one after the other; without the folder of --model, all but serve."""
+    found: dict[str, Any] = {}
+    for part in (_lms, _train, _input):
+        found |= part(ALL)
+    if Path(ALL.model).is_dir():
+        found |= _serve(ALL)
+    else:
+        why = f"--model={ALL.model}: no such folder"
+        found |= {name: None for name in _SERVED} | {"serve": {"not_measured": why}}
+    _finish("all", ALL, found)
+
+
+_SERVED = ("onnx_batch1_p50_ms", "savedmodel_batch1_p50_ms")
+
+
+def _serve(values: flags.FlagValues) -> dict[str, Any]:
     from cmgen.benchmarks import serve as work
     from cmgen.benchmarks import timing
 
-    folder = Path(SERVE.model)
-    threads, batches = (_numbers(name) for name in ("threads", "batches"))
+    folder = Path(values.model)
+    threads, batches = (_numbers(values, name) for name in ("threads", "batches"))
     work.newest_version(folder)
-    arguments = (folder, batches, SERVE.calls, SERVE.seconds)
+    arguments = (folder, batches, values.calls, values.seconds)
     timings = [t for count in threads for t in timing.in_process(work.measure, count, *arguments)]
-    settings = {"model": SERVE.model, "calls": SERVE.calls, "seconds": SERVE.seconds}
-    timing.finish(timing.report("serve", settings, timings), timings, SERVE.json)
+    print(timing.table(timings))
+    return work.headlines(timings) | {"serve": [vars(t) for t in timings]}
 
 
-def _numbers(name: str) -> tuple[int, ...]:
-    values = SERVE[name].value or []
-    if not values or not all(value.isdecimal() and int(value) for value in values):
-        raise UserError(f"--{name}={','.join(values)}: needs whole numbers of at least 1, as 1,2")
-    return tuple(int(value) for value in values)
+def _lms(values: flags.FlagValues) -> dict[str, Any]:
+    with cli.extra("test"):
+        from cmgen.benchmarks import lms as work
+    from cmgen.benchmarks import timing
+
+    ratio, difference = work.measure(values.rounds, values.seconds)
+    print(timing.ratio_line(ratio), f"largest difference {difference:.1e} dB", sep="\n")
+    return {
+        "lms_vs_librosa": ratio.median,
+        "lms": vars(ratio) | {"largest_difference_db": difference},
+    }
 
 
-COMMANDS = {"serve": cli.Command(serve, GROUPS, SERVE)}
+def _train(values: flags.FlagValues) -> dict[str, Any]:
+    from cmgen import fitting
+    from cmgen.benchmarks import timing
+    from cmgen.benchmarks import train as work
+    from cmgen.config import TrainConfig
+
+    found: dict[str, Any] = {"train": {}}
+    for policy in POLICIES:
+        key = f"train_vs_textbook_{policy.removeprefix('mixed_')}"
+        if policy != "float32" and not fitting.has_fast_bfloat16():
+            found[key] = None
+            found["train"][policy] = {"not_measured": "no bfloat16 units in this machine"}
+            continue
+        config = TrainConfig(batch_size=values.batch_size)
+        step = work.measure(config, policy, values.rounds, values.seconds)
+        for ratio in filter(None, (step.ratio, step.torch)):
+            print(timing.ratio_line(ratio))
+        details = work.as_json(step)
+        found[key] = (step.torch or step.ratio).median
+        found["train"][policy] = details
+        print(
+            f"one pass of both networks: {step.forward_gflop:.1f} GFLOP; matrices: "
+            f"{step.matrix_gflops:.0f} GFLOP/s; three passes' worth is "
+            f"{3 * details['forward_share_of_matrix_rate']:.0%} of what the step's time could hold"
+        )
+    return found
+
+
+def _input(values: flags.FlagValues) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from cmgen import fitting
+    from cmgen.benchmarks import input as work
+    from cmgen.config import DataConfig, TrainConfig
+
+    # As s2i.flags has it, whose batches are smaller than the paper's.
+    config = TrainConfig(batch_size=32, data=DataConfig(data=values.data))
+    config = replace(config, gan=replace(config.gan, mismatch="mixed"))
+    # First, for it looks at the largest process that has ended.
+    memory = work.peak_memory_gib(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
+    found = work.measure(config, fitting.policy(config), values.steps)
+    print(
+        f"waits for input: {found.wait_share:.2%} of a step of {found.step_ms:.0f} ms; the pipeline "
+        f"alone makes {found.vs_training:.1f} batches in that time; peak memory {memory:.2f} GiB"
+    )
+    return {
+        "input_wait_share": found.wait_share,
+        "input_vs_training_rate": found.vs_training,
+        "peak_memory_gib": memory,
+        "input": vars(found),
+    }
+
+
+def _finish(name: str, values: flags.FlagValues, found: dict[str, Any]) -> None:
+    from cmgen.benchmarks import timing
+
+    settings = {flag: values[flag].value for flag in values if flag not in ("output", "flagfile")}
+    timing.finish(timing.report(name, settings, found), values.output)
+
+
+def _numbers(values: flags.FlagValues, name: str) -> tuple[int, ...]:
+    given = values[name].value or []
+    if not given or not all(value.isdecimal() and int(value) for value in given):
+        raise UserError(f"--{name}={','.join(given)}: needs whole numbers of at least 1, as 1,2")
+    return tuple(int(value) for value in given)
+
+
+def _groups(values: flags.FlagValues) -> dict[str, tuple[str, ...]]:
+    return {"What": tuple(n for n in values if n != "output"), "Result": ("output",)}
+
+
+COMMANDS = {
+    name: cli.Command(work, _groups(values), values)
+    for name, work, values in (
+        ("lms", lms, LMS),
+        ("input", input_, INPUT),
+        ("train", train, TRAIN),
+        ("serve", serve, SERVE),
+        ("all", all_, ALL),
+    )
+}
 
 
 def console() -> None:

@@ -1,7 +1,7 @@
 """How long an exported model takes to answer: ONNX from tensors, SavedModel from files."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,20 @@ def measure(
         for case, make in cases
         for batch, call in ((batch, make(batch)) for batch in batches)
     ]
+
+
+def headlines(timings: Sequence[Timing]) -> dict[str, float | None]:
+    """The medians of single requests with as many threads as were tried at most; None if not timed."""
+    threads = max(timing.threads for timing in timings)
+    single = [t for t in timings if t.batch == 1 and t.threads == threads]
+
+    def of(start: str, end: str) -> float | None:
+        fitting = (t for t in single if t.case.startswith(start) and " -> " in t.case)
+        return next((t.p50_ms for t in fitting if t.case.endswith(end)), None)
+
+    onnx = next((t.p50_ms for t in single if t.case.startswith("ONNX,")), None)
+    saved = of("SavedModel, bytes", "PNG") or of("SavedModel, bytes", "WAV")
+    return {"onnx_batch1_p50_ms": onnx, "savedmodel_batch1_p50_ms": saved}
 
 
 Cases = Iterator[tuple[str, Callable[[int], Callable[[], object]]]]

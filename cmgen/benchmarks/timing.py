@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,11 +49,72 @@ def timed(
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < calls and (not times or time.perf_counter() < end):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
+        times.append(_milliseconds(call))
     p50, p99 = (float(np.percentile(times, q)) for q in (50, 99))
     return Timing(case, batch, threads, len(times), p50, p99, min(times), 1e3 * batch / p50)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long a baseline takes, both run in turns; quartiles over the rounds.
+
+    Attributes:
+      what, baseline: the two, in words.
+      median, low, high: of baseline / ours, round by round: median, first and third quartile.
+      ours_ms, baseline_ms: medians of a call.
+      rounds: number of turns.
+    """
+
+    what: str
+    baseline: str
+    median: float
+    low: float
+    high: float
+    ours_ms: float
+    baseline_ms: float
+    rounds: int
+
+
+def in_turns(
+    ours: Callable[[], object],
+    baseline: Callable[[], object],
+    what: str,
+    against: str,
+    rounds: int,
+    seconds: float,
+) -> Ratio:
+    """Calls both alternately, so that what else the machine does meets both alike.
+
+    Args:
+      ours, baseline: do the same work; each is called twice before it counts.
+      what, against: their names.
+      rounds: of one call each, fewer if `seconds` are over.
+      seconds: after which no round begins.
+    """
+    for call in (ours, baseline, ours, baseline):
+        call()
+    times: list[tuple[float, float]] = []
+    end = time.perf_counter() + seconds
+    while len(times) < rounds and (not times or time.perf_counter() < end):
+        times.append((_milliseconds(ours), _milliseconds(baseline)))
+    mine, other = np.array(times).T
+    low, median, high = np.percentile(other / mine, [25, 50, 75])
+    return Ratio(
+        what=what,
+        baseline=against,
+        median=float(median),
+        low=float(low),
+        high=float(high),
+        ours_ms=float(np.median(mine)),
+        baseline_ms=float(np.median(other)),
+        rounds=len(times),
+    )
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - start)
 
 
 def in_process(work: Callable[..., list[Timing]], threads: int, *arguments: object) -> list[Timing]:
@@ -83,16 +144,25 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(benchmark: str, settings: dict[str, Any], timings: Sequence[Timing]) -> dict[str, Any]:
-    """Everything that is known of a benchmark, of JSON types."""
+def report(benchmark: str, settings: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Everything that is known of a benchmark, of JSON types; its figures first."""
     return {
+        **found,
         "benchmark": benchmark,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "settings": settings,
         "machine": machine(),
         "versions": installed(),
-        "results": [asdict(timing) for timing in timings],
     }
+
+
+def ratio_line(ratio: Ratio) -> str:
+    """A ratio in words."""
+    return (
+        f"{ratio.what}: {ratio.median:.2f} times as fast as {ratio.baseline} (quartiles "
+        f"{ratio.low:.2f} to {ratio.high:.2f}, {ratio.rounds} rounds; medians {ratio.ours_ms:.1f} and "
+        f"{ratio.baseline_ms:.1f} ms)"
+    )
 
 
 def table(timings: Sequence[Timing]) -> str:
@@ -116,11 +186,10 @@ def table(timings: Sequence[Timing]) -> str:
     )
 
 
-def finish(found: dict[str, Any], timings: Sequence[Timing], path: str | None) -> None:
-    """Prints the table and the machine, and writes the JSON file if one is asked for."""
+def finish(found: dict[str, Any], path: str | None) -> None:
+    """Prints the machine, and writes the JSON file if one is asked for."""
     about = found["machine"]
     load = ", ".join(map(str, about["load_average"]))
-    print(table(timings))
     print(f"{about['processor']}, {about['cores']} cores; load average {load}")
     if path:
         write_text(Path(path), json.dumps(found, indent=2) + "\n")
