@@ -104,6 +104,16 @@ def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
     assert curves[0] == curves[1]
 
 
+def test_networks_that_are_there_change_nothing_that_follows(data, whole, tmp_path):
+    """As after a stop between the verifier and the GAN, whose first weights are drawn at random."""
+    for name in ("sound_encoder.npz", "verifier.npz"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    training.run(make_config(data, tmp_path))
+    wanted, found = weights_of(whole), weights_of(tmp_path)
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(value, found[name], err_msg=name)
+
+
 @pytest.fixture(scope="module")
 def whole_i2s(data, tmp_path_factory):
     """The other direction, from start to end."""
