@@ -46,10 +46,12 @@ MAY_IMPORT = {
     "saved_models": SIGNALS | {"serving", "export_folder"},
     "onnx_export": SIGNALS | {"networks", "layers"},
     "exported": BASE | {"export_folder"},
-    "web": {"errors"},
+    "access": set(),
+    "page_flags": {"errors", "access"},
+    "web": {"errors", "access"},
     # What exported models do on a page; knows no TensorFlow and no run.
     "studio_server": SIGNALS - {"audio"}
-    | {"exported", "web", "video", "generation", "sound_generation", "studio_server"},
+    | {"exported", "access", "web", "video", "generation", "sound_generation", "studio_server"},
     "smaller": SIGNALS | {"onnx_export"},
     "clients": set(),
     "benchmarks": BASE | {"images", "sound_files", "versions", "export_folder", "benchmarks"},
@@ -60,13 +62,19 @@ MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-STUDIO = {"export_folder", "exported", "web", "mel", "generation", "sound_generation"} | {
+STUDIO = {"export_folder", "exported", "access", "web", "mel", "generation", "sound_generation"} | {
     f"studio_server.{name}"
     for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
 }
 CLIENTS = {"clients.s2i", "clients.i2s"}
 BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
-NO_TENSORFLOW = {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION | STUDIO
+NO_TENSORFLOW = (
+    {"errors", "config", "files", "cli", "page_flags", "cluster"}
+    | MAINS
+    | RATING
+    | REPRODUCTION
+    | STUDIO
+)
 NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
 FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
@@ -130,7 +138,7 @@ def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
     extra = {
         m
         for m in ours(MODULES[module])
-        if room(m) not in {"errors", "files", "images", "web", "rating"}
+        if room(m) not in {"errors", "files", "images", "access", "web", "rating"}
     }
     assert extra == set() and "rating.collect" not in ours(MODULES[module])
 
@@ -176,7 +184,7 @@ def test_nothing_imports_a_main() -> None:
 
 def test_only_mains_define_flags() -> None:
     users = {m for m, path in MODULES.items() if any(n.startswith("absl") for n in imports(path))}
-    assert users <= MAINS | {"cli"}
+    assert users <= MAINS | {"cli", "page_flags"}
 
 
 def test_imports_have_no_circle() -> None:

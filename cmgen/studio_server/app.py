@@ -14,6 +14,7 @@ from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cmgen import images, web
+from cmgen.access import Access
 from cmgen.errors import UserError
 from cmgen.exported import Exported
 from cmgen.sound_files import encode_wav
@@ -201,7 +202,7 @@ class Studio:
 
         @wraps(answer)
         def entered() -> Response:
-            with self._gate.entered():
+            with self._gate.entered(web.caller()):
                 return answer()
 
         return entered
@@ -243,15 +244,16 @@ class Studio:
         return found
 
 
-def create_app(studio: Studio, hosts: tuple[str, ...] | None, limits: Limits) -> Flask:
+def create_app(studio: Studio, access: Access, limits: Limits) -> Flask:
     """The page as a WSGI application.
 
     Args:
       studio: its answers.
-      hosts: names under which a browser may call it, None for any.
+      access: who may call it; a password is asked for before everything.
       limits: of what is sent.
     """
-    app = web.create_app("cmgen.studio_server", PAGE, hosts, limits.bytes, HEADERS)
+    app = web.create_app("cmgen.studio_server", PAGE, access, limits.bytes, HEADERS)
+    web.ask_password(app, access, "cmgen studio")
     app.add_url_rule("/api/studio", "studio", studio.studio)
     app.add_url_rule("/made/<key>", "made", studio.made)
     app.add_url_rule("/example/<int:number>.png", "thumbnail", studio.thumbnail)
