@@ -246,16 +246,16 @@ def _load_saved_model(path: Path) -> Model | SoundModel:
 
 
 def _load_onnx(path: Path) -> Model | SoundModel:
-    import onnxruntime
+    from cmgen import onnx_files
 
     if not path.is_file():
         raise UserError(f"--model={path}: no such file; write it with tools/export.py")
+    session = onnx_files.open_session(path)
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         stored = session.get_modelmeta().custom_metadata_map
         facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}
         missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
-    except Exception as error:  # onnxruntime's errors share no class but this one.
+    except (KeyError, ValueError) as error:
         raise UserError(
             f"--model={path}: not an ONNX file of tools/export.py ({error}); export it again"
         ) from error

@@ -41,11 +41,13 @@ MAY_IMPORT = {
     "video": SIGNALS,
     "data": SIGNALS | {"video", "data"},
     "graph_files": SIGNALS,
-    "serving": SIGNALS | {"networks", "layers", "graph_files"},
+    "graph_ops": {"errors"},
+    "serving": SIGNALS | {"networks", "layers", "graph_files", "graph_ops"},
     "export_folder": set(),
-    "saved_models": SIGNALS | {"serving", "export_folder"},
+    "saved_models": SIGNALS | {"serving", "export_folder", "graph_ops"},
     "onnx_export": SIGNALS | {"networks", "layers"},
-    "exported": BASE | {"export_folder"},
+    "onnx_files": {"errors"},
+    "exported": BASE | {"export_folder", "onnx_files"},
     "access": set(),
     "page_flags": {"errors", "access"},
     "web": {"errors", "access"},
@@ -54,7 +56,16 @@ MAY_IMPORT = {
     | {"exported", "access", "web", "video", "generation", "sound_generation", "studio_server"},
     "smaller": SIGNALS | {"onnx_export"},
     "clients": set(),
-    "benchmarks": BASE | {"images", "sound_files", "versions", "export_folder", "benchmarks"},
+    "benchmarks": BASE
+    | {
+        "images",
+        "sound_files",
+        "versions",
+        "export_folder",
+        "onnx_files",
+        "graph_ops",
+        "benchmarks",
+    },
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
@@ -62,7 +73,16 @@ MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-STUDIO = {"export_folder", "exported", "access", "web", "mel", "generation", "sound_generation"} | {
+STUDIO = {
+    "export_folder",
+    "onnx_files",
+    "exported",
+    "access",
+    "web",
+    "mel",
+    "generation",
+    "sound_generation",
+} | {
     f"studio_server.{name}"
     for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
 }
