@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 
 from cmgen.errors import UserError
 
@@ -24,6 +22,9 @@ def open_session(
     Raises:
       UserError: there is no such file, it names another one, or is no ONNX file.
     """
+    import onnx  # takes a while, and only opening needs it
+    from google.protobuf.message import DecodeError
+
     try:
         data = path.read_bytes()
         named = list(_other_files(onnx.load_from_string(data)))
@@ -45,8 +46,8 @@ def open_session(
 
 def _other_files(message: Any) -> Iterator[str]:
     """Locations of external data anywhere in a message: graphs hold graphs and functions."""
-    if isinstance(message, onnx.TensorProto):
-        if message.data_location == onnx.TensorProto.EXTERNAL or message.external_data:
+    if message.DESCRIPTOR.name == "TensorProto":
+        if message.data_location == message.EXTERNAL or message.external_data:
             yield next((e.value for e in message.external_data if e.key == "location"), "")
         return
     for field, value in message.ListFields():

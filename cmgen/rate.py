@@ -15,7 +15,7 @@ from absl import flags
 from cmgen import cli, page_flags
 from cmgen.errors import UserError
 
-PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"
+PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"  # its name  # nosec B105
 
 COLLECT = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the study.", flag_values=COLLECT)

@@ -16,7 +16,7 @@ from absl import flags
 
 from cmgen import cli, page_flags
 
-PASSWORD_VARIABLE = "CMGEN_STUDIO_PASSWORD"
+PASSWORD_VARIABLE = "CMGEN_STUDIO_PASSWORD"  # its name  # nosec B105
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
