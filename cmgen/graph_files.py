@@ -14,6 +14,7 @@ from cmgen.config import SoundConfig
 from cmgen.sound_files import MIN_SECONDS
 
 MIN_RATE, MAX_RATE = 1000, 384000
+MAX_PIXELS = 4096 * 4096  # of a picture: 50 MB decoded; a server answers several at once
 _MEND = "send 16-bit PCM WAV, as ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav writes it"
 _MAX_CHUNKS = 100
 # zlib's fastest: half the time of its usual level for pictures 9 % larger.
@@ -130,6 +131,13 @@ def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:
     starts = [(b"\x89PNG", 0, 4), (b"\xff\xd8\xff", 0, 3), (b"GIF8", 0, 4), (b"BM", 0, 2)]
     known = [tf.equal(_text(data, at, count), start) for start, at, count in starts]
     data = _require(tf.reduce_any(known), data, f"image_bytes is no picture; {mend}")
+    height, width = _picture_size(data, known[0], known[1], known[3])
+    data = _require(
+        height * width <= MAX_PIXELS,
+        data,
+        f"image_bytes has more than {MAX_PIXELS} pixels; send a smaller picture; height and width:",
+        (height, width),
+    )
     pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     pixels = tf.ensure_shape(pixels, [None, None, 3])
     height, width = tf.unstack(tf.shape(pixels)[:2])
@@ -142,6 +150,26 @@ def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:
         lambda: tf.image.resize(square, [size, size], tf.image.ResizeMethod.BILINEAR),
     )
     return images.scale(tf.round(tf.ensure_shape(resized, [1, size, size, 3])[0]))
+
+
+def _picture_size(
+    data: tf.Tensor, png: tf.Tensor, jpeg: tf.Tensor, bmp: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width that a file's header says, int64, before anything is decoded."""
+
+    def of_jpeg() -> tf.Tensor:
+        return tf.cast(tf.io.extract_jpeg_shape(data)[:2], tf.int64)
+
+    def of_others() -> tf.Tensor:
+        height = tf.where(png, _uint(data, 20, 4, "big"), _uint(data, 8, 2))
+        width = tf.where(png, _uint(data, 16, 4, "big"), _uint(data, 6, 2))
+        # A negative height says that the rows come from above.
+        rows = _uint(data, 22, 4)
+        height = tf.where(bmp, tf.minimum(rows, 2**32 - rows), height)
+        return tf.stack([height, tf.where(bmp, _uint(data, 18, 4), width)])
+
+    height, width = tf.unstack(tf.cond(jpeg, of_jpeg, of_others))
+    return height, width
 
 
 def write_pictures(pictures: tf.Tensor) -> tf.Tensor:
@@ -177,11 +205,12 @@ def _text(data: tf.Tensor, at: Any, size: int = 4) -> tf.Tensor:
     return tf.strings.substr(data, tf.minimum(tf.cast(at, tf.int64), length), size)
 
 
-def _uint(data: tf.Tensor, at: Any, size: int) -> tf.Tensor:
-    """The little-endian number in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
+def _uint(data: tf.Tensor, at: Any, size: int, order: str = "little") -> tf.Tensor:
+    """The number, little-endian or "big", in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
     padded = tf.strings.substr(_text(data, at, size) + b"\0" * size, 0, size)
     digits = tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int64)
-    return tf.reduce_sum(digits * 256 ** np.arange(size))
+    places = 256 ** np.arange(size)
+    return tf.reduce_sum(digits * (places if order == "little" else places[::-1]))
 
 
 def _find_chunk(data: tf.Tensor, name: bytes, length: tf.Tensor) -> tf.Tensor:

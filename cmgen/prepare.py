@@ -45,11 +45,22 @@ flags.DEFINE_bool(
     "skip_bad_files", False, "Leave unreadable files out instead of stopping.", flag_values=FLAGS
 )
 flags.DEFINE_integer("workers", 0, "Processes that read; 0: one a processor.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "max_seconds", 3600.0, "Longest recording that is taken.", lower_bound=1.0, flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "max_megapixels",
+    64.0,
+    "Largest picture that is taken, alone or in a video, in millions of pixels.",
+    lower_bound=0.01,
+    flag_values=FLAGS,
+)
 
 GROUPS = {
     "Data": ("input", "output"),
     "Pictures and sound": ("image_size", "max_fps", "alignment"),
     "Splits": ("shares", "seed"),
+    "Limits": ("max_seconds", "max_megapixels"),
     "Work": ("skip_bad_files", "workers"),
 }
 
@@ -60,6 +71,7 @@ def main() -> None:
             raise UserError(f"--{name}: missing; name a folder")
     # TensorFlow is imported only when the work starts.
     from cmgen.data.prepare import PrepareConfig, prepare
+    from cmgen.limits import Limits
 
     config = PrepareConfig(
         image_size=FLAGS.image_size,
@@ -69,6 +81,7 @@ def main() -> None:
         seed=FLAGS.seed,
         skip_bad_files=FLAGS.skip_bad_files,
         workers=FLAGS.workers,
+        limits=Limits(FLAGS.max_seconds, FLAGS.max_megapixels),
     )
     output = Path(FLAGS.output).expanduser()
     info = prepare(Path(FLAGS.input).expanduser(), output, config)

@@ -44,6 +44,14 @@ flags.DEFINE_float(
     flag_values=FLAGS,
 )
 flags.DEFINE_float(
+    "max_megapixels",
+    64.0,
+    "Pixels of a picture that is taken, in millions.",
+    lower_bound=0.01,
+    upper_bound=250.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
     "keep_megabytes",
     200.0,
     "Memory for what visitors sent and what was made; the longest unused goes first.",
@@ -68,7 +76,14 @@ flags.DEFINE_integer(
 GROUPS = {
     "What": ("exports",),
     "Where": (*page_flags.NAMES, "open_browser"),
-    "Limits": ("max_megabytes", "max_seconds", "keep_megabytes", "keep_minutes", "at_once"),
+    "Limits": (
+        "max_megabytes",
+        "max_seconds",
+        "max_megapixels",
+        "keep_megabytes",
+        "keep_minutes",
+        "at_once",
+    ),
 }
 
 
@@ -82,7 +97,7 @@ def main() -> None:
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     settings = server.Settings(
-        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds),
+        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds, FLAGS.max_megapixels),
         FLAGS.keep_megabytes,
         FLAGS.keep_minutes,
         FLAGS.at_once,

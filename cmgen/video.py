@@ -18,6 +18,7 @@ from PIL import Image
 from cmgen import images
 from cmgen.errors import UserError
 from cmgen.files import atomic_file
+from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import (
     SAMPLE_RATE,
     audio_frames_to_array,
@@ -25,6 +26,7 @@ from cmgen.sound_files import (
     check_length,
     finish_sound,
     mux_sound,
+    open_media,
     stream_seconds,
     unreadable,
 )
@@ -52,6 +54,7 @@ def read_video(
     size: int | None = None,
     max_fps: float | None = None,
     sample_rate: int = SAMPLE_RATE,
+    limits: Limits = LIMITS,
 ) -> Video:
     """Decodes a video with sound.
 
@@ -60,19 +63,21 @@ def read_video(
       size: side of the square that pictures are cropped and resized to; None keeps them whole.
       max_fps: keep about this many pictures per second; None keeps all.
       sample_rate: of the sound, in Hz.
+      limits: of the file.
 
     Raises:
-      UserError: missing, empty, truncated or no video; no pictures, no sound or too little of it.
+      UserError: missing, empty, truncated, too large or no video; no pictures, no sound or too
+        little of it.
     """
     path = Path(path)
     check_file(path)
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise UserError(
                     f"{path}: has no sound; give a video with a sound track, or remove it"
                 )
-            pictures, sounds, promised = _decode(path, container, size, max_fps)
+            pictures, sounds, promised = _decode(path, container, size, max_fps, limits)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
     if not sounds or not pictures:
@@ -97,12 +102,15 @@ def read_video(
 
 
 def read_pictures(
-    path: Path | str, size: int | None = None, max_fps: float | None = None
+    path: Path | str,
+    size: int | None = None,
+    max_fps: float | None = None,
+    limits: Limits = LIMITS,
 ) -> tuple[list[np.ndarray], np.ndarray, float]:
     """Decodes the pictures of a video, with or without sound.
 
     Args:
-      path, size, max_fps: as for `read_video`.
+      path, size, max_fps, limits: as for `read_video`.
 
     Returns:
       frames: uint8 [height, width, 3] each.
@@ -110,13 +118,15 @@ def read_pictures(
       seconds: from the first picture to the end of the last one.
 
     Raises:
-      UserError: missing, empty, truncated or no video.
+      UserError: missing, empty, truncated, too large or no video.
     """
     path = Path(path)
     check_file(path)
     try:
-        with av.open(str(path)) as container:
-            pictures, _, (_, promised, _) = _decode(path, container, size, max_fps, sound=False)
+        with open_media(path) as container:
+            pictures, _, (_, promised, _) = _decode(
+                path, container, size, max_fps, limits, sound=False
+            )
             rate = container.streams.video[0].average_rate
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
@@ -138,7 +148,7 @@ def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -
       sound: float32 [n], mono in [-1, 1], from the first picture on.
       sample_rate: in Hz.
     """
-    with av.open(str(source)) as old:
+    with open_media(source) as old:
         pictures = old.streams.video[0]
         codec = pictures.codec_context.name
         try:
@@ -226,6 +236,7 @@ def _decode(
     container: av.container.InputContainer,
     size: int | None,
     max_fps: float | None,
+    limits: Limits,
     sound: bool = True,
 ) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, ...]]:
     """Pictures with their times, sound frames, and the lengths that the header promises: of the
@@ -233,18 +244,26 @@ def _decode(
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
     video = container.streams.video[0]
+    limits.check_picture(path, video.width, video.height)
+    # The pictures of a stream may grow on the way.
+    video.codec_context.options = {"max_pixels": str(limits.pixels)}
     audio = container.streams.audio[:1] if sound else ()
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
     whole = container.duration / av.time_base if container.duration else None
     promised = stream_seconds(audio[0]) if audio else None, stream_seconds(video), whole
+    limits.check_seconds(path, max(seconds or 0.0 for seconds in promised))
     converter = VideoReformatter()  # setting one up costs ten times as much as using it
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
-    last_slot = -math.inf
+    last_slot, samples = -math.inf, 0
     for frame in container.decode(video, *audio):
+        if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
+            limits.check_seconds(path, float(frame.time or 0.0))
         if isinstance(frame, av.AudioFrame):
             sounds.append(frame)
+            samples += frame.samples
+            limits.check_samples(path, samples, len(frame.layout.channels))
         if not isinstance(frame, av.VideoFrame):
             continue
         time = float(frame.time or 0.0)

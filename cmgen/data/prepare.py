@@ -19,6 +19,7 @@ from cmgen.data.shards import DatasetInfo, SplitInfo, SplitWriter, write_info
 from cmgen.data.sources import Item, Source, find_source
 from cmgen.errors import UserError
 from cmgen.files import atomic_folder
+from cmgen.limits import LIMITS, Limits
 
 _STANDARD_SPLITS = ("train", "validation", "test")
 _SHOWN_NOTES = 5
@@ -37,6 +38,7 @@ class PrepareConfig:
       seed: of the splitting.
       skip_bad_files: leave unreadable files out, with a note, instead of stopping.
       workers: processes that read; 0 for one per processor.
+      limits: of one file.
     """
 
     image_size: int = 64
@@ -46,6 +48,7 @@ class PrepareConfig:
     seed: int = 1
     skip_bad_files: bool = False
     workers: int = 0
+    limits: Limits = LIMITS
 
     def validate(self) -> None:
         """Raises a UserError for a value that cannot work."""
@@ -74,7 +77,7 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
     source = find_source(source_folder)
     items = assign_splits(source.items, config)
     check_classes(items)
-    options = ReadOptions(config.image_size, config.max_fps, config.alignment)
+    options = ReadOptions(config.image_size, config.max_fps, config.alignment, config.limits)
     classes = tuple(sorted({item.class_name for item in items}))
     notes: list[str] = []
     with atomic_folder(output) as folder:
@@ -215,7 +218,7 @@ def _info(
 ) -> DatasetInfo:
     alignment = {"sub_urmp": "pair", "unpaired": "class"}.get(source.kind, config.alignment)
     settings = dataclasses.asdict(config) | {"shares": list(config.shares)}
-    del settings["workers"]
+    del settings["workers"], settings["limits"]
     return DatasetInfo(
         classes=classes,
         image_size=config.image_size,

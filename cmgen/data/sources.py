@@ -83,12 +83,12 @@ class FileItem:
         suffix = self.path.suffix.lower()
         base = Recording(self.id, self.id, self.class_name)
         if suffix in PICTURE_SUFFIXES:
-            pixels = images.read_image(self.path, at_least=options.image_size)
+            pixels = images.read_image(self.path, options.image_size, options.limits)
             frames = encode_frames([images.square(pixels, options.image_size)])
             return [dataclasses.replace(base, frames=frames, times=np.zeros(1))], []
         if suffix in SOUND_SUFFIXES:
-            return [_with_sound(base, decode_sound_file(self.path))], []
-        video = read_video(self.path, options.image_size, options.max_fps)
+            return [_with_sound(base, decode_sound_file(self.path, limits=options.limits))], []
+        video = read_video(self.path, options.image_size, options.max_fps, limits=options.limits)
         times = video.times + options.middle_offset
         seconds = len(video.sound) / video.sample_rate
         if not np.any(

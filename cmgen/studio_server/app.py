@@ -38,10 +38,11 @@ GONE = "This is not kept any more. Send the file again."
 
 @dataclass(frozen=True)
 class Limits:
-    """`megabytes` of a file and `seconds` of its sound that are taken."""
+    """`megabytes` of a file, `seconds` of its sound and `megapixels` of a picture that are taken."""
 
     megabytes: float
     seconds: float
+    megapixels: float = 64.0
 
     @property
     def bytes(self) -> int:

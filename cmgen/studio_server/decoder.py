@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen import images
+from cmgen import limits as media
 from cmgen.errors import UserError
 from cmgen.sound_files import UnreadableError, decode_sound_bytes
 
@@ -44,16 +45,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` of sound that are taken, `sizes` that pictures are wanted in."""
+    """`seconds` of sound that are taken, `sizes` that pictures are wanted in, and how many
+    `megapixels` they may have."""
 
     seconds: float
     sizes: tuple[int, ...]
+    megapixels: float = media.LIMITS.megapixels
 
 
 def decode(data: bytes, name: str, limits: Limits) -> Sound | Picture:
     """Finds out by its content what a file is; UserError if it is neither."""
     sizes = sorted({*limits.sizes, VIEW_SIZE})
-    picture = images.decode_image(data, name, sizes[-1])
+    most = media.Limits(limits.seconds, limits.megapixels)
+    picture = images.decode_image(data, name, sizes[-1], most)
     if picture is not None:
         return Picture({size: images.square(picture, size) for size in sizes})
     try:

@@ -61,7 +61,9 @@ def serve(
     gate = Gate(AT_ONCE, WAITING, settings.at_once)
     stopped = threading.Event()
     threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()
-    with closing(Decoders(decoder.Limits(limits.seconds, sizes), AT_ONCE)) as decoders:
+    with closing(
+        Decoders(decoder.Limits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
+    ) as decoders:
         studio = Studio(models, Examples(), decoders, store, gate, limits)
         web.serve(
             create_app(studio, access, limits),
