@@ -206,7 +206,7 @@ def _text(data: tf.Tensor, at: Any, size: int = 4) -> tf.Tensor:
 
 
 def _uint(data: tf.Tensor, at: Any, size: int, order: str = "little") -> tf.Tensor:
-    """The number, little-endian or "big", in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
+    """The number in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
     padded = tf.strings.substr(_text(data, at, size) + b"\0" * size, 0, size)
     digits = tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int64)
     places = 256 ** np.arange(size)

@@ -17,7 +17,8 @@ _COMPUTING = """
     ClipByValue Complex ComplexAbs ConcatV2 Const Conv2D Conv2DBackpropInput Cos Cosh Cumsum
     DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng DecodeRaw DepthToSpace
     DepthwiseConv2dNative DivNoNan Einsum Elu EncodePng EncodeWav EnsureShape Equal Erf Erfc Exp
-    ExpandDims Expm1 ExtractJpegShape FFT Fill Floor FloorDiv FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater
+    ExpandDims Expm1 ExtractJpegShape FFT
+    Fill Floor FloorDiv FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater
     GreaterEqual IFFT IRFFT Identity IdentityN If Imag LeakyRelu LeftShift Less LessEqual LinSpace
     Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min
     Minimum MirrorPad Mul Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 PartitionedCall Pow

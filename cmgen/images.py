@@ -89,7 +89,7 @@ def is_picture(path: Path) -> bool:
 
 
 def read_image(path: Path, at_least: int | None = None, limits: Limits = LIMITS) -> np.ndarray:
-    """A picture file in one of FORMATS -> uint8 [H, W, 3], turned upright, on white where it is clear.
+    """A picture file in one of FORMATS -> uint8 [H, W, 3], turned upright.
 
     Args:
       path: the file.
@@ -138,7 +138,11 @@ def _pixels(picture: Image.Image, at_least: int | None) -> np.ndarray:
     if at_least:
         # Twice the size, so that the final averaging still does the shrinking.
         picture.draft("RGB", (2 * at_least, 2 * at_least))
-    return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):
+        # 16 bits of grey; Pillow would make everything above 255 of 65,535 white.
+        upright = Image.fromarray(np.clip(np.asarray(upright) >> 8, 0, 255).astype(np.uint8))
+    return np.asarray(upright.convert("RGB"))
 
 
 def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 255) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import io
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -187,6 +189,33 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
     return samples[-offset:], rate
 
 
+@dataclass
+class Reached:
+    """Where the packets of a file end, of all its streams, as far as it was read."""
+
+    seconds: float = 0.0
+
+
+def decoded(
+    container: av.container.InputContainer, streams: Sequence[av.stream.Stream], reached: Reached
+) -> Iterator[av.AudioFrame | av.VideoFrame]:
+    """The frames of some streams, in the order of the file."""
+    wanted = {stream.index for stream in streams}
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            reached.seconds = max(reached.seconds, end)
+        if packet.stream.index in wanted:
+            for frame in packet.decode():
+                if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
+                    yield frame
+
+
+def file_seconds(container: av.container.InputContainer) -> float | None:
+    """Length that a file's header promises, if it does."""
+    return container.duration / av.time_base if container.duration else None
+
+
 def stream_seconds(stream: av.stream.Stream) -> float | None:
     """Length that a stream's header promises, if it does."""
     if stream.duration is None or stream.time_base is None:
@@ -246,13 +275,12 @@ def _read_with_ffmpeg(
             if not container.streams.audio:
                 raise UserError(f"{name}: has no sound; give a file with a sound track")
             stream = container.streams.audio[0]
-            promised = stream_seconds(stream)
-            if promised is None and len(container.streams) == 1 and container.duration:
-                promised = container.duration / av.time_base
+            promised, whole = stream_seconds(stream), file_seconds(container)
             if not cut:
                 limits.check_seconds(name, promised or 0.0)
-            frames, seconds, count = [], 0.0, 0
-            for frame in container.decode(stream):
+            frames, seconds, count, reached = [], 0.0, 0, Reached()
+            for frame in decoded(container, (stream,), reached):
+                assert isinstance(frame, av.AudioFrame)
                 frames.append(frame)
                 seconds += frame.samples / frame.sample_rate
                 count += frame.samples
@@ -270,6 +298,8 @@ def _read_with_ffmpeg(
     samples, rate = audio_frames_to_array(frames, 0.0)
     if seconds <= limits.seconds:
         check_length(name, len(samples) / rate, promised)
+        # What is cut off may be missed in this stream alone, which may end before the others.
+        check_length(name, max(reached.seconds, len(samples) / rate), whole)
     return samples, rate
 
 
