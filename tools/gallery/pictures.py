@@ -100,15 +100,26 @@ def claiming(data: bytes, marker: bytes, at: int, pattern: str, *size: int) -> b
     return data[:place] + packed + data[place + len(packed) :]
 
 
+def many_frames() -> bytes:
+    """100 pictures of 16 million pixels, black, each in some kB."""
+    first = Image.new("P", (4000, 4000))
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF")
+    data = buffer.getvalue()
+    at = data.index(b",\0\0\0\0")  # the picture begins
+    return data[:-1] + data[at:-1] * 99 + b";"
+
+
 def _all(read: str, graph: str | None = None) -> dict[str, str]:
-    studio = "read: picture" if read.startswith("read") else read
-    return {"picture": read, "studio": studio, "graph": graph or read}
+    others = "read: a picture" if read.startswith("read") else read
+    return {"picture": read, "studio": others, "graph": graph or others}
 
 
 BOMB = _all("has 30000 x 30000 pixels", "more than 16777216 pixels")
 OTHER = "is no picture"
 GOOD = _all(READ)
 UNREADABLE = _all("not a readable picture", "Invalid")
+INNER_BOMB = _all("pixels", "more than 16777216 pixels")
 DAMAGED = {
     "picture": "not a readable picture",
     "studio": "no sound, video or picture",
@@ -129,7 +140,7 @@ PICTURES: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
         "turned.jpg",
         "JPEG turned by EXIF (the graph ignores turns)",
         turned,
-        {"picture": f"read: {HEIGHT} x {WIDTH}", "studio": "read: picture", "graph": READ},
+        _all(f"read: {HEIGHT} x {WIDTH}"),
     ),
     ("cut.jpg", "JPEG, cut in the middle", lambda: saved("JPEG")[:500], DAMAGED),
     ("bilevel.png", "1 bit", partial(saved, "PNG", "1"), GOOD),
@@ -166,6 +177,18 @@ PICTURES: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
         BOMB,
     ),
     (
+        "frames.gif",
+        "100 pictures of 4,000 x 4,000",
+        many_frames,
+        _all("read: 4000 x 4000"),
+    ),
+    (
+        "inner_bomb.gif",
+        "a picture of 30,000 x 30,000 in a small GIF",
+        lambda: claiming(saved("GIF"), b",\0\0\0\0", 5, "<HH", 30000, 30000),
+        INNER_BOMB,
+    ),
+    (
         "bomb.bmp",
         "the same as BMP",
         lambda: claiming(saved("BMP"), b"BM", 18, "<ii", 30000, 30000),
@@ -178,7 +201,7 @@ PICTURES: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
         lambda: png(
             1, 1, b"\0\0\0\0", extra=png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 * 10**8)))
         ),
-        {**DAMAGED, "graph": "read: 1 x 1"},
+        {**DAMAGED, "graph": "read: a picture"},
     ),
     (
         "checksum.png",

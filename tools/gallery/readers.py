@@ -60,7 +60,7 @@ def _pictures(path: Path) -> str:
 def _studio(path: Path) -> str:
     found = decoder.decode(path.read_bytes(), path.name, STUDIO)
     if isinstance(found, decoder.Picture):
-        return "picture"
+        return "a picture"
     return f"{len(found.samples) / SAMPLE_RATE:.2f} s" + (", the rest cut off" if found.cut else "")
 
 
@@ -74,10 +74,10 @@ def _graph(path: Path) -> str:
         if sound:
             frames, rate = read_sound(data)
             return f"{int(frames) / int(rate):.2f} s"
-        height, width = read_picture(data)
+        read_picture(data)
     except tf.errors.InvalidArgumentError as error:
         raise UserError(_said(str(error))) from error
-    return f"{int(width)} x {int(height)}"
+    return "a picture"
 
 
 def _said(message: str) -> str:
@@ -96,7 +96,7 @@ def _picture_suffixes() -> frozenset[str]:
 
 @cache
 def _graphs() -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
-    """The graph's readers of sounds and pictures, which do all their work before they tell a size."""
+    """The graph's readers of sounds, which tells samples and rate, and of pictures."""
     import tensorflow as tf
 
     from cmgen import graph_files
@@ -110,8 +110,7 @@ def _graphs() -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
             return tf.identity(wav.frames), tf.identity(wav.rate)
 
     def read_picture(data: tf.Tensor) -> Any:
-        with tf.control_dependencies([graph_files.read_picture(data, 64)]):
-            return tf.unstack(tf.shape(tf.io.decode_image(data, expand_animations=False))[:2])
+        return graph_files.read_picture(data, 64)
 
     return tuple(
         tf.function(function, input_signature=spec, autograph=False)
