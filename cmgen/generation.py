@@ -253,7 +253,10 @@ def _load_onnx(path: Path) -> Model | SoundModel:
 
     if not path.is_file():
         raise UserError(f"--model={path}: no such file; write it with tools/export.py")
-    session = onnx_files.open_session(path)
+    try:
+        session = onnx_files.open_session(path)
+    except UserError as error:  # which begins with the path
+        raise UserError(f"--model={error}") from error
     try:
         stored = session.get_modelmeta().custom_metadata_map
         facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}

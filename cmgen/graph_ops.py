@@ -28,7 +28,7 @@ _COMPUTING = """
     SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze
     StatefulPartitionedCall StatelessIf StatelessRandomGetKeyCounter StatelessRandomNormalV2
     StatelessRandomUniformFullIntV2 StatelessRandomUniformV2 StatelessWhile StopGradient
-    StridedSlice StringLength Sub Substr Sum Tanh TensorListFromTensor TensorListGetItem
+    StridedSlice StringJoin StringLength Sub Substr Sum Tanh TensorListFromTensor TensorListGetItem
     TensorListReserve TensorListSetItem TensorListStack Tile TopKV2 Transpose TruncateDiv Unpack
     Where While ZerosLike
 """
@@ -37,7 +37,7 @@ OPERATIONS = frozenset(_COMPUTING.split())
 # name, and nothing that a model offers may come to them.
 _SAVES = """
     AssignVariableOp DisableCopyOnRead MergeV2Checkpoints Placeholder RestoreV2 SaveV2 ShardedFilename
-    StaticRegexFullMatch StringJoin VarHandleOp VarIsInitializedOp
+    StaticRegexFullMatch VarHandleOp VarIsInitializedOp
 """
 _SAVING = frozenset(_SAVES.split())
 _FILE = "saved_model.pb"
