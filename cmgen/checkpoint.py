@@ -71,7 +71,7 @@ def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
       the facts.
     """
     try:
-        with np.load(path) as file:
+        with np.load(path, allow_pickle=False) as file:
             stored = dict(file)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; train the run first, or check --workdir") from error

@@ -234,8 +234,18 @@ def _exit_code(program: str, work: Callable[[], None]) -> int:
         if resource is None:
             raise
         message, code = resource, FAILED_WORK
-    print(f"{program}: error: {message}", file=sys.stderr)
+    print(f"{program}: error: {_printable(message)}", file=sys.stderr)
     return code
+
+
+def _printable(message: str) -> str:
+    """A message whose control letters, which a file's name may hold, steer no terminal."""
+    return "".join(
+        letter
+        if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode()
+        for letter in message
+    )
 
 
 def _exhausted_resource(error: Exception) -> str | None:

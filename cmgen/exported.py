@@ -14,6 +14,7 @@ from cmgen import config
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.export_folder import FACTS_FILE, FORMAT, metadata_text, versions
+from cmgen.onnx_files import AGAIN, open_session
 
 Array = NDArray[np.float32]
 
@@ -128,23 +129,20 @@ def read_facts(folder: Path) -> Facts:
     """The facts of the newest version in a model's folder, checked."""
     numbers = versions(folder)
     if not numbers:
-        raise UserError(f"{folder}: has no version (1, 2, ...); {_AGAIN}")
+        raise UserError(f"{folder}: has no version (1, 2, ...); {AGAIN}")
     path = folder / str(numbers[-1]) / FACTS_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read ({error}); {_AGAIN}") from error
+        raise UserError(f"{path}: can't be read ({error}); {AGAIN}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         found = values.get("format", 1) if isinstance(values, dict) else None
-        raise UserError(f"{path}: is of format {found}, not {FORMAT}; {_AGAIN}")
+        raise UserError(f"{path}: is of format {found}, not {FORMAT}; {AGAIN}")
     facts = _checked(path, values)
     for part in ("encoder", "generator"):
         if not (folder / f"{facts.name}_{part}.onnx").is_file():
-            raise UserError(f"{folder}: has no {facts.name}_{part}.onnx; {_AGAIN}")
+            raise UserError(f"{folder}: has no {facts.name}_{part}.onnx; {AGAIN}")
     return facts
-
-
-_AGAIN = "export it again with tools/export.py"
 
 
 def _checked(path: Path, values: dict[str, Any]) -> Facts:
@@ -159,12 +157,12 @@ def _checked(path: Path, values: dict[str, Any]) -> Facts:
         elif type(value) is not kind:
             value = None
         if value is None:
-            raise UserError(f"{path}: {name!r} is missing or no {kind}; {_AGAIN}")
+            raise UserError(f"{path}: {name!r} is missing or no {kind}; {AGAIN}")
         found[name] = value
     # A name becomes a file's name, so it may name no other folder.
     if found["task"] not in _TASKS or Path(found["name"]).name != found["name"]:
         raise UserError(
-            f"{path}: task {found['task']!r}, name {found['name']!r}: not of an export; {_AGAIN}"
+            f"{path}: task {found['task']!r}, name {found['name']!r}: not of an export; {AGAIN}"
         )
     return Facts(**found)
 
@@ -175,19 +173,14 @@ def _open(path: Path, facts: Facts) -> onnxruntime.InferenceSession:
     # The arena never gives memory back, and spinning threads slow down the other requests.
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's errors share no class but this one.
-        raise UserError(f"{path}: not a readable ONNX file ({error}); {_AGAIN}") from error
+    session = open_session(path, options)
     said = session.get_modelmeta().custom_metadata_map
     for name in _SAME:
         expected = metadata_text(getattr(facts, name))
         if said.get(name) != expected:
             raise UserError(
                 f"{path}: is of another export than the newest version beside it ({name} is "
-                f"{said.get(name)}, not {expected}); {_AGAIN}"
+                f"{said.get(name)}, not {expected}); {AGAIN}"
             )
     return session
 

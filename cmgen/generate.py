@@ -73,9 +73,24 @@ flags.DEFINE_float(
     upper_bound=300.0,
     flag_values=FLAGS,
 )
+flags.DEFINE_float(
+    "max_seconds",
+    3600.0,
+    "Longest input that is taken; an hour of stereo needs 1.4 GB of memory.",
+    lower_bound=1.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "max_megapixels",
+    64.0,
+    "Largest picture that is taken, in millions of pixels.",
+    lower_bound=0.01,
+    flag_values=FLAGS,
+)
 GROUPS = {
     "What": ("model", "input", "seeds"),
     "Result": ("output", "seconds", "fps", "columns", "scale"),
+    "Limits": ("max_seconds", "max_megapixels"),
 }
 
 
@@ -84,11 +99,13 @@ def main() -> None:
         raise UserError("--input: name a sound, video or picture file")
     # TensorFlow is imported only when the work starts
     from cmgen import generation, sound_generation
+    from cmgen.limits import Limits
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
     seeds = generation.parse_seeds(FLAGS.seeds)
     if output.suffix.lower() not in sound_generation.OUTPUTS:
         generation.check_output(output)
+    limits = Limits(FLAGS.max_seconds, FLAGS.max_megapixels)
     model = generation.load_model(Path(FLAGS.model))
     if isinstance(model, generation.Model):
         if FLAGS.seconds is not None:
@@ -97,12 +114,14 @@ def main() -> None:
                 "leave it out"
             )
         generation.generate_file(
-            model, source, output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale
+            model, source, output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale, limits
         )
     else:
         if len(seeds) > 1:
             raise UserError(f"--seeds={FLAGS.seeds}: one sound has one seed; give one number")
-        sound_generation.generate_file(model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale)
+        sound_generation.generate_file(
+            model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale, limits
+        )
     print(output)
 
 

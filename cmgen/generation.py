@@ -14,6 +14,7 @@ from cmgen import images, video
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.export_folder import newest
+from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import decode_sound_file
 from cmgen.sound_generation import SoundModel
 
@@ -68,6 +69,7 @@ def generate_file(
     fps: float = 10.0,
     columns: int = 12,
     scale: int = 2,
+    limits: Limits = LIMITS,
 ) -> None:
     """Writes what `model` sees in a sound.
 
@@ -80,6 +82,7 @@ def generate_file(
       fps: pictures per second of a video.
       columns: pictures in a row of the grid, evenly spread over the sound.
       scale: pictures are enlarged this many times.
+      limits: of the source.
     """
     check_output(output)
     if images.is_picture(source):
@@ -87,7 +90,7 @@ def generate_file(
             f"{source}: is a picture, and this model makes pictures of sounds; give a sound or video "
             "file, or a --model of --task=i2s"
         )
-    sound = decode_sound_file(source, model.sample_rate)
+    sound = decode_sound_file(source, model.sample_rate, limits)
     duration = len(sound) / model.sample_rate
     if output.suffix.lower() in PICTURES:
         times = grid_times(duration, columns)
@@ -246,16 +249,19 @@ def _load_saved_model(path: Path) -> Model | SoundModel:
 
 
 def _load_onnx(path: Path) -> Model | SoundModel:
-    import onnxruntime
+    from cmgen import onnx_files
 
     if not path.is_file():
         raise UserError(f"--model={path}: no such file; write it with tools/export.py")
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnx_files.open_session(path)
+    except UserError as error:  # which begins with the path
+        raise UserError(f"--model={error}") from error
+    try:
         stored = session.get_modelmeta().custom_metadata_map
         facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}
         missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
-    except Exception as error:  # onnxruntime's errors share no class but this one.
+    except (KeyError, ValueError) as error:
         raise UserError(
             f"--model={path}: not an ONNX file of tools/export.py ({error}); export it again"
         ) from error

@@ -14,8 +14,12 @@ from cmgen.config import SoundConfig
 from cmgen.sound_files import MIN_SECONDS
 
 MIN_RATE, MAX_RATE = 1000, 384000
+MAX_PIXELS = 4096 * 4096  # of a picture: 50 MB decoded; a server answers several at once
 _MEND = "send 16-bit PCM WAV, as ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav writes it"
 _MAX_CHUNKS = 100
+# A GIF is a row of blocks; so many hold the largest picture that is taken, however badly packed.
+_MAX_GIF_BLOCKS = 100_000
+_BETWEEN, _IN_EXTENSION, _IN_PICTURE, _AFTER = np.arange(4)
 # zlib's fastest: half the time of its usual level for pictures 9 % larger.
 _COMPRESSION = 1
 _PCM, _EXTENSIBLE = 1, 0xFFFE
@@ -130,6 +134,14 @@ def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:
     starts = [(b"\x89PNG", 0, 4), (b"\xff\xd8\xff", 0, 3), (b"GIF8", 0, 4), (b"BM", 0, 2)]
     known = [tf.equal(_text(data, at, count), start) for start, at, count in starts]
     data = _require(tf.reduce_any(known), data, f"image_bytes is no picture; {mend}")
+    height, width = _picture_size(data, known[0], known[1], known[3])
+    data = _require(
+        height * width <= MAX_PIXELS,
+        data,
+        f"image_bytes has more than {MAX_PIXELS} pixels; send a smaller picture; height and width:",
+        (height, width),
+    )
+    data = tf.cond(known[2], lambda: _first_of_gif(data), lambda: data)
     pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     pixels = tf.ensure_shape(pixels, [None, None, 3])
     height, width = tf.unstack(tf.shape(pixels)[:2])
@@ -142,6 +154,74 @@ def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:
         lambda: tf.image.resize(square, [size, size], tf.image.ResizeMethod.BILINEAR),
     )
     return images.scale(tf.round(tf.ensure_shape(resized, [1, size, size, 3])[0]))
+
+
+def _picture_size(
+    data: tf.Tensor, png: tf.Tensor, jpeg: tf.Tensor, bmp: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width that a file's header says, int64, before anything is decoded."""
+
+    def of_jpeg() -> tf.Tensor:
+        return tf.cast(tf.io.extract_jpeg_shape(data)[:2], tf.int64)
+
+    def of_others() -> tf.Tensor:
+        height = tf.where(png, _uint(data, 20, 4, "big"), _uint(data, 8, 2))
+        width = tf.where(png, _uint(data, 16, 4, "big"), _uint(data, 6, 2))
+        # A negative height says that the rows come from above.
+        rows = _uint(data, 22, 4)
+        height = tf.where(bmp, tf.minimum(rows, 2**32 - rows), height)
+        return tf.stack([height, tf.where(bmp, _uint(data, 18, 4), width)])
+
+    height, width = tf.unstack(tf.cond(jpeg, of_jpeg, of_others))
+    return height, width
+
+
+def _first_of_gif(data: tf.Tensor) -> tf.Tensor:
+    """A GIF file that ends after its first picture, for the decoder unpacks all that there are.
+
+    A picture's own size is checked too, which may differ from that of the whole.
+    """
+    flags = _uint(data, 10, 1)
+    begin = 13 + _table_size(flags)
+
+    def going_on(at: tf.Tensor, where: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+        return where != _AFTER
+
+    def step(at: tf.Tensor, where: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        byte = _uint(data, at, 1)
+        between = where == _BETWEEN
+        extension, picture = between & (byte == 0x21), between & (byte == 0x2C)
+        picture_size = 11 + _table_size(_uint(data, at + 9, 1))
+        length = tf.where(picture, picture_size, tf.where(extension, np.int64(2), byte + 1))
+        ended = ~between & (byte == 0)
+        # What is neither is left to the decoder to complain of.
+        following = tf.where(between | (ended & (where == _IN_PICTURE)), _AFTER, where)
+        following = tf.where(ended & (where == _IN_EXTENSION), _BETWEEN, following)
+        following = tf.where(extension, _IN_EXTENSION, following)
+        following = tf.where(picture, _IN_PICTURE, following)
+        size = _uint(data, at + 5, 2) * _uint(data, at + 7, 2)
+        return at + length, following, tf.where(picture, size, pixels)
+
+    end, where, pixels = tf.while_loop(
+        going_on,
+        step,
+        (begin, tf.constant(_BETWEEN, tf.int64), tf.constant(0, tf.int64)),
+        maximum_iterations=_MAX_GIF_BLOCKS,
+    )
+    data = _require(
+        (where == _AFTER) & (pixels <= MAX_PIXELS),
+        data,
+        f"image_bytes is a GIF file with more than {MAX_PIXELS} pixels or without an end; send "
+        "another; found pixels:",
+        (pixels,),
+    )
+    return tf.strings.join([_text(data, 0, end), b";"])
+
+
+def _table_size(flags: tf.Tensor) -> tf.Tensor:
+    """Bytes of the colours that a GIF's flags announce."""
+    colours = tf.bitwise.left_shift(tf.constant(2, tf.int64), flags % 8)
+    return tf.where(flags >= 128, 3 * colours, 0 * colours)
 
 
 def write_pictures(pictures: tf.Tensor) -> tf.Tensor:
@@ -171,17 +251,18 @@ def _require(
         return tf.identity(data)
 
 
-def _text(data: tf.Tensor, at: Any, size: int = 4) -> tf.Tensor:
+def _text(data: tf.Tensor, at: Any, size: Any = 4) -> tf.Tensor:
     """`size` bytes of a string [] from `at` on, fewer where it ends before."""
     length = tf.cast(tf.strings.length(data), tf.int64)
     return tf.strings.substr(data, tf.minimum(tf.cast(at, tf.int64), length), size)
 
 
-def _uint(data: tf.Tensor, at: Any, size: int) -> tf.Tensor:
-    """The little-endian number in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
+def _uint(data: tf.Tensor, at: Any, size: int, order: str = "little") -> tf.Tensor:
+    """The number in `size` bytes from `at` on, int64 []; bytes beyond the end are 0."""
     padded = tf.strings.substr(_text(data, at, size) + b"\0" * size, 0, size)
     digits = tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int64)
-    return tf.reduce_sum(digits * 256 ** np.arange(size))
+    places = 256 ** np.arange(size)
+    return tf.reduce_sum(digits * (places if order == "little" else places[::-1]))
 
 
 def _find_chunk(data: tf.Tensor, name: bytes, length: tf.Tensor) -> tf.Tensor:

@@ -9,11 +9,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cmgen.errors import UserError
 from cmgen.files import write_bytes
+from cmgen.limits import LIMITS, Limits
 
 JPEG_QUALITY = 95
-# What a stranger may send: Pillow's other readers are little used, and one starts a program.
-SENT_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_PIXELS = 64_000_000
+# Pillow's other readers are little used, and one starts a program.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# Pillow would warn above 89 million pixels, and raise above twice as many; ours are in `limits`.
+Image.MAX_IMAGE_PIXELS = None
 # Nine colours of the map "magma" (van der Walt and Smith, 2015), evenly spaced.
 _MAGMA = np.array(
     [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122),
@@ -80,26 +82,30 @@ def write_png(path: Path, image: np.ndarray) -> None:
 def is_picture(path: Path) -> bool:
     """Whether a file is one that `read_image` reads, by its first bytes; False if there is none."""
     try:
-        with Image.open(path):
+        with Image.open(path, formats=FORMATS):
             return True
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         return False
 
 
-def read_image(path: Path, at_least: int | None = None) -> np.ndarray:
-    """Any picture file that Pillow reads -> uint8 [H, W, 3], turned upright.
+def read_image(path: Path, at_least: int | None = None, limits: Limits = LIMITS) -> np.ndarray:
+    """A picture file in one of FORMATS -> uint8 [H, W, 3], turned upright.
 
     Args:
       path: the file.
       at_least: the shorter side that is needed; large JPEG files are then decoded at a fraction
         of their size, which is much faster. None decodes the whole picture.
+      limits: of the file.
     """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a picture")
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a picture")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
+            limits.check_picture(path, *picture.size)
             return _pixels(picture, at_least)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(
@@ -107,26 +113,21 @@ def read_image(path: Path, at_least: int | None = None) -> np.ndarray:
         ) from error
 
 
-def decode_image(data: bytes, name: str, at_least: int | None = None) -> np.ndarray | None:
+def decode_image(
+    data: bytes, name: str, at_least: int | None = None, limits: Limits = LIMITS
+) -> np.ndarray | None:
     """A picture file that somebody sent -> uint8 [H, W, 3], upright; None if it is no picture.
 
     Args:
-      data: the file's content, in one of SENT_FORMATS.
+      data: the file's content, in one of FORMATS.
       name: of the file, for messages.
-      at_least: as for `read_image`.
+      at_least, limits: as for `read_image`.
     """
     try:
-        picture = Image.open(io.BytesIO(data), formats=SENT_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{name}: has too many pixels ({error}); send a smaller picture") from error
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         return None
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise UserError(
-            f"{name}: has {width} x {height} pixels; send a picture of at most "
-            f"{MAX_PIXELS // 1_000_000} million"
-        )
+    limits.check_picture(name, *picture.size)
     try:
         return _pixels(picture, at_least)
     except (OSError, SyntaxError, ValueError) as error:
@@ -137,7 +138,11 @@ def _pixels(picture: Image.Image, at_least: int | None) -> np.ndarray:
     if at_least:
         # Twice the size, so that the final averaging still does the shrinking.
         picture.draft("RGB", (2 * at_least, 2 * at_least))
-    return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):
+        # 16 bits of grey; Pillow would make everything above 255 of 65,535 white.
+        upright = Image.fromarray(np.clip(np.asarray(upright) >> 8, 0, 255).astype(np.uint8))
+    return np.asarray(upright.convert("RGB"))
 
 
 def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 255) -> np.ndarray:

@@ -64,11 +64,22 @@ flags.DEFINE_enum(
 flags.DEFINE_multi_string(
     "beam_option", [], "An option of the runner, NAME=VALUE; may be repeated.", flag_values=FLAGS
 )
+flags.DEFINE_float(
+    "max_seconds", 3600.0, "Longest recording that is taken.", lower_bound=1.0, flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "max_megapixels",
+    64.0,
+    "Largest picture that is taken, alone or in a video, in millions of pixels.",
+    lower_bound=0.01,
+    flag_values=FLAGS,
+)
 
 GROUPS = {
     "Data": ("input", "output"),
     "Pictures and sound": ("image_size", "max_fps", "alignment"),
     "Splits": ("shares", "seed"),
+    "Limits": ("max_seconds", "max_megapixels"),
     "Work": ("skip_bad_files", "workers"),
     "Large collections": ("runner", "beam_option"),
 }
@@ -81,6 +92,7 @@ def main() -> None:
     _check_runner()
     # TensorFlow is imported only when the work starts.
     from cmgen.data.plan import PrepareConfig
+    from cmgen.limits import Limits
 
     config = PrepareConfig(
         image_size=FLAGS.image_size,
@@ -90,6 +102,7 @@ def main() -> None:
         seed=FLAGS.seed,
         skip_bad_files=FLAGS.skip_bad_files,
         workers=FLAGS.workers,
+        limits=Limits(FLAGS.max_seconds, FLAGS.max_megapixels),
     )
     if FLAGS.runner:
         with cli.extra("beam"), _without_warnings():

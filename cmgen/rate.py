@@ -7,16 +7,15 @@ Examples:
   python -m cmgen.rate report --study=study
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
+from cmgen import cli, page_flags
 from cmgen.errors import UserError
 
-PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"
+PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"  # its name  # nosec B105
 
 COLLECT = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the study.", flag_values=COLLECT)
@@ -46,21 +45,7 @@ flags.DEFINE_integer(
 )
 
 SERVE = flags.FlagValues()
-flags.DEFINE_string(
-    "host",
-    "127.0.0.1",
-    "Address to listen on; any but loopback needs a password.",
-    flag_values=SERVE,
-)
-flags.DEFINE_integer(
-    "port", 8765, "Port to listen on.", lower_bound=1, upper_bound=65535, flag_values=SERVE
-)
-flags.DEFINE_string(
-    "password_file",
-    None,
-    f"File with the password that raters must give; or set ${PASSWORD_VARIABLE}.",
-    flag_values=SERVE,
-)
+page_flags.define(SERVE, 8765, PASSWORD_VARIABLE)
 flags.DEFINE_integer(
     "per_rater", 0, "Pictures for each rater; 0: all.", lower_bound=0, flag_values=SERVE
 )
@@ -110,26 +95,20 @@ def serve() -> None:
     """Serves the page on which people rate; stop it with Ctrl-C.
 
     Votes are kept at once; a rater goes on where they stopped. The page is for this computer
-    alone unless --host says otherwise. Passwords and votes then travel unencrypted: put a proxy
-    that speaks HTTPS before it where the network isn't your own.
+    alone unless --host, --allow_remote and a password let others in. Passwords and votes then
+    travel unencrypted: put a proxy that speaks HTTPS before it where the network isn't your own.
 
     Examples:
       python -m cmgen.rate serve --study=study
-      python -m cmgen.rate serve --study=study --host=0.0.0.0 --password_file=password.txt
+      python -m cmgen.rate serve --host=0.0.0.0 --allow_remote --password_file=password.txt
     """
-    password = _password(SERVE.password_file)
+    allowed = page_flags.read(SERVE, PASSWORD_VARIABLE)
     with cli.extra("rating"):
-        from cmgen import web
         from cmgen.rating import server, store, study
 
-    if SERVE.host not in web.LOOPBACK and not password:
-        raise UserError(
-            f"--host={SERVE.host}: others could reach the page; give a --password_file, or set "
-            f"${PASSWORD_VARIABLE}"
-        )
     served = study.read_study(Path(SERVE.study))
     with store.Store(_database(SERVE), served.id) as votes:
-        server.serve(served, votes, SERVE.host, SERVE.port, password, SERVE.per_rater)
+        server.serve(served, votes, allowed, SERVE.host, SERVE.port, SERVE.per_rater)
 
 
 def report() -> None:
@@ -159,7 +138,7 @@ COMMANDS = {
     ),
     "serve": cli.Command(
         serve,
-        {"What": ("study", "database", "per_rater"), "Where": ("host", "port", "password_file")},
+        {"What": ("study", "database", "per_rater"), "Where": page_flags.NAMES},
         SERVE,
     ),
     "report": cli.Command(report, {"What": ("study", "database"), "Result": ("output",)}, REPORT),
@@ -179,19 +158,6 @@ def _workdirs(arguments: Sequence[str]) -> dict[str, Path]:
             raise UserError(f"--run={argument}: {name!r} is given twice; rename one")
         workdirs[name] = Path(folder)
     return workdirs
-
-
-def _password(file: str | None) -> str:
-    """The password without blanks around it; empty if none is given."""
-    if not file:
-        return os.environ.get(PASSWORD_VARIABLE, "").strip()
-    try:
-        password = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--password_file={file}: can't be read ({error})") from error
-    if not password:
-        raise UserError(f"--password_file={file}: is empty; write a password into it")
-    return password
 
 
 def _database(flag_values: flags.FlagValues) -> str | Path:

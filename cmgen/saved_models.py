@@ -12,6 +12,7 @@ import tensorflow as tf
 from cmgen import images, serving
 from cmgen.errors import UserError
 from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, newest
+from cmgen.graph_ops import check_saved_model
 from cmgen.sound_files import encode_wav
 
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
@@ -64,6 +65,7 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
         metadata = json.loads((folder / FACTS_FILE).read_text())
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
+        check_saved_model(folder)
         loaded = tf.saved_model.load(str(folder))
         generate = loaded.signatures["generate"]
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:

@@ -9,14 +9,12 @@ import tensorflow as tf
 from cmgen import audio, graph_files
 from cmgen.config import TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
+from cmgen.graph_ops import OPERATIONS
 from cmgen.networks import Encoder, Generator, condition
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 # The noise of `serving_default`, which takes the bytes alone.
 DEFAULT_SEED = 0
-
-# All are core operations, but they call back into the Python process that made the graph.
-_PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 Tensors = dict[str, tf.Tensor]
 
@@ -216,13 +214,13 @@ def graph_ops(function: tf.types.experimental.ConcreteFunction) -> set[str]:
 
 
 def check_core_ops(name: str, function: tf.types.experimental.ConcreteFunction) -> None:
-    """Refuses a graph that a TensorFlow without Python and extra libraries could not run."""
-    core = set(dir(tf.raw_ops)) - _PYTHON_OPS
-    foreign = sorted(graph_ops(function) - core)
+    """Refuses a graph that stock TensorFlow without Python could not run, or that could do more than
+    compute."""
+    foreign = sorted(graph_ops(function) - OPERATIONS - {"Placeholder"})
     if foreign:
         raise UserError(
-            f"signature {name} uses operations that stock TF Serving lacks: {', '.join(foreign)}; "
-            "replace them by core TensorFlow operations",
+            f"signature {name} uses operations that stock TF Serving lacks or exports may not have: "
+            f"{', '.join(foreign)}; replace them by others of cmgen.graph_ops.OPERATIONS",
             FAILED_WORK,
         )
 

@@ -1,8 +1,9 @@
 """Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
 
 import io
-import math
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,16 +14,18 @@ import soxr
 
 from cmgen.errors import UserError
 from cmgen.files import atomic_file
+from cmgen.limits import LIMITS, Limits
 
 SAMPLE_RATE = 44100
 SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
 MIN_SECONDS = 0.5  # one window
 
-# FFmpeg's names of what a stranger may send: no playlists and the like, which name other files that
-# FFmpeg would then open.
-SENT_FORMATS = (
-    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg"),
+# FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses
+# that FFmpeg would then open.
+FORMATS = (
+    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "rm", "mxf", "nut"),
     *("wav", "w64", "aiff", "flac", "mp3", "aac", "ac3", "amr", "caf", "au", "wv", "ape", "tta"),
+    *("dv", "gxf", "wtv", "gif", "ivf", "h264", "hevc", "mpegvideo", "m4v", "eac3", "dts", "voc"),
 )
 
 # A file may end this much before the length that its header promises (encoders pad, players cut).
@@ -33,25 +36,29 @@ class UnreadableError(UserError):
     """A file that is no sound and no video, as far as FFmpeg can tell."""
 
 
-def decode_sound_file(path: Path | str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+def decode_sound_file(
+    path: Path | str, sample_rate: int = SAMPLE_RATE, limits: Limits = LIMITS
+) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
     Args:
       path: a sound or video file of any sample rate and channel count.
       sample_rate: of the result, in Hz.
+      limits: of the file.
 
     Returns:
       float32 [n] in about [-1, 1]: the mean of the channels, at least 0.5 s long.
 
     Raises:
-      UserError: the file is missing, empty, no media file, truncated, silent film, or too short.
+      UserError: the file is missing, empty, no media file, truncated, silent film, too short or
+        too large.
     """
     path = Path(path)
     check_file(path)
     try:
-        samples, rate = _read_with_soundfile(path, str(path))
+        samples, rate = _read_with_soundfile(path, str(path), limits)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(path, str(path))
+        samples, rate = _read_with_ffmpeg(path, path, limits)
     return finish_sound(path, samples, rate, sample_rate)
 
 
@@ -72,10 +79,11 @@ def decode_sound_bytes(
     """
     if not data:
         raise UserError(f"{name}: is empty (0 bytes); send another file")
+    limits = Limits(max_seconds)
     try:
-        samples, rate = _read_with_soundfile(name, io.BytesIO(data), max_seconds)
+        samples, rate = _read_with_soundfile(name, io.BytesIO(data), limits, cut=True)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), max_seconds)
+        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), limits, cut=True)
     most = round(max_seconds * rate)
     cut = len(samples) > most
     return finish_sound(name, samples[:most], rate, sample_rate), cut
@@ -137,6 +145,8 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path}: is a folder; name a sound or video file")
     if not path.exists():
         raise UserError(f"{path}: no such file; check the name")
+    if not path.is_file():
+        raise UserError(f"{path}: is no regular file; name a sound or video file")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: is empty (0 bytes); replace or remove the file")
 
@@ -179,6 +189,33 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
     return samples[-offset:], rate
 
 
+@dataclass
+class Reached:
+    """Where the packets of a file end, of all its streams, as far as it was read."""
+
+    seconds: float = 0.0
+
+
+def decoded(
+    container: av.container.InputContainer, streams: Sequence[av.stream.Stream], reached: Reached
+) -> Iterator[av.AudioFrame | av.VideoFrame]:
+    """The frames of some streams, in the order of the file."""
+    wanted = {stream.index for stream in streams}
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            reached.seconds = max(reached.seconds, end)
+        if packet.stream.index in wanted:
+            for frame in packet.decode():
+                if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
+                    yield frame
+
+
+def file_seconds(container: av.container.InputContainer) -> float | None:
+    """Length that a file's header promises, if it does."""
+    return container.duration / av.time_base if container.duration else None
+
+
 def stream_seconds(stream: av.stream.Stream) -> float | None:
     """Length that a stream's header promises, if it does."""
     if stream.duration is None or stream.time_base is None:
@@ -196,24 +233,27 @@ def check_length(path: Path | str, seconds: float, promised: float | None) -> No
 
 
 def _read_with_soundfile(
-    name: Path | str, source: str | io.BytesIO, max_seconds: float = math.inf
+    name: Path | str, source: str | io.BytesIO, limits: Limits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
     """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError.
 
-    One sample more than `max_seconds` is read at most, which tells that there are more.
+    Too long a file is refused, or `cut`: one sample more than is allowed tells that there are more.
     """
     information = soundfile.info(source, verbose=True)
-    cut = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
+    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
     # Programs that write to a pipe leave a huge or zero length in the header: not a damage.
-    if cut and int(cut[2]) < int(cut[1]) < 2**31 - 1024:
+    if sizes and int(sizes[2]) < int(sizes[1]) < 2**31 - 1024:
         raise UserError(
-            f"{name}: is truncated ({cut[2]} of {cut[1]} bytes of sound); "
+            f"{name}: is truncated ({sizes[2]} of {sizes[1]} bytes of sound); "
             "copy the file again or remove it"
         )
     if isinstance(source, io.BytesIO):
         source.seek(0)
     rate = information.samplerate
-    limit = -1 if math.isinf(max_seconds) else round(max_seconds * rate) + 1
+    limit = round(limits.seconds * rate) + 1
+    if not cut:
+        limits.check_seconds(name, information.frames / rate)
+    limits.check_samples(name, min(information.frames, limit), information.channels)
     try:
         samples, rate = soundfile.read(source, limit, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -226,34 +266,49 @@ def _read_with_soundfile(
 
 
 def _read_with_ffmpeg(
-    name: Path | str, source: str | io.BytesIO, max_seconds: float = math.inf
+    name: Path | str, source: Path | io.BytesIO, limits: Limits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
-    """(float32 [n, channels], rate) of the first sound stream; little more than `max_seconds`."""
-    options = {} if isinstance(source, str) else {"format_whitelist": ",".join(SENT_FORMATS)}
+    """(float32 [n, channels], rate) of the first sound stream; `cut` gives little more than is
+    allowed."""
     try:
-        with av.open(source, options=options) as container:
+        with open_media(source) as container:
             if not container.streams.audio:
                 raise UserError(f"{name}: has no sound; give a file with a sound track")
             stream = container.streams.audio[0]
-            frames, seconds = [], 0.0
-            for frame in container.decode(stream):
+            promised, whole = stream_seconds(stream), file_seconds(container)
+            if not cut:
+                limits.check_seconds(name, promised or 0.0)
+            frames, seconds, count, reached = [], 0.0, 0, Reached()
+            for frame in decoded(container, (stream,), reached):
+                assert isinstance(frame, av.AudioFrame)
                 frames.append(frame)
                 seconds += frame.samples / frame.sample_rate
-                if seconds > max_seconds:
+                count += frame.samples
+                limits.check_samples(name, count, len(frame.layout.channels))
+                if seconds > limits.seconds:
                     break
-            promised = stream_seconds(stream)
-            if promised is None and len(container.streams) == 1 and container.duration:
-                promised = container.duration / av.time_base
     except av.FFmpegError as error:
         raise unreadable(name, error) from error
     if not frames:
         raise UserError(
             f"{name}: its sound track is empty, or the file is truncated; copy it again or remove it"
         )
+    if not cut:
+        limits.check_seconds(name, seconds)
     samples, rate = audio_frames_to_array(frames, 0.0)
-    if seconds <= max_seconds:
+    if seconds <= limits.seconds:
         check_length(name, len(samples) / rate, promised)
+        # What is cut off may be missed in this stream alone, which may end before the others.
+        check_length(name, max(reached.seconds, len(samples) / rate), whole)
     return samples, rate
+
+
+def open_media(source: Path | io.BytesIO) -> av.container.InputContainer:
+    """Opens a file, or what lies in memory, with FFmpeg, and nothing that it may name."""
+    options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+    # A name such as "concat:a|b" or "http://..." would be taken for more than a file's.
+    where = f"file:{source}" if isinstance(source, Path) else source
+    return av.open(where, mode="r", options=options)
 
 
 def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cmgen import images, mel, video
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
+from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import SOUNDS, write_sound
 
 BATCH = 64
@@ -45,6 +46,7 @@ def generate_file(
     seed: int = 0,
     seconds: float | None = None,
     scale: int = 1,
+    limits: Limits = LIMITS,
 ) -> None:
     """Writes what `model` hears in a photo or in a video.
 
@@ -57,6 +59,7 @@ def generate_file(
         sound; of each half second anew for a photo, where a single noise would be a loop.
       seconds: of sound from a photo, PHOTO_SECONDS if None; a video's sound is as long as it.
       scale: an LMS is drawn so many times larger.
+      limits: of the source.
     """
     check_output(output)
     if images.is_picture(source):
@@ -65,11 +68,11 @@ def generate_file(
                 f"--output={output}: {source} is a photo; end in {', '.join(OUTPUTS[:-1])}, or give "
                 "a video to dub"
             )
-        lms, samples = lms_of_photo(model, source, seed, seconds or PHOTO_SECONDS)
+        lms, samples = lms_of_photo(model, source, seed, seconds or PHOTO_SECONDS, limits)
     elif seconds is not None:
         raise UserError(f"--seconds={seconds:g}: the sound is as long as the video; leave it out")
     else:
-        lms, samples = lms_of_video(model, source, seed)
+        lms, samples = lms_of_video(model, source, seed, limits)
     if output.suffix.lower() == ".png":
         drawn = images.draw_lms(lms).repeat(scale, axis=0).repeat(scale, axis=1)
         images.write_png(output, drawn)
@@ -91,10 +94,10 @@ def check_output(output: Path) -> None:
 
 
 def lms_of_photo(
-    model: SoundModel, photo: Path, seed: int, seconds: float
+    model: SoundModel, photo: Path, seed: int, seconds: float, limits: Limits = LIMITS
 ) -> tuple[NDArray[np.float32], int]:
     """The joined LMS float32 [n_mels, frames] of a photo, and how many samples it stands for."""
-    pixels = images.square(images.read_image(photo, model.image_size), model.image_size)
+    pixels = images.square(images.read_image(photo, model.image_size, limits), model.image_size)
 
     def generate(noise: NDArray[np.float64]) -> NDArray[np.float32]:
         return _generate(model, np.repeat(pixels[None], len(noise), axis=0), noise)
@@ -118,10 +121,12 @@ def lms_of_one(
     return mel.join_lms(generate(noise), middles, frames, config), samples
 
 
-def lms_of_video(model: SoundModel, source: Path, seed: int) -> tuple[NDArray[np.float32], int]:
+def lms_of_video(
+    model: SoundModel, source: Path, seed: int, limits: Limits = LIMITS
+) -> tuple[NDArray[np.float32], int]:
     """The same of a video: ten windows a second, each of the picture shown in its middle."""
     pictures, shown, seconds = video.read_pictures(
-        source, model.image_size, VIDEO_WINDOWS_PER_SECOND
+        source, model.image_size, VIDEO_WINDOWS_PER_SECOND, limits
     )
     if seconds > MAX_SECONDS:
         raise UserError(

@@ -1,9 +1,11 @@
 """Opens a page on which exported models can be tried out: drop, record or pick a sound and see who
-plays it; drop or pick a picture and hear what it sounds like. It is for a browser on this computer.
+plays it; drop or pick a picture and hear what it sounds like. It is for a browser on this computer;
+SECURITY.md says what letting others in takes and risks.
 
 Examples:
   python -m cmgen.studio --exports=exports
   python -m cmgen.studio --exports=exports/s2i --port=8080 --open_browser
+  python -m cmgen.studio --host=0.0.0.0 --allow_remote --password_file=password.txt
 """
 
 import sys
@@ -12,8 +14,9 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import UserError
+from cmgen import cli, page_flags
+
+PASSWORD_VARIABLE = "CMGEN_STUDIO_PASSWORD"  # its name  # nosec B105
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
@@ -22,17 +25,7 @@ flags.DEFINE_string(
     "Folder of models that tools/export.py wrote, or that of one model.",
     flag_values=FLAGS,
 )
-flags.DEFINE_string("host", "127.0.0.1", "Address to listen on.", flag_values=FLAGS)
-flags.DEFINE_integer(
-    "port", 8766, "Port to listen on.", lower_bound=1, upper_bound=65535, flag_values=FLAGS
-)
-flags.DEFINE_bool(
-    "allow_remote",
-    False,
-    "Take a --host beyond loopback: anyone who can reach it may then use the page, for it has no "
-    "password.",
-    flag_values=FLAGS,
-)
+page_flags.define(FLAGS, 8766, PASSWORD_VARIABLE)
 flags.DEFINE_bool("open_browser", False, "Open the page in your browser.", flag_values=FLAGS)
 flags.DEFINE_float(
     "max_megabytes",
@@ -51,6 +44,14 @@ flags.DEFINE_float(
     flag_values=FLAGS,
 )
 flags.DEFINE_float(
+    "max_megapixels",
+    64.0,
+    "Pixels of a picture that is taken, in millions.",
+    lower_bound=0.01,
+    upper_bound=250.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
     "keep_megabytes",
     200.0,
     "Memory for what visitors sent and what was made; the longest unused goes first.",
@@ -64,35 +65,45 @@ flags.DEFINE_float(
     lower_bound=0.01,
     flag_values=FLAGS,
 )
+flags.DEFINE_integer(
+    "at_once",
+    8,
+    "Requests of one caller that work or wait at once; there is room for 16 of all.",
+    lower_bound=1,
+    upper_bound=16,
+    flag_values=FLAGS,
+)
 GROUPS = {
     "What": ("exports",),
-    "Where": ("host", "port", "allow_remote", "open_browser"),
-    "Limits": ("max_megabytes", "max_seconds", "keep_megabytes", "keep_minutes"),
+    "Where": (*page_flags.NAMES, "open_browser"),
+    "Limits": (
+        "max_megabytes",
+        "max_seconds",
+        "max_megapixels",
+        "keep_megabytes",
+        "keep_minutes",
+        "at_once",
+    ),
 }
 
 
 def main() -> None:
     with cli.extra("studio"):
-        from cmgen import exported, web
+        from cmgen import exported
         from cmgen.studio_server import app, server
 
-    if FLAGS.host not in web.LOOPBACK:
-        if not FLAGS.allow_remote:
-            raise UserError(
-                f"--host={FLAGS.host}: others could reach the page, which has no password; leave it "
-                "out, or give --allow_remote too"
-            )
-        print(f"--host={FLAGS.host}: anyone who can reach it may use the page.", file=sys.stderr)
+    allowed = page_flags.read(FLAGS, PASSWORD_VARIABLE)
     models, problems = exported.find_models(Path(FLAGS.exports))
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     settings = server.Settings(
-        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds),
+        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds, FLAGS.max_megapixels),
         FLAGS.keep_megabytes,
         FLAGS.keep_minutes,
+        FLAGS.at_once,
     )
     ready = webbrowser.open if FLAGS.open_browser else lambda url: None
-    server.serve(models, FLAGS.host, FLAGS.port, settings, ready)
+    server.serve(models, allowed, FLAGS.host, FLAGS.port, settings, ready)
 
 
 def console() -> None:

@@ -3,6 +3,7 @@
 No TensorFlow: worker processes import this.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,13 +19,18 @@ from PIL import Image
 from cmgen import images
 from cmgen.errors import UserError
 from cmgen.files import atomic_file
+from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import (
     SAMPLE_RATE,
+    Reached,
     audio_frames_to_array,
     check_file,
     check_length,
+    decoded,
+    file_seconds,
     finish_sound,
     mux_sound,
+    open_media,
     stream_seconds,
     unreadable,
 )
@@ -47,11 +53,23 @@ class Video:
     sample_rate: int
 
 
+@dataclass(frozen=True)
+class _Lengths:
+    """Seconds that the header promises of the sound, the pictures and the whole file, if it does,
+    and how far the file reaches."""
+
+    sound: float | None
+    pictures: float | None
+    whole: float | None
+    reached: float = 0.0
+
+
 def read_video(
     path: Path | str,
     size: int | None = None,
     max_fps: float | None = None,
     sample_rate: int = SAMPLE_RATE,
+    limits: Limits = LIMITS,
 ) -> Video:
     """Decodes a video with sound.
 
@@ -60,19 +78,21 @@ def read_video(
       size: side of the square that pictures are cropped and resized to; None keeps them whole.
       max_fps: keep about this many pictures per second; None keeps all.
       sample_rate: of the sound, in Hz.
+      limits: of the file.
 
     Raises:
-      UserError: missing, empty, truncated or no video; no pictures, no sound or too little of it.
+      UserError: missing, empty, truncated, too large or no video; no pictures, no sound or too
+        little of it.
     """
     path = Path(path)
     check_file(path)
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise UserError(
                     f"{path}: has no sound; give a video with a sound track, or remove it"
                 )
-            pictures, sounds, promised = _decode(path, container, size, max_fps)
+            pictures, sounds, promised = _decode(path, container, size, max_fps, limits)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
     if not sounds or not pictures:
@@ -82,13 +102,8 @@ def read_video(
         )
     start = float(sounds[0].time or 0.0)
     samples, rate = audio_frames_to_array(sounds, start)
-    ends = (
-        start + len(samples) / rate,
-        pictures[-1][0],
-        max(start + len(samples) / rate, pictures[-1][0]),
-    )
-    for end, promise in zip(ends, promised, strict=True):
-        check_length(path, end, promise)
+    check_length(path, start + len(samples) / rate, promised.sound)
+    check_length(path, promised.reached, promised.whole)
     sound = finish_sound(path, samples, rate, sample_rate)
     times = np.array([time - start for time, _ in pictures])
     # A picture before the sound begins or after it ends belongs to no window.
@@ -97,12 +112,15 @@ def read_video(
 
 
 def read_pictures(
-    path: Path | str, size: int | None = None, max_fps: float | None = None
+    path: Path | str,
+    size: int | None = None,
+    max_fps: float | None = None,
+    limits: Limits = LIMITS,
 ) -> tuple[list[np.ndarray], np.ndarray, float]:
     """Decodes the pictures of a video, with or without sound.
 
     Args:
-      path, size, max_fps: as for `read_video`.
+      path, size, max_fps, limits: as for `read_video`.
 
     Returns:
       frames: uint8 [height, width, 3] each.
@@ -110,23 +128,24 @@ def read_pictures(
       seconds: from the first picture to the end of the last one.
 
     Raises:
-      UserError: missing, empty, truncated or no video.
+      UserError: missing, empty, truncated, too large or no video.
     """
     path = Path(path)
     check_file(path)
     try:
-        with av.open(str(path)) as container:
-            pictures, _, (_, promised, _) = _decode(path, container, size, max_fps, sound=False)
+        with open_media(path) as container:
+            pictures, _, promised = _decode(path, container, size, max_fps, limits, sound=False)
             rate = container.streams.video[0].average_rate
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
     if not pictures:
         raise UserError(f"{path}: has no picture that can be decoded; copy it again or remove it")
     times = np.array([time for time, _ in pictures])
-    check_length(path, times[-1], promised)
+    check_length(path, promised.reached, promised.whole)
     times -= times[0]
     lasting = 1 / float(rate) if rate else 0.1
-    return [pixels for _, pixels in pictures], times, max(times[-1] + lasting, promised or 0.0)
+    seconds = max(times[-1] + lasting, promised.pictures or 0.0)
+    return [pixels for _, pixels in pictures], times, seconds
 
 
 def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -> None:
@@ -138,7 +157,7 @@ def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -
       sound: float32 [n], mono in [-1, 1], from the first picture on.
       sample_rate: in Hz.
     """
-    with av.open(str(source)) as old:
+    with open_media(source) as old:
         pictures = old.streams.video[0]
         codec = pictures.codec_context.name
         try:
@@ -162,8 +181,8 @@ def _copy_with_sound(
     audio = new.add_stream("aac", rate=sample_rate, layout="mono")
     audio.bit_rate = 128000
     begin, written = pictures.start_time or 0, 0
-    for packet, shown, decoded in _timed_packets(old, pictures):
-        packet.pts, packet.dts = shown - begin, decoded - begin
+    for packet, shown, order in _timed_packets(old, pictures):
+        packet.pts, packet.dts = shown - begin, order - begin
         # Sound and pictures lie side by side in the file, so that players need not seek.
         until = round(float(packet.pts * packet.time_base) * sample_rate)
         end = min(len(sound), max(written, until))
@@ -186,8 +205,8 @@ def _timed_packets(
     first = next(known, 0)
     for index, packet in enumerate(packets):
         # Matroska leaves out the first times of decoding, AVI all times of showing.
-        decoded = first + step * index if packet.dts is None else packet.dts
-        yield packet, decoded if packet.pts is None else packet.pts, decoded
+        order = first + step * index if packet.dts is None else packet.dts
+        yield packet, order if packet.pts is None else packet.pts, order
 
 
 def write_video(
@@ -226,26 +245,34 @@ def _decode(
     container: av.container.InputContainer,
     size: int | None,
     max_fps: float | None,
+    limits: Limits,
     sound: bool = True,
-) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], tuple[float | None, ...]]:
-    """Pictures with their times, sound frames, and the lengths that the header promises: of the
-    sound, of the pictures, of the whole."""
+) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], _Lengths]:
+    """Pictures with their times, sound frames, and how long all is."""
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
     video = container.streams.video[0]
+    limits.check_picture(path, video.width, video.height)
+    # The pictures of a stream may grow on the way.
+    video.codec_context.options = {"max_pixels": str(limits.pixels)}
     audio = container.streams.audio[:1] if sound else ()
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
-    whole = container.duration / av.time_base if container.duration else None
-    promised = stream_seconds(audio[0]) if audio else None, stream_seconds(video), whole
+    lengths = _Lengths(
+        stream_seconds(audio[0]) if audio else None, stream_seconds(video), file_seconds(container)
+    )
+    limits.check_seconds(path, max(lengths.pictures or 0.0, lengths.sound or 0.0))
     converter = VideoReformatter()  # setting one up costs ten times as much as using it
     pictures: list[tuple[float, np.ndarray]] = []
     sounds: list[av.AudioFrame] = []
-    last_slot = -math.inf
-    for frame in container.decode(video, *audio):
+    last_slot, samples = -math.inf, 0
+    reached = Reached()
+    for frame in decoded(container, (video, *audio), reached):
+        limits.check_seconds(path, float(frame.time or 0.0))
         if isinstance(frame, av.AudioFrame):
             sounds.append(frame)
-        if not isinstance(frame, av.VideoFrame):
+            samples += frame.samples
+            limits.check_samples(path, samples, len(frame.layout.channels))
             continue
         time = float(frame.time or 0.0)
         # One picture for each 1/max_fps; a quarter of it is granted for uneven times.
@@ -253,7 +280,7 @@ def _decode(
         if slot > last_slot or not max_fps:
             last_slot = slot
             pictures.append((time, _to_array(frame, size, converter)))
-    return pictures, sounds, promised
+    return pictures, sounds, dataclasses.replace(lengths, reached=reached.seconds)
 
 
 def _to_array(frame: av.VideoFrame, size: int | None, converter: VideoReformatter) -> np.ndarray:

@@ -3,6 +3,7 @@
 A page is a few fixed answers and an API beside them; no path of a request reaches the file system.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,11 +13,15 @@ from urllib.parse import urlsplit
 
 import waitress
 from flask import Flask, Response, abort, jsonify, request
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 from werkzeug.exceptions import HTTPException
 
+from cmgen.access import Access, Allowance, caller_at
 from cmgen.errors import FAILED_WORK, UserError
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HTTP_TOO_LARGE = 413
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -43,7 +48,7 @@ _KINDS = {
 def create_app(
     package: str,
     page: Mapping[str, str],
-    hosts: tuple[str, ...] | None,
+    access: Access,
     max_bytes: int,
     headers: Mapping[str, str] = HEADERS,
 ) -> Flask:
@@ -52,8 +57,7 @@ def create_app(
     Args:
       package: in whose folder `page` the files lie.
       page: address -> file name; read once.
-      hosts: names under which a browser may call the page, or None for any. On loopback this
-        keeps other sites from reaching it through a name of theirs that points here.
+      access: who may call the page. A password is left to the caller; see `ask_password`.
       max_bytes: of a request's body.
       headers: of every answer.
     """
@@ -63,10 +67,26 @@ def create_app(
     for path, name in page.items():
         kind = _KINDS[name[name.rindex(".") :]]
         app.add_url_rule(path, name, _fixed((folder / name).read_bytes(), kind))
-    app.before_request(partial(_refuse_strangers, hosts))
+    app.before_request(partial(_refuse_strangers, access.hosts))
+    app.before_request(partial(_refuse_haste, Allowance(access.requests_per_minute)))
     app.after_request(partial(_add_headers, headers))
     app.register_error_handler(HTTPException, _explain)
     return app
+
+
+def ask_password(app: Flask, access: Access, realm: str) -> None:
+    """Lets nobody in without the password, if there is one; browsers ask for it by themselves.
+
+    HTTP Basic authentication (RFC 7617); any user name will do.
+    """
+    if access.password:
+        tries = Allowance(access.tries_per_minute)
+        app.before_request(partial(_refuse_unknown, access, tries, realm))
+
+
+def caller() -> str:
+    """Who sent the request, as far as limits tell callers apart."""
+    return caller_at(request.remote_addr or "")
 
 
 def refusal(message: str, status: int) -> tuple[Response, int]:
@@ -94,6 +114,7 @@ def json_values(**types: type) -> dict[str, Any]:
 
 def serve(
     app: Flask,
+    access: Access,
     host: str,
     port: int,
     note: str,
@@ -106,6 +127,7 @@ def serve(
 
     Args:
       app: of `create_app`.
+      access: names the proxy that is believed.
       host, port: to listen on.
       note: printed after the address.
       threads: that answer requests.
@@ -114,9 +136,14 @@ def serve(
       ready: called with the page's address once it can be opened.
     """
     logging.getLogger("waitress").setLevel(logging.ERROR)
+    sockets: dict[int, Any] = {}  # of the server: one for each address of the host, and a trigger
+    proxy: dict[str, Any] = {}
+    if access.proxy:
+        proxy = {"trusted_proxy": access.proxy, "trusted_proxy_headers": "x-forwarded-for"}
     try:
         server = waitress.create_server(
             app,
+            map=sockets,
             host=host,
             port=port,
             threads=threads,
@@ -125,12 +152,17 @@ def serve(
             max_request_header_size=16384,
             channel_timeout=30,
             ident=None,
+            clear_untrusted_proxy_headers=True,
+            **proxy,
         )
     except OSError as error:
         raise UserError(
             f"--host={host} --port={port}: can't listen there ({error.strerror}); name another",
             FAILED_WORK,
         ) from error
+    for one in sockets.values():
+        if isinstance(one, BaseWSGIServer):
+            one.channel_class = _Channel
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     print(f"{url} ({note})", flush=True)
     ready(url)
@@ -138,6 +170,27 @@ def serve(
         server.run()
     finally:
         server.close()
+
+
+class _Refusal(ErrorTask):
+    """What waitress refuses before the application sees it, in the words that the page expects."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        message = f"{error.reason}."
+        if error.code == HTTP_TOO_LARGE:
+            most = self.channel.server.adj.max_request_body_size / 2**20
+            message = f"The request is larger than {most:.3g} MB. Send a smaller one."
+        body = json.dumps({"error": message}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.extend([("Content-Type", "application/json"), *HEADERS.items()])
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _Refusal
 
 
 def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
@@ -158,6 +211,30 @@ def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | N
     if request.method == "POST" and (site not in ("same-origin", "none") or foreign):
         return refusal("Requests from other sites are refused.", 403)
     return None
+
+
+def _refuse_haste(allowance: Allowance) -> tuple[Response, int] | None:
+    return None if allowance.spend(caller()) else _too_often("Too many requests.")
+
+
+def _refuse_unknown(access: Access, tries: Allowance, realm: str) -> tuple[Response, int] | None:
+    given = request.authorization
+    password = (given.password if given is not None and given.type == "basic" else None) or ""
+    if password and tries.spent(caller()):
+        return _too_often("Too many tries.")
+    if access.admits(password):
+        return None
+    if password:
+        tries.spend(caller())
+    answer, status = refusal("Give the password; load the page again.", 401)
+    answer.headers["WWW-Authenticate"] = f'Basic realm="{realm}", charset="UTF-8"'
+    return answer, status
+
+
+def _too_often(what: str) -> tuple[Response, int]:
+    answer, status = refusal(f"{what} Wait a minute, then try again.", 429)
+    answer.headers["Retry-After"] = "60"
+    return answer, status
 
 
 def _host_name(host: str) -> str | None:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-BASE = {"config", "errors", "files"}
+BASE = {"config", "errors", "files", "limits"}
 SIGNALS = BASE | {"sound_files", "mel", "audio", "images"}
 # What each room may import from cmgen; a name covers the modules inside it (data = data.*).
 MAY_IMPORT = {
     "errors": set(),
     "config": {"errors"},
     "files": {"errors"},
+    "limits": {"errors"},
     "cli": {"errors"},
     "cluster": {"errors"},
     "workers": {"errors", "cluster", "replica"},
@@ -41,19 +42,31 @@ MAY_IMPORT = {
     "video": SIGNALS,
     "data": SIGNALS | {"video", "data"},
     "graph_files": SIGNALS,
-    "serving": SIGNALS | {"networks", "layers", "graph_files"},
+    "graph_ops": {"errors"},
+    "serving": SIGNALS | {"networks", "layers", "graph_files", "graph_ops"},
     "export_folder": set(),
-    "saved_models": SIGNALS | {"serving", "export_folder"},
+    "saved_models": SIGNALS | {"serving", "export_folder", "graph_ops"},
     "onnx_export": SIGNALS | {"networks", "layers"},
-    "exported": BASE | {"export_folder"},
-    "web": {"errors"},
+    "onnx_files": {"errors"},
+    "exported": BASE | {"export_folder", "onnx_files"},
+    "access": set(),
+    "page_flags": {"errors", "access"},
+    "web": {"errors", "access"},
     # What exported models do on a page; knows no TensorFlow and no run.
     "studio_server": SIGNALS - {"audio"}
-    | {"exported", "web", "video", "generation", "sound_generation", "studio_server"},
+    | {"exported", "access", "web", "video", "generation", "sound_generation", "studio_server"},
     "smaller": SIGNALS | {"onnx_export"},
     "clients": set(),
     "benchmarks": BASE
-    | {"images", "sound_files", "versions", "export_folder", "benchmarks"}
+    | {
+        "images",
+        "sound_files",
+        "versions",
+        "export_folder",
+        "onnx_files",
+        "graph_ops",
+        "benchmarks",
+    }
     | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
@@ -62,14 +75,27 @@ MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
 RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
 REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-STUDIO = {"export_folder", "exported", "web", "mel", "generation", "sound_generation"} | {
+STUDIO = {
+    "export_folder",
+    "onnx_files",
+    "exported",
+    "access",
+    "web",
+    "mel",
+    "generation",
+    "sound_generation",
+} | {
     f"studio_server.{name}"
     for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
 }
 CLIENTS = {"clients.s2i", "clients.i2s"}
 BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
 NO_TENSORFLOW = (
-    {"errors", "config", "files", "cli", "cluster"} | MAINS | RATING | REPRODUCTION | STUDIO
+    {"errors", "config", "files", "cli", "page_flags", "cluster"}
+    | MAINS
+    | RATING
+    | REPRODUCTION
+    | STUDIO
 )
 NO_TENSORFLOW |= CLIENTS | BENCHMARKS
 # Formulas of the measures: functions of arrays, of which no module knows a network or a run.
@@ -134,7 +160,7 @@ def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
     extra = {
         m
         for m in ours(MODULES[module])
-        if room(m) not in {"errors", "files", "images", "web", "rating"}
+        if room(m) not in {"errors", "files", "images", "limits", "access", "web", "rating"}
     }
     assert extra == set() and "rating.collect" not in ours(MODULES[module])
 
@@ -180,7 +206,7 @@ def test_nothing_imports_a_main() -> None:
 
 def test_only_mains_define_flags() -> None:
     users = {m for m, path in MODULES.items() if any(n.startswith("absl") for n in imports(path))}
-    assert users <= MAINS | {"cli"}
+    assert users <= MAINS | {"cli", "page_flags"}
 
 
 def test_imports_have_no_circle() -> None:

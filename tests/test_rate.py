@@ -20,6 +20,7 @@ from cmgen.rating.store import Store
         (("collect", "--output=s", "--run=A=x", "--run=A=y"), "'A' is given twice"),
         (("collect", "--output=s", "--run=A=x", "--per_class=0"), "--per_class"),
         (("serve", "--host=0.0.0.0"), "others could reach the page"),
+        (("serve", "--host=0.0.0.0", "--allow_remote"), "set $CMGEN_RATING_PASSWORD"),
         (("serve", "--password_file=none.txt"), "--password_file=none.txt: can't be read"),
         (("serve", "--study=nowhere"), "--study=nowhere: no manifest.json"),
         (("serve", "--port=70000"), "--port=70000"),

@@ -8,8 +8,9 @@ from flask.testing import FlaskClient
 from tiny_study import SOURCES, write_study
 from werkzeug.test import TestResponse
 
+from cmgen.access import Access
 from cmgen.rating import study as study_lib
-from cmgen.rating.app import PAGE, Access, Throttle, create_app
+from cmgen.rating.app import PAGE, create_app
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import Store
 from cmgen.rating.study import Study
@@ -214,7 +215,7 @@ def test_other_sites_and_other_names_of_this_host_are_refused(browser: FlaskClie
 
 
 def test_a_password_comes_before_everything(study: Study, store: Store) -> None:
-    browser = create_app(study, store, Access("open sesame", None)).test_client()
+    browser = create_app(study, store, Access("open sesame")).test_client()
     assert browser.get("/api/study", headers={"Host": "study.example"}).json["password"] is True
     for wrong in ("", "open", "OPEN SESAME", "é"):
         answer = browser.post("/api/join", json={"name": "Ada", "password": wrong})
@@ -225,7 +226,7 @@ def test_a_password_comes_before_everything(study: Study, store: Store) -> None:
 
 
 def test_passwords_and_codes_cannot_be_guessed_quickly(study: Study, store: Store) -> None:
-    app = create_app(study, store, Access("secret", None, tries_per_minute=3))
+    app = create_app(study, store, Access("secret", tries_per_minute=3))
     browser = app.test_client()
     tries = [{"name": "Ada", "password": "wrong"}] * 2 + [{"code": "wrong", "password": "secret"}]
     assert [browser.post("/api/join", json=t).status_code for t in tries] == [403] * 3
@@ -236,14 +237,22 @@ def test_passwords_and_codes_cannot_be_guessed_quickly(study: Study, store: Stor
     assert answer.status_code == 200
 
 
-def test_tries_are_forgotten_after_a_minute() -> None:
-    now = [0.0]
-    throttle = Throttle(2, clock=lambda: now[0])
-    throttle.count("a")
-    throttle.count("a")
-    assert throttle.refuses("a") and not throttle.refuses("b")
-    now[0] = 61.0
-    assert not throttle.refuses("a")
+INJECTIONS = ["Ada' OR '1'='1", "x'; DROP TABLE cmgen_votes; --", '" OR 1=1 --', "%", "_", "\\"]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_what_raters_write_is_never_sql(
+    browser: FlaskClient, study: Study, store: Store, text: str
+) -> None:
+    join(browser, name="Ada")
+    vote(browser, 0, 3)
+    other = create_app(study, store, Access()).test_client()
+    other.set_cookie(f"rater_{study.id}", text)
+    assert other.get("/api/state").status_code == 401
+    assert other.post("/api/join", json={"code": text}).status_code == 403
+    assert join(other, name=text)["name"] == text
+    assert browser.get("/api/state").json["last"] == 3
+    assert [v.score for v in store.all_votes()] == [3]
 
 
 def test_fewer_pictures_for_each_rater(study: Study, store: Store) -> None:

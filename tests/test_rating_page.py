@@ -211,14 +211,14 @@ def test_the_server_goes_away_and_comes_back(chromium: Any, study: Path) -> None
 
 
 def test_a_password_is_asked_for(chromium: Any, study: Path) -> None:
-    server = Server(study, free_port(), CMGEN_RATING_PASSWORD="open sesame")
+    server = Server(study, free_port(), CMGEN_RATING_PASSWORD="open sesame, please")
     try:
         visitor = Visitor(chromium, server.url)
         visitor.page.get_by_label("Password of the study").fill("wrong")
         visitor.page.get_by_label("Your name").fill("Flo")
         visitor.page.get_by_role("button", name="Take part").click()
         visitor.see("The password of the study is wrong")
-        visitor.page.get_by_label("Password of the study").fill("open sesame")
+        visitor.page.get_by_label("Password of the study").fill("open sesame, please")
         visitor.join("Flo")
     finally:
         server.stop()

@@ -80,7 +80,8 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(exports: Path) -> Iterator[Server]:
-    running = Server(exports, "--keep_minutes=0.05")
+    # A crowd on one computer is one caller.
+    running = Server(exports, "--keep_minutes=0.05", "--at_once=16", "--requests_per_minute=0")
     yield running
     if running.process.poll() is None:
         running.stop()
@@ -104,10 +105,24 @@ def test_no_export_says_how_to_make_one(run_main: RunMain, tmp_path: Path) -> No
     assert "Traceback" not in result.stderr
 
 
-def test_others_are_let_in_only_on_purpose(run_main: RunMain, exports: Path) -> None:
-    result = run_main("cmgen.studio", f"--exports={exports}", "--host=0.0.0.0")
-    assert result.returncode == 2
-    assert "--host=0.0.0.0" in result.stderr and "--allow_remote" in result.stderr
+def test_others_are_let_in_only_on_purpose(
+    run_main: RunMain, exports: Path, tmp_path: Path
+) -> None:
+    open_to_all = ("--host=0.0.0.0", "--allow_remote")
+    (tmp_path / "short.txt").write_text("sesame\n")
+    for arguments, said in (
+        (("--host=0.0.0.0",), "--host=0.0.0.0: others could reach the page; leave it out"),
+        (("--host=",), "--host=: others could reach the page"),
+        (open_to_all, "give a --password_file, or set $CMGEN_STUDIO_PASSWORD"),
+        (("--proxy=127.0.0.1",), "others can reach the page through it; give a --password_file"),
+        ((*open_to_all, "--password_file=none.txt"), "--password_file=none.txt: can't be read"),
+        (
+            (*open_to_all, "--password_file=short.txt"),
+            "has 6 letters; write one line of at least 12",
+        ),
+    ):
+        result = run_main("cmgen.studio", f"--exports={exports}", *arguments)
+        assert result.returncode == 2 and said in result.stderr, result.stderr
 
 
 def test_a_taken_port_is_named(run_main: RunMain, exports: Path, server: Server) -> None:

@@ -17,7 +17,8 @@ from test_studio_decoder import photo, wav
 from tiny_exports import write_export
 from werkzeug.test import TestResponse
 
-from cmgen import exported, images, web
+from cmgen import exported, images
+from cmgen.access import Access
 from cmgen.exported import Exported
 from cmgen.studio_server import app as studio_app
 from cmgen.studio_server import decoder, work
@@ -66,16 +67,19 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate() -> Gate:
-    return Gate(1, 0)
+    return Gate(1, 0, 1)
 
 
 @pytest.fixture
-def browser(
+def studio(
     models: dict[str, Exported], examples: Examples, decoders: Decoders, gate: Gate, clock: Clock
-) -> FlaskClient:
-    store = Store(10 * 2**20, 60, clock)
-    studio = Studio(models, examples, decoders, store, gate, LIMITS)
-    return create_app(studio, web.LOOPBACK, LIMITS).test_client()
+) -> Studio:
+    return Studio(models, examples, decoders, Store(10 * 2**20, 60, clock), gate, LIMITS)
+
+
+@pytest.fixture
+def browser(studio: Studio) -> FlaskClient:
+    return create_app(studio, Access(), LIMITS).test_client()
 
 
 def send(browser: FlaskClient, data: bytes, name: str = "a file") -> TestResponse:
@@ -234,7 +238,7 @@ def test_too_many_are_told_to_come_again(browser: FlaskClient, gate: Gate) -> No
     entered, leave = threading.Event(), threading.Event()
 
     def work_long() -> None:
-        with gate.entered():
+        with gate.entered("somebody"):
             entered.set()
             leave.wait(10)
 
@@ -298,3 +302,43 @@ def test_the_page_s_scripts_are_all_served(browser: FlaskClient) -> None:
     assert set(named) == set(PAGE) - {"/"}
     folder = Path(studio_app.__file__).parent / "page"
     assert {path.name for path in folder.iterdir()} == set(PAGE.values())
+
+
+def test_nothing_is_answered_without_the_password(studio: Studio) -> None:
+    browser = create_app(studio, Access("open sesame, please"), LIMITS).test_client()
+    anywhere = {"Host": "studio.example"}
+    for path in (*PAGE, "/api/studio", "/nowhere", "/made/x", "/example/0.png"):
+        answer = browser.get(path, headers=anywhere)
+        assert (answer.status_code, list(answer.json)) == (401, ["error"])
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert browser.post("/api/upload", data=photo(), headers=anywhere).status_code == 401
+    for wrong in ("open", "OPEN SESAME, PLEASE", "\u00e9", "open sesame, please!"):
+        assert browser.get("/", auth=("anyone", wrong)).status_code == 401
+    right = ("anyone", "open sesame, please")
+    assert browser.get("/", auth=right, headers=anywhere).status_code == 200
+    for header in ("Basic", "Basic %%", "Bearer open sesame, please", "Basic b3Blbg=="):
+        assert browser.get("/", headers={"Authorization": header}).status_code == 401
+
+
+def test_passwords_cannot_be_guessed_quickly(studio: Studio) -> None:
+    access = Access("open sesame, please", tries_per_minute=3)
+    browser = create_app(studio, access, LIMITS).test_client()
+    for _ in range(5):  # a browser's first requests know no password yet
+        assert browser.get("/").status_code == 401
+    found = [browser.get("/", auth=("", "wrong")).status_code for _ in range(4)]
+    assert found == [401, 401, 401, 429]
+    right = ("", "open sesame, please")
+    answer = browser.get("/", auth=right)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    assert browser.get("/", auth=right, environ_overrides=elsewhere).status_code == 200
+
+
+def test_a_caller_in_haste_is_told_to_wait(studio: Studio) -> None:
+    browser = create_app(studio, Access(requests_per_minute=3), LIMITS).test_client()
+    assert [browser.get("/").status_code for _ in range(4)] == [200, 200, 200, 429]
+    answer = browser.get("/")
+    assert "Too many requests" in answer.json["error"]
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert browser.get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200

@@ -8,10 +8,10 @@ from cmgen.studio_server.gate import Busy, Gate
 
 
 def test_some_work_some_wait_and_the_rest_is_sent_away() -> None:
-    gate, release, inside = Gate(2, 1), threading.Event(), threading.Semaphore(0)
+    gate, release, inside = Gate(2, 1, 3), threading.Event(), threading.Semaphore(0)
 
     def work() -> None:
-        with gate.entered():
+        with gate.entered("me"):
             inside.release()
             release.wait(10)
 
@@ -21,24 +21,35 @@ def test_some_work_some_wait_and_the_rest_is_sent_away() -> None:
     assert inside.acquire(timeout=5) and inside.acquire(timeout=5)
     assert not inside.acquire(timeout=0.2), "the third waits"
     assert not gate.rested()
-    with pytest.raises(Busy), gate.entered():
+    with pytest.raises(Busy), gate.entered("me"):
         pass
     release.set()
     for thread in threads:
         thread.join(10)
     assert (gate.rested(), gate.rested()) == (True, False)
-    with gate.entered():
+    with gate.entered("me"):
         pass
 
 
 def test_waiting_ends() -> None:
-    gate = Gate(1, 1, patience=0.05)
-    with gate.entered(), pytest.raises(Busy), gate.entered():
+    gate = Gate(1, 1, 2, patience=0.05)
+    with gate.entered("me"), pytest.raises(Busy), gate.entered("me"):
         pass
 
 
 def test_a_failure_leaves_the_gate_open() -> None:
-    gate = Gate(1, 0)
+    gate = Gate(1, 0, 1)
     for _ in range(3):
-        with pytest.raises(ValueError), gate.entered():
+        with pytest.raises(ValueError), gate.entered("me"):
             raise ValueError
+
+
+def test_one_caller_leaves_room_for_others() -> None:
+    gate = Gate(3, 0, 2)
+    with gate.entered("a"), gate.entered("a"):
+        with pytest.raises(Busy), gate.entered("a"):
+            pass
+        with gate.entered("b"):
+            pass
+    with gate.entered("a"):
+        pass

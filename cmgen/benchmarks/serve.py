@@ -11,6 +11,8 @@ from cmgen import images
 from cmgen.benchmarks.timing import Timing, timed
 from cmgen.errors import UserError
 from cmgen.export_folder import FACTS_FILE, newest
+from cmgen.graph_ops import check_saved_model
+from cmgen.onnx_files import open_session
 from cmgen.sound_files import encode_wav
 
 # What each direction takes as a tensor and as a file, and what it makes.
@@ -77,7 +79,7 @@ def _onnx_cases(folder: Path, facts: dict[str, Any], threads: int) -> Cases:
         path = folder / f"{folder.resolve().name}{form}.onnx"
         if not path.is_file():
             continue
-        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        session = open_session(path, options)
 
         def make(batch: int, session: Any = session) -> Callable[[], object]:
             inputs = _tensors(facts, batch)
@@ -89,6 +91,7 @@ def _onnx_cases(folder: Path, facts: dict[str, Any], threads: int) -> Cases:
 def _saved_model_cases(version: Path, facts: dict[str, Any]) -> Cases:
     import tensorflow as tf
 
+    check_saved_model(version)
     loaded = tf.saved_model.load(str(version))
     tensor_case, file_case = _CASES[facts["task"]]
 

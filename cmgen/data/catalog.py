@@ -78,7 +78,7 @@ def fingerprint(folder: Path, settings: PrepareConfig) -> str:
         mark = _digest(path.read_bytes()) if by_content else str(status.st_mtime_ns)
         files.append([path.relative_to(folder).as_posix(), status.st_size, mark])
     shaping = dataclasses.asdict(settings)
-    del shaping["workers"], shaping["skip_bad_files"]
+    del shaping["workers"], shaping["skip_bad_files"], shaping["limits"]
     return _digest(json.dumps([FORMAT_VERSION, shaping, files], sort_keys=True).encode())
 
 

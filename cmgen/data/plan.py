@@ -15,6 +15,7 @@ import numpy as np
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
 from cmgen.data.sources import Item, Source
 from cmgen.errors import UserError
+from cmgen.limits import LIMITS, Limits
 
 _STANDARD_SPLITS = ("train", "validation", "test")
 _SHARD_BYTES = 256 * 2**20  # of raw files
@@ -34,6 +35,7 @@ class PrepareConfig:
       seed: of the splitting.
       skip_bad_files: set unreadable files aside, with their errors, instead of stopping.
       workers: processes that read; 0 for one per processor.
+      limits: of one file.
     """
 
     image_size: int = 64
@@ -43,10 +45,11 @@ class PrepareConfig:
     seed: int = 1
     skip_bad_files: bool = False
     workers: int = 0
+    limits: Limits = LIMITS
 
     @property
     def read_options(self) -> ReadOptions:
-        return ReadOptions(self.image_size, self.max_fps, self.alignment)
+        return ReadOptions(self.image_size, self.max_fps, self.alignment, self.limits)
 
     def validate(self) -> None:
         """Raises a UserError for a value that cannot work."""

@@ -192,7 +192,7 @@ def _info(plan: Plan, splits: dict[str, SplitInfo], set_aside: int) -> DatasetIn
     config, source = plan.config, plan.source
     alignment = {"sub_urmp": "pair", "unpaired": "class"}.get(source.kind, config.alignment)
     settings = dataclasses.asdict(config) | {"shares": list(config.shares)}
-    del settings["workers"], settings["skip_bad_files"]
+    del settings["workers"], settings["skip_bad_files"], settings["limits"]
     return DatasetInfo(
         classes=plan.classes,
         image_size=config.image_size,

@@ -9,6 +9,7 @@ import soundfile
 from numpy.typing import ArrayLike
 
 from cmgen import images
+from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE
 
 ALIGNMENTS = ("middle", "start", "end")
@@ -22,11 +23,13 @@ class ReadOptions:
       image_size: side of the stored pictures, in pixels.
       max_fps: pictures kept per second of video, at most.
       alignment: which instant of its half second of sound a video's picture shows.
+      limits: of one file.
     """
 
     image_size: int = 64
     max_fps: float = 10.0
     alignment: str = "middle"
+    limits: Limits = LIMITS
 
     @property
     def middle_offset(self) -> float:

@@ -100,12 +100,12 @@ class FileItem:
         suffix = path.suffix.lower()
         base = Recording(self.id, self.id, self.class_name)
         if suffix in PICTURE_SUFFIXES:
-            pixels = images.read_image(path, at_least=options.image_size)
+            pixels = images.read_image(path, options.image_size, options.limits)
             frames = encode_frames([images.square(pixels, options.image_size)])
             return [dataclasses.replace(base, frames=frames, times=np.zeros(1))], []
         if suffix in SOUND_SUFFIXES:
-            return [_with_sound(base, decode_sound_file(path))], []
-        video = read_video(path, options.image_size, options.max_fps)
+            return [_with_sound(base, decode_sound_file(path, limits=options.limits))], []
+        video = read_video(path, options.image_size, options.max_fps, limits=options.limits)
         times = video.times + options.middle_offset
         seconds = len(video.sound) / video.sample_rate
         if not np.any(

@@ -89,7 +89,7 @@ class SongItem:
         shown = [ms for ms in run if ms in pictures]
         frames = encode_frames(
             images.square(
-                images.read_image(pictures[ms], at_least=options.image_size),
+                images.read_image(pictures[ms], options.image_size, options.limits),
                 options.image_size,
             )
             for ms in shown
@@ -179,7 +179,10 @@ def _read_chunk(path: Path) -> np.ndarray:
     """int16 [22050]; identical stereo channels give exactly themselves."""
     check_file(path)
     try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(str(path)) as file:
+            # A chunk is half a second; of a longer file the rest is not even read.
+            rate = file.samplerate
+            samples = file.read(rate, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UserError(
             f"{path}: not a readable WAV file ({error.error_string}); copy it again or remove it"

@@ -4,23 +4,18 @@ Nobody can tell a picture's source from what is served: pictures and sounds are 
 place in the rater's own order, and only around the one that is to be judged.
 """
 
-import hmac
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import flask
 from flask import Flask, Response, abort, jsonify, request
 
 from cmgen import web
+from cmgen.access import Access, Allowance
 from cmgen.errors import UserError
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rating.study import SCORES, Item, Study
-from cmgen.web import LOOPBACK, json_values, partial_content, refusal
+from cmgen.web import caller, json_values, partial_content, refusal
 
 PAGE = {
     "/": "index.html",
@@ -30,45 +25,8 @@ PAGE = {
 }
 MAX_REQUEST_BYTES = 4096
 MAX_NAME = 60
-MAX_ADDRESSES = 1000
 _YEAR = 365 * 24 * 3600
 Answer: TypeAlias = Response | tuple[Response, int]
-
-
-@dataclass(frozen=True)
-class Access:
-    """Who may use the page.
-
-    Attributes:
-      password: asked for before anyone can join; "" asks for none.
-      hosts: names under which a browser may call the page, or None for any.
-      tries_per_minute: wrong passwords and codes from one address, so that none can be guessed.
-    """
-
-    password: str = ""
-    hosts: tuple[str, ...] | None = LOOPBACK
-    tries_per_minute: int = 30
-
-
-class Throttle:
-    """Counts failed tries by address, and says who had too many in the last minute."""
-
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic):
-        self._per_minute, self._clock, self._lock = per_minute, clock, threading.Lock()
-        self._failures: dict[str, deque[float]] = {}
-
-    def refuses(self, address: str) -> bool:
-        with self._lock:
-            return len(self._recent(address)) >= self._per_minute
-
-    def count(self, address: str) -> None:
-        with self._lock:
-            if len(self._failures) >= MAX_ADDRESSES:
-                self._failures = {a: f for a, f in self._failures.items() if self._recent(a)}
-            self._failures.setdefault(address, deque(maxlen=self._per_minute)).append(self._clock())
-
-    def _recent(self, address: str) -> list[float]:
-        return [t for t in self._failures.get(address, ()) if self._clock() - t < 60.0]
 
 
 class Page:
@@ -84,7 +42,7 @@ class Page:
     def __init__(self, study: Study, store: Store, access: Access, per_rater: int = 0):
         self._study, self._store, self._access = study, store, access
         self._total = min(per_rater or len(study.manifest.items), len(study.manifest.items))
-        self._throttle = Throttle(access.tries_per_minute)
+        self._tries = Allowance(access.tries_per_minute)
         # Browsers send cookies to every port of a host, so each study has its own.
         self.cookie = f"rater_{study.id}"
         self._orders: dict[int, list[Item]] = {}
@@ -100,18 +58,16 @@ class Page:
     def join(self) -> Answer:
         """A name -> a new rater; a code -> the rater whose it is."""
         values = json_values(name=str, code=str, password=str)
-        address = request.remote_addr or ""
-        if self._throttle.refuses(address):
+        if self._tries.spent(caller()):
             return refusal("Too many tries. Wait a minute, then try again.", 429)
-        given, wanted = values["password"].strip().encode(), self._access.password.encode()
-        if wanted and not hmac.compare_digest(given, wanted):
-            self._throttle.count(address)
+        if not self._access.admits(values["password"]):
+            self._tries.spend(caller())
             return refusal("The password of the study is wrong.", 403)
         code = values["code"].strip()
         if code:
             found = self._store.rater(code)
             if found is None:
-                self._throttle.count(address)
+                self._tries.spend(caller())
                 return refusal("Nobody has this code. Check each letter.", 403)
             return self._welcome(found, code)
         name = " ".join(values["name"].split())
@@ -191,7 +147,7 @@ class Page:
 
 def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -> Flask:
     """The page as a WSGI application."""
-    app = web.create_app("cmgen.rating", PAGE, access.hosts, MAX_REQUEST_BYTES)
+    app = web.create_app("cmgen.rating", PAGE, access, MAX_REQUEST_BYTES)
     page = Page(study, store, access, per_rater)
     app.add_url_rule("/api/study", "study", page.study)
     app.add_url_rule("/api/join", "join", page.join, methods=["POST"])

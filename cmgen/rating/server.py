@@ -1,7 +1,8 @@
 """Serves the rating page."""
 
 from cmgen import web
-from cmgen.rating.app import MAX_REQUEST_BYTES, Access, create_app
+from cmgen.access import Access
+from cmgen.rating.app import MAX_REQUEST_BYTES, create_app
 from cmgen.rating.store import Store
 from cmgen.rating.study import Study
 
@@ -10,21 +11,20 @@ MAX_CONNECTIONS = 200
 
 
 def serve(
-    study: Study, store: Store, host: str, port: int, password: str = "", per_rater: int = 0
+    study: Study, store: Store, access: Access, host: str, port: int, per_rater: int = 0
 ) -> None:
     """Serves until Ctrl-C.
 
     Args:
       study: what is rated.
       store: where votes go.
-      host: address to listen on.
-      port: to listen on.
-      password: that raters must give; "" for none, on loopback only.
+      access: who may take part.
+      host, port: to listen on.
       per_rater: pictures for each rater, 0 for all.
     """
-    access = Access(password, None) if password else Access()
     web.serve(
         create_app(study, store, access, per_rater),
+        access,
         host,
         port,
         "stop with Ctrl-C; votes are kept at once",

@@ -14,6 +14,7 @@ from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cmgen import images, web
+from cmgen.access import Access
 from cmgen.errors import UserError
 from cmgen.exported import Exported
 from cmgen.sound_files import encode_wav
@@ -37,10 +38,11 @@ GONE = "This is not kept any more. Send the file again."
 
 @dataclass(frozen=True)
 class Limits:
-    """`megabytes` of a file and `seconds` of its sound that are taken."""
+    """`megabytes` of a file, `seconds` of its sound and `megapixels` of a picture that are taken."""
 
     megabytes: float
     seconds: float
+    megapixels: float = 64.0
 
     @property
     def bytes(self) -> int:
@@ -201,7 +203,7 @@ class Studio:
 
         @wraps(answer)
         def entered() -> Response:
-            with self._gate.entered():
+            with self._gate.entered(web.caller()):
                 return answer()
 
         return entered
@@ -243,15 +245,16 @@ class Studio:
         return found
 
 
-def create_app(studio: Studio, hosts: tuple[str, ...] | None, limits: Limits) -> Flask:
+def create_app(studio: Studio, access: Access, limits: Limits) -> Flask:
     """The page as a WSGI application.
 
     Args:
       studio: its answers.
-      hosts: names under which a browser may call it, None for any.
+      access: who may call it; a password is asked for before everything.
       limits: of what is sent.
     """
-    app = web.create_app("cmgen.studio_server", PAGE, hosts, limits.bytes, HEADERS)
+    app = web.create_app("cmgen.studio_server", PAGE, access, limits.bytes, HEADERS)
+    web.ask_password(app, access, "cmgen studio")
     app.add_url_rule("/api/studio", "studio", studio.studio)
     app.add_url_rule("/made/<key>", "made", studio.made)
     app.add_url_rule("/example/<int:number>.png", "thumbnail", studio.thumbnail)

@@ -5,6 +5,7 @@ ended when it takes too long, takes its memory with it, and falls without the st
 """
 
 import contextlib
+import json
 import multiprocessing
 import queue
 import resource
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen import images
+from cmgen import limits as media
 from cmgen.errors import UserError
 from cmgen.sound_files import UnreadableError, decode_sound_bytes
 
@@ -43,16 +45,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` of sound that are taken, `sizes` that pictures are wanted in."""
+    """`seconds` of sound that are taken, `sizes` that pictures are wanted in, and how many
+    `megapixels` they may have."""
 
     seconds: float
     sizes: tuple[int, ...]
+    megapixels: float = media.LIMITS.megapixels
 
 
 def decode(data: bytes, name: str, limits: Limits) -> Sound | Picture:
     """Finds out by its content what a file is; UserError if it is neither."""
     sizes = sorted({*limits.sizes, VIEW_SIZE})
-    picture = images.decode_image(data, name, sizes[-1])
+    most = media.Limits(limits.seconds, limits.megapixels)
+    picture = images.decode_image(data, name, sizes[-1], most)
     if picture is not None:
         return Picture({size: images.square(picture, size) for size in sizes})
     try:
@@ -88,7 +93,7 @@ class Decoders:
         except TimeoutError:
             process.end()
             found = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
-        except (EOFError, OSError):  # the process fell
+        except (EOFError, OSError, ValueError):  # the process fell
             process.end()
             found = f"{name}: can't be decoded, it breaks the decoder; convert it first"
         finally:
@@ -114,10 +119,11 @@ class _Process:
 
     def ask(self, data: bytes, name: str, patience: float) -> Sound | Picture | str:
         self.asked += 1
-        self._here.send((data, name))
+        self._here.send_bytes(name.encode())
+        self._here.send_bytes(data)
         if not self._here.poll(patience):
             raise TimeoutError
-        return self._here.recv()
+        return _receive(self._here)
 
     def alive(self) -> bool:
         return self._process.is_alive()
@@ -141,7 +147,7 @@ def _work(connection: Connection, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     with contextlib.suppress(EOFError):
         while True:
-            data, name = connection.recv()
+            name, data = connection.recv_bytes().decode(), connection.recv_bytes()
             try:
                 found: Sound | Picture | str = decode(data, name, limits)
             except UserError as error:
@@ -150,5 +156,31 @@ def _work(connection: Connection, limits: Limits) -> None:
                 found = f"{name}: needs too much memory to decode; send a smaller one"
             except Exception as error:  # whatever a decoder thinks of; the next file may be good
                 found = f"{name}: can't be decoded ({type(error).__name__}); convert it first"
-            connection.send(found)
+            _send(connection, found)
             del data, found
+
+
+def _send(connection: Connection, found: Sound | Picture | str) -> None:
+    """By plain bytes: what `send` pickles could run code in the studio, if a file broke in here."""
+    if isinstance(found, str):
+        connection.send_bytes(json.dumps({"error": found}).encode())
+    elif isinstance(found, Sound):
+        connection.send_bytes(json.dumps({"cut": found.cut}).encode())
+        connection.send_bytes(found.samples.tobytes())
+    else:
+        connection.send_bytes(json.dumps({"sides": list(found.pixels)}).encode())
+        for pixels in found.pixels.values():
+            connection.send_bytes(pixels.tobytes())
+
+
+def _receive(connection: Connection) -> Sound | Picture | str:
+    about = json.loads(connection.recv_bytes())
+    if "error" in about:
+        return str(about["error"])
+    if "cut" in about:
+        return Sound(np.frombuffer(connection.recv_bytes(), np.float32), bool(about["cut"]))
+    pixels = {
+        side: np.frombuffer(connection.recv_bytes(), np.uint8).reshape(side, side, 3)
+        for side in about["sides"]
+    }
+    return Picture(pixels)

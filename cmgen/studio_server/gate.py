@@ -1,6 +1,7 @@
 """Lets a few requests work at once, a few more wait, and sends all others away at once."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,10 +16,13 @@ class Gate:
     Args:
       at_once: requests that work.
       waiting: requests that wait for one of these to end.
+      each: requests of one caller that work or wait, so that others find room beside them.
       patience: seconds that they wait at most.
     """
 
-    def __init__(self, at_once: int, waiting: int, patience: float = 30.0):
+    def __init__(self, at_once: int, waiting: int, each: int, patience: float = 30.0):
+        self._each = each
+        self._callers: Counter[str] = Counter()
         self._room = threading.BoundedSemaphore(at_once + waiting)
         self._work = threading.BoundedSemaphore(at_once)
         self._patience = patience
@@ -26,11 +30,9 @@ class Gate:
         self._inside, self._worked = 0, False
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self, caller: str) -> Iterator[None]:
         """Inside, one of `at_once` is taken; raises Busy."""
-        if not self._room.acquire(blocking=False):
-            raise Busy
-        try:
+        with self._room_of(caller):
             if not self._work.acquire(timeout=self._patience):
                 raise Busy
             self._count(1)
@@ -39,8 +41,6 @@ class Gate:
             finally:
                 self._count(-1)
                 self._work.release()
-        finally:
-            self._room.release()
 
     def rested(self) -> bool:
         """Whether nobody works now but somebody has since this was last true."""
@@ -48,6 +48,21 @@ class Gate:
             rested = self._worked and not self._inside
             self._worked = self._worked and not rested
             return rested
+
+    @contextmanager
+    def _room_of(self, caller: str) -> Iterator[None]:
+        with self._lock:
+            if self._callers[caller] >= self._each or not self._room.acquire(blocking=False):
+                raise Busy
+            self._callers[caller] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers[caller] -= 1
+                if not self._callers[caller]:
+                    del self._callers[caller]
+                self._room.release()
 
     def _count(self, change: int) -> None:
         with self._lock:

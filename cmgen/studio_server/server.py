@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from cmgen import web
+from cmgen.access import Access
 from cmgen.exported import Exported
 from cmgen.studio_server import decoder
 from cmgen.studio_server.app import Limits, Studio, create_app
@@ -26,15 +27,18 @@ _M_ARENA_MAX = -8  # glibc's name of a setting
 
 @dataclass(frozen=True)
 class Settings:
-    """`limits` of what is sent, and how much is kept for how long after it was last asked for."""
+    """`limits` of what is sent, how much is kept for how long after it was last asked for, and how
+    many requests of one caller work or wait at once."""
 
     limits: Limits
     keep_megabytes: float
     keep_minutes: float
+    at_once: int
 
 
 def serve(
     models: Mapping[str, Exported],
+    access: Access,
     host: str,
     port: int,
     settings: Settings,
@@ -44,7 +48,8 @@ def serve(
 
     Args:
       models: name -> exported model.
-      host, port: to listen on; under any name unless `host` is loopback.
+      access: who may call the page.
+      host, port: to listen on.
       settings: what is taken and kept.
       ready: called with the page's address once it can be opened.
     """
@@ -53,17 +58,19 @@ def serve(
     limits = settings.limits
     store = Store(int(settings.keep_megabytes * 2**20), settings.keep_minutes * 60)
     sizes = tuple({model.facts.image_size for model in models.values()})
-    gate = Gate(AT_ONCE, WAITING)
+    gate = Gate(AT_ONCE, WAITING, settings.at_once)
     stopped = threading.Event()
     threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()
-    with closing(Decoders(decoder.Limits(limits.seconds, sizes), AT_ONCE)) as decoders:
+    with closing(
+        Decoders(decoder.Limits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
+    ) as decoders:
         studio = Studio(models, Examples(), decoders, store, gate, limits)
-        app = create_app(studio, web.LOOPBACK if host in web.LOOPBACK else None, limits)
         web.serve(
-            app,
+            create_app(studio, access, limits),
+            access,
             host,
             port,
-            "stop with Ctrl-C",
+            f"{'any user name, and the password; ' if access.password else ''}stop with Ctrl-C",
             THREADS,
             MAX_CONNECTIONS,
             # Somewhat more than is taken, so that most of what is too large gets the page's answer.

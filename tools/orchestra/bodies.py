@@ -112,7 +112,7 @@ def load(path: Path) -> Performers:
     """Reads what `bake` wrote."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no baked performers here; run bodies.bake first")
-    with np.load(path) as data:
+    with np.load(path, allow_pickle=False) as data:
         if int(data["format"]) != FORMAT:
             raise ValueError(f"{path}: format {int(data['format'])}, expected {FORMAT}: bake again")
         bones = tuple(str(name) for name in data["bones"])

@@ -73,7 +73,7 @@ def read_truth(video: Path) -> Truth:
     path = truth_path(video)
     if not path.exists():
         raise FileNotFoundError(f"{path}: the video beside it has no truth; render it again")
-    with np.load(path) as stored:
+    with np.load(path, allow_pickle=False) as stored:
         table = stored["table"].astype(np.float32)
         return Truth(
             time=np.arange(table.shape[1]) / int(stored["fps"]),

@@ -1,0 +1,54 @@
+"""How much a media file may hold: more is refused by what its header says, before memory is taken."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmgen.errors import UserError
+
+# Of all channels together, for each second that is allowed: 8 channels at 48 kHz.
+SAMPLES_PER_SECOND = 384_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one file.
+
+    Attributes:
+      seconds: of sound and of video.
+      megapixels: of a picture, and of each picture of a video.
+    """
+
+    seconds: float = 3600.0
+    megapixels: float = 64.0
+
+    @property
+    def pixels(self) -> int:
+        return int(self.megapixels * 1e6)
+
+    def check_picture(self, name: Path | str, width: int, height: int) -> None:
+        """Raises a UserError for a picture of too many pixels."""
+        if width * height > self.pixels:
+            raise UserError(
+                f"{name}: has {width} x {height} pixels, more than --max_megapixels="
+                f"{self.megapixels:g} allows; make it smaller"
+            )
+
+    def check_seconds(self, name: Path | str, seconds: float) -> None:
+        """Raises a UserError for a sound or video that lasts too long."""
+        if seconds > self.seconds:
+            raise UserError(
+                f"{name}: lasts {seconds:.0f} s or more, --max_seconds={self.seconds:g} are "
+                "allowed; cut it into pieces"
+            )
+
+    def check_samples(self, name: Path | str, count: int, channels: int) -> None:
+        """Raises a UserError for `count` samples of so many channels, where they are too many."""
+        most = SAMPLES_PER_SECOND * self.seconds
+        if count * channels > most:
+            raise UserError(
+                f"{name}: has {count} samples of {channels} channels, --max_seconds="
+                f"{self.seconds:g} allow {most:.0f} in all; mix or resample it, or cut it"
+            )
+
+
+LIMITS = Limits()

@@ -1,0 +1,57 @@
+"""ONNX files opened without following them to other files. No TensorFlow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from cmgen.errors import UserError
+
+AGAIN = "export it again with tools/export.py"
+
+
+def open_session(
+    path: Path, options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
+    """The network in a file of tools/export.py, on the processor.
+
+    ONNX lets a file name others that hold its weights. Ours hold their own, so that such a name is
+    refused before anything is opened by it.
+
+    Raises:
+      UserError: there is no such file, it names another one, or is no ONNX file.
+    """
+    import onnx  # takes a while, and only opening needs it
+    from google.protobuf.message import DecodeError
+
+    try:
+        data = path.read_bytes()
+        named = list(_other_files(onnx.load_from_string(data)))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror}); {AGAIN}") from error
+    except DecodeError as error:
+        raise UserError(f"{path}: not a readable ONNX file ({error}); {AGAIN}") from error
+    if named:
+        raise UserError(
+            f"{path}: names another file, {named[0]!r}, for its weights, which exports of cmgen "
+            f"never do; {AGAIN}"
+        )
+    try:
+        # Of the bytes that were looked at, not of what may lie there by now.
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no class but this one.
+        raise UserError(f"{path}: not a readable ONNX file ({error}); {AGAIN}") from error
+
+
+def _other_files(message: Any) -> Iterator[str]:
+    """Locations of external data anywhere in a message: graphs hold graphs and functions."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        if message.data_location == message.EXTERNAL or message.external_data:
+            yield next((e.value for e in message.external_data if e.key == "location"), "")
+        return
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for one in value if field.label == field.LABEL_REPEATED else [value]:
+            yield from _other_files(one)
