@@ -6,12 +6,13 @@ import json
 import fixtures
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 from tiny_run import sounds, write_run
 
-from cmgen import checkpoint, exporting
+from cmgen import charts, checkpoint, exporting, images
+from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
 from cmgen.benchmarks import input as input_
-from cmgen.benchmarks import lms, serve, timing, train
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
@@ -81,9 +82,10 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "a command is missing; say lms, input, train, serve or all"),
+        ((), "a command is missing; say lms, input, train, serve, all or growth"),
         (("rain",), "'rain' is no command; say lms"),
         (("serve", "--threads=0"), "--threads=0: needs whole numbers"),
+        (("growth", "--batch_sizes=3"), "--batch_sizes=3: must be even"),
         (("serve", "--model=nowhere"), "--model=nowhere: no exported model"),
     ],
 )
@@ -122,10 +124,77 @@ def test_a_step_is_compared_at_equal_networks():
     step = train.measure(TINY, "float32", 1, 60.0)
     assert step.ratio.rounds == 1 and step.ratio.median > 0
     # At least the discriminator's first convolution: 2 * 4 * 4 * 3 * 4 for each of 16 x 16 pixels.
-    assert step.forward_gflop > 4 * 16 * 16 * 2 * 4 * 4 * 3 * 4 / 1e9
+    assert step.gflop > 4 * 16 * 16 * 2 * 4 * 4 * 3 * 4 / 1e9
+    assert step.gflop < step.textbook_gflop
     assert step.matrix_gflops > 0 and step.generator_parameters > step.discriminator_parameters
     written = json.loads(json.dumps(train.as_json(step)))
     assert written["ratio"]["median"] == step.ratio.median
+
+
+def test_operations_are_counted_as_by_hand():
+    @tf.function(autograph=False)
+    def work(x, kernel, matrix):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = tf.nn.conv2d(x, kernel, 2, "SAME")
+        return y, tape.gradient(y, [x, kernel]), tf.matmul(matrix, matrix, transpose_a=True) + 1.0
+
+    shapes = ([2, 8, 8, 5], [3, 3, 5, 7], [10, 20])
+    found = operations.count(work.get_concrete_function(*(tf.TensorSpec(s) for s in shapes)))
+    # The convolution and both gradients: 2 x 4 x 4 places, each with 3 x 3 taps from 5 to 7 channels.
+    assert found == 3 * 2 * (2 * 4 * 4) * (3 * 3 * 5 * 7) + 2 * 20 * 10 * 20
+
+
+def test_the_textbook_s_plain_networks_have_the_gradients_of_ours():
+    gan = train.make_gan(TINY, "float32")
+    batch = train.random_batch(TINY)
+    plain = textbook.with_plain_networks(gan, "float32")
+    for ours, theirs in zip(
+        textbook.gradients(gan, batch), textbook.gradients(plain, batch), strict=True
+    ):
+        scale = max(float(tf.reduce_max(tf.abs(gradient))) for gradient in theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-4 * scale)
+
+
+def test_growth_is_measured_and_drawn(tmp_path, monkeypatch):
+    # In this process, for a new one takes seconds to start.
+    monkeypatch.setattr(timing, "in_process", lambda work, threads, *given: work(threads, *given))
+    monkeypatch.setattr(growth, "BATCHES", 3)
+    monkeypatch.setattr(growth, "STEPS", 1)
+    (one,) = growth.measure(tmp_path, 3, (2,))
+    assert one.recordings == 6 and all(value > 0 for value in vars(one).values())
+    (step,) = growth.measure_steps(TINY, (2,))
+    assert step.batch == 2 and step.milliseconds_a_pair == step.milliseconds / 2 > 0
+    found = [one, dataclasses.replace(one, recordings=60, streamed_gib=one.streamed_gib * 1.04)]
+    steps = [step, dataclasses.replace(step, batch=4)]
+    assert growth.keys(found)["streamed_memory_vs_size_before"] == pytest.approx(1.04)
+    assert growth.keys(found[:1])["streamed_memory_vs_size_before"] is None
+    assert len(growth.table(found, steps).splitlines()) == 3 + 1 + 3
+    growth.draw_figure(tmp_path / "growth.png", found, steps)
+    drawn = images.read_image(tmp_path / "growth.png")
+    assert drawn.shape[0] > 4 * 180 and {tuple(c) for c in charts.LINES[:3]} <= {
+        tuple(pixel) for pixel in drawn.reshape(-1, 3)
+    }
+
+
+@pytest.mark.slow
+def test_growth_by_its_command(run_main, tmp_path):
+    done = run_main(
+        "tools/bench.py", "growth", "--sizes=1,2", "--recordings=3", "--batch_sizes=2",
+        "--output=growth.json", timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "growth.json").read_text())
+    assert [one["recordings"] for one in written["recordings"]] == [3, 6]
+    assert written["streamed_memory_vs_size_before"] > 0 and len(written["steps"]) == 1
+    assert (tmp_path / "growth.png").is_file()
+
+
+def test_a_main_that_ends_tells_its_memory(tmp_path):
+    spent = mains.run_main("cmgen.train", ("--help",), tmp_path / "log")
+    assert 0 < spent.peak_gib < 8 and spent.seconds > 0
+    assert "usage" in (tmp_path / "log").read_text()
 
 
 def test_pytorch_has_the_same_networks_and_steps():
@@ -149,8 +218,9 @@ def test_input_is_measured_in_real_training(tmp_path):
     prepare(raw, tmp_path / "prepared", PrepareConfig(image_size=32))
     data = DataConfig(data=str(tmp_path / "prepared"), image_size=32)
     found = input_.measure(dataclasses.replace(TINY, data=data), "float32", 2)
-    assert 0 < found.wait_share < 1 and found.vs_training > 0
-    assert found.step_ms > 0 and found.input_ms > 0
+    assert 0 < found.wait_share.median < 1 and found.vs_training.median > 0
+    assert found.wait_share.rounds == found.vs_training.rounds == input_.TURNS
+    assert found.wait_share.ours_ms == found.vs_training.baseline_ms > 0
 
 
 def test_a_run_that_fails_is_no_measurement():

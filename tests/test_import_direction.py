@@ -67,7 +67,8 @@ MAY_IMPORT = {
         "graph_ops",
         "benchmarks",
     }
-    | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"},
+    | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"}
+    | {"charts", "video"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }
@@ -89,7 +90,7 @@ STUDIO = {
     for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
 }
 CLIENTS = {"clients.s2i", "clients.i2s"}
-BENCHMARKS = {"benchmarks.timing", "benchmarks.serve"}
+BENCHMARKS = {"benchmarks.timing", "benchmarks.mains", "benchmarks.serve"}
 NO_TENSORFLOW = (
     {"errors", "config", "files", "cli", "page_flags", "cluster"}
     | MAINS

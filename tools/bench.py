@@ -6,8 +6,10 @@ Examples:
   python tools/bench.py all --model=exports/s2i --output=bench.json
   python tools/bench.py train --rounds=20
   python tools/bench.py serve --model=exports/i2s --threads=1,2,4
+  python tools/bench.py growth --output=growth.json
 """
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,18 @@ def _flags(*names: str) -> flags.FlagValues:
         "batch_size": lambda: flags.DEFINE_integer(
             "batch_size", 64, "Examples in a training step.", lower_bound=2, flag_values=found
         ),
+        "sizes": lambda: flags.DEFINE_list(
+            "sizes", ["1", "10", "100"], "How many times the recordings.", flag_values=found
+        ),
+        "recordings": lambda: flags.DEFINE_integer(
+            "recordings", 12, "Recordings at size 1.", lower_bound=3, flag_values=found
+        ),
+        "batch_sizes": lambda: flags.DEFINE_list(
+            "batch_sizes",
+            ["16", "32", "64", "128", "256", "512"],
+            "Examples in a training step.",
+            flag_values=found,
+        ),
         "data": lambda: flags.DEFINE_string(
             "data", "demo", "What is trained on, as for cmgen.train.", flag_values=found
         ),
@@ -70,6 +84,7 @@ SERVE = _flags("model", "threads", "batches", "calls", "seconds", "output")
 LMS = _flags("rounds", "seconds", "output")
 TRAIN = _flags("batch_size", "rounds", "seconds", "output")
 INPUT = _flags("data", "steps", "output")
+GROWTH = _flags("sizes", "recordings", "batch_sizes", "output")
 ALL = _flags(*{n: None for f in (SERVE, LMS, TRAIN, INPUT) for n in f})
 
 
@@ -104,6 +119,30 @@ def all_() -> None:
         why = f"--model={ALL.model}: no such folder"
         found |= {name: None for name in _SERVED} | {"serve": {"not_measured": why}}
     _finish("all", ALL, found)
+
+
+def growth() -> None:
+    """How preparing, input, memory and step grow with recordings and batch; with a figure."""
+    sizes, batches = (_numbers(GROWTH, name) for name in ("sizes", "batch_sizes"))
+    for count in batches:
+        if count % 2:
+            raise UserError(f"--batch_sizes={count}: must be even, as in training")
+    from dataclasses import asdict
+
+    from cmgen.benchmarks import growth as work
+    from cmgen.config import TrainConfig
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = work.measure(Path(folder), GROWTH.recordings, sizes)
+    steps = work.measure_steps(TrainConfig(), batches)
+    print(work.table(found, steps))
+    figures = work.keys(found) | {
+        "recordings": [asdict(one) for one in found],
+        "steps": [asdict(one) for one in steps],
+    }
+    _finish("growth", GROWTH, figures)
+    if GROWTH.output:
+        work.draw_figure(Path(GROWTH.output).with_suffix(".png"), found, steps)
 
 
 _SERVED = ("onnx_batch1_p50_ms", "savedmodel_batch1_p50_ms")
@@ -156,18 +195,19 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
         found[key] = (step.torch or step.ratio).median
         found["train"][policy] = details
         print(
-            f"one pass of both networks: {step.forward_gflop:.1f} GFLOP; matrices: "
-            f"{step.matrix_gflops:.0f} GFLOP/s; three passes' worth is "
-            f"{3 * details['forward_share_of_matrix_rate']:.0%} of what the step's time could hold"
+            f"a step has {step.gflop:.0f} GFLOP (the textbook's {step.textbook_gflop:.0f}), done at "
+            f"{details['share_of_matrix_rate']:.0%} of the {step.matrix_gflops:.0f} GFLOP/s of large "
+            "matrices"
         )
     return found
 
 
 def _input(values: flags.FlagValues) -> dict[str, Any]:
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
     from cmgen import fitting
     from cmgen.benchmarks import input as work
+    from cmgen.benchmarks import timing
     from cmgen.config import DataConfig, TrainConfig
 
     # As s2i.flags has it, whose batches are smaller than the paper's.
@@ -176,15 +216,19 @@ def _input(values: flags.FlagValues) -> dict[str, Any]:
     # First, for it looks at the largest process that has ended.
     memory = work.peak_memory_gib(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
     found = work.measure(config, fitting.policy(config), values.steps)
+    wait, rate = found.wait_share, found.vs_training
     print(
-        f"waits for input: {found.wait_share:.2%} of a step of {found.step_ms:.0f} ms; the pipeline "
-        f"alone makes {found.vs_training:.1f} batches in that time; peak memory {memory:.2f} GiB"
+        f"waits for input: {wait.median:.2%} of a step of {wait.ours_ms:.0f} ms (quartiles "
+        f"{wait.low:.2%} to {wait.high:.2%}, {wait.rounds} turns)",
+        timing.ratio_line(rate),
+        f"peak memory of a short run: {memory:.2f} GiB",
+        sep="\n",
     )
     return {
-        "input_wait_share": found.wait_share,
-        "input_vs_training_rate": found.vs_training,
+        "input_wait_share": wait.median,
+        "input_vs_training_rate": rate.median,
         "peak_memory_gib": memory,
-        "input": vars(found),
+        "input": asdict(found),
     }
 
 
@@ -214,6 +258,7 @@ COMMANDS = {
         ("train", train, TRAIN),
         ("serve", serve, SERVE),
         ("all", all_, ALL),
+        ("growth", growth, GROWTH),
     )
 }
 

@@ -1,24 +1,23 @@
 """Does training wait for its input, and how much memory does it take?"""
 
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from cmgen import fitting
-from cmgen.benchmarks.train import make_gan
+from cmgen.benchmarks.mains import run_main
+from cmgen.benchmarks.timing import Ratio, ratio_of
+from cmgen.benchmarks.train import Batch, make_gan
 from cmgen.config import TrainConfig
 from cmgen.data import catalog, pipeline
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.replica import get_strategy
 from cmgen.workers import Team
 
 WARM_UP = 5
+TURNS = 5
+BUFFERED = 6  # batches that two prefetches of two hold, and those under way
 # A whole run through the real command, of few steps each.
 SHORT = ("train_steps", "checkpoint_steps", "sound_encoder_train_steps", "verifier_train_steps")
 
@@ -30,22 +29,19 @@ class Input:
     Attributes:
       wait_share: of a training step's time, what it waits for its batch.
       vs_training: batches that the pipeline alone makes, for each that training takes.
-      step_ms, input_ms: one training step; one batch of the pipeline alone.
     """
 
-    wait_share: float
-    vs_training: float
-    step_ms: float
-    input_ms: float
+    wait_share: Ratio
+    vs_training: Ratio
 
 
 def measure(config: TrainConfig, policy: str, steps: int) -> Input:
-    """Trains some steps on the config's data, then runs its pipeline alone.
+    """Trains some steps on the config's data and runs its pipeline alone, in turns.
 
     Args:
       config: of the run.
       policy: Keras dtype policy.
-      steps: that count, after a few that don't.
+      steps: that count, after a few that don't; rounded up to whole turns.
     """
     recordings = pipeline.load_split(catalog.resolve(config.data), "train", config.data)
     team = Team(get_strategy("default"))
@@ -58,30 +54,41 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
     )
     batches = fitting.batches(recordings, config, kind, 0, team)
     step = fitting.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
-    iterator = iter(batches)
+    seen, alone = iter(batches), iter(batches)
+    _train(seen, step, WARM_UP)
+    turns: list[tuple[float, float, float]] = []
+    for _ in range(TURNS):
+        waited, worked = _train(seen, step, -(-steps // TURNS))
+        # What lay ready in buffers meanwhile came for nothing.
+        _draw(alone, BUFFERED)
+        turns.append((waited, waited + worked, _draw(alone, BUFFERED + steps // TURNS)))
+    waits, whole, drawn = zip(*turns, strict=True)
+    return Input(
+        ratio_of("training step", "its wait for input", whole, waits),
+        ratio_of("input alone", "training", drawn, whole),
+    )
+
+
+def _train(
+    batches: Iterator[Batch], step: Callable[[Batch, bool], object], steps: int
+) -> tuple[float, float]:
+    """Milliseconds of a step that it waited for its batch, and that it worked."""
     waited = worked = 0.0
-    for number in range(WARM_UP + steps):
+    for _ in range(steps):
         begin = time.perf_counter()
-        batch = next(iterator)
+        batch = next(batches)
         had = time.perf_counter()
         step(batch, False)
-        if number >= WARM_UP:
-            waited, worked = waited + had - begin, worked + time.perf_counter() - had
-    del iterator
-    alone = iter(batches)
-    for _ in islice(alone, WARM_UP):
-        pass
+        waited, worked = waited + had - begin, worked + time.perf_counter() - had
+    return 1e3 * waited / steps, 1e3 * worked / steps
+
+
+def _draw(batches: Iterator[Batch], count: int) -> float:
+    """Milliseconds of a batch."""
     begin = time.perf_counter()
-    for _ in islice(alone, 4 * steps):
-        pass
-    input_seconds = (time.perf_counter() - begin) / (4 * steps)
-    step_seconds = (waited + worked) / steps
-    return Input(
-        waited / (waited + worked),
-        step_seconds / input_seconds,
-        1e3 * step_seconds,
-        1e3 * input_seconds,
-    )
+    for _ in range(count):
+        next(batches)
+    return 1e3 * (time.perf_counter() - begin) / count
 
 
 def peak_memory_gib(flags: tuple[str, ...], steps: int) -> float:
@@ -93,15 +100,5 @@ def peak_memory_gib(flags: tuple[str, ...], steps: int) -> float:
     """
     with tempfile.TemporaryDirectory() as folder:
         few = [f"--{name}={steps}" for name in SHORT]
-        command = [sys.executable, "-m", "cmgen.train", *flags, *few, f"--workdir={folder}/run"]
-        log = Path(folder) / "log"
-        with log.open("wb") as file:
-            code = subprocess.run(
-                command, stdout=file, stderr=file, env=dict(os.environ), check=False
-            ).returncode
-        if code:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise UserError(f"{' '.join(command)}: failed ({''.join(last)})", FAILED_WORK)
-    # Of the largest child that ended; this is the first one that trains. Linux counts in KiB.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**30
+        arguments = (*flags, *few, f"--workdir={folder}/run")
+        return run_main("cmgen.train", arguments, Path(folder, "log")).peak_gib

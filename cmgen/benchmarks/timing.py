@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from cmgen.files import write_text
 from cmgen.versions import installed
 
 WARM_UP_CALLS = 10
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,13 @@ def in_turns(
     end = time.perf_counter() + seconds
     while len(times) < rounds and (not times or time.perf_counter() < end):
         times.append((_milliseconds(ours), _milliseconds(baseline)))
-    mine, other = np.array(times).T
-    low, median, high = np.percentile(other / mine, [25, 50, 75])
+    mine, other = zip(*times, strict=True)
+    return ratio_of(what, against, mine, other)
+
+
+def ratio_of(what: str, against: str, mine: Sequence[float], other: Sequence[float]) -> Ratio:
+    """other / mine, round by round; both in milliseconds."""
+    low, median, high = np.percentile(np.array(other) / np.array(mine), [25, 50, 75])
     return Ratio(
         what=what,
         baseline=against,
@@ -107,7 +113,7 @@ def in_turns(
         high=float(high),
         ours_ms=float(np.median(mine)),
         baseline_ms=float(np.median(other)),
-        rounds=len(times),
+        rounds=len(mine),
     )
 
 
@@ -117,7 +123,14 @@ def _milliseconds(call: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def in_process(work: Callable[..., list[Timing]], threads: int, *arguments: object) -> list[Timing]:
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_process(work: Callable[..., T], threads: int, *arguments: object) -> T:
     """`work(threads, *arguments)` in a new process, since libraries fix their threads at the start."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     before = {name: os.environ.get(name) for name in names}
@@ -135,10 +148,9 @@ def in_process(work: Callable[..., list[Timing]], threads: int, *arguments: obje
 
 def machine() -> dict[str, Any]:
     """Processor, cores and load, which a time means nothing without."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
-        "cores": cores,
+        "cores": cores(),
         "system": platform.platform(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
@@ -168,7 +180,7 @@ def ratio_line(ratio: Ratio) -> str:
 def table(timings: Sequence[Timing]) -> str:
     """Timings as text in columns."""
     head = ("case", "batch", "threads", "calls", "p50 ms", "p99 ms", "fastest ms", "items/s")
-    rows = [head] + [
+    rows = [
         (
             t.case,
             *(str(n) for n in (t.batch, t.threads, t.calls)),
@@ -176,13 +188,19 @@ def table(timings: Sequence[Timing]) -> str:
         )
         for t in timings
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return in_columns(head, rows)
+
+
+def in_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns, the first to the left and all others to the right."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        for row in rows
+        for line in lines
     )
 
 
