@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, fitting, representations
+from cmgen import callbacks, checkpoint, fitting, precision, representations
 from cmgen.autoencoder import Decoder
 from cmgen.classifier import Classifier
 from cmgen.config import EncoderConfig, TrainConfig
@@ -37,7 +37,7 @@ def train_encoder(
     settings: EncoderConfig = getattr(config, name)
     key = config.kind_seen_by(name)
     with team.strategy.scope():
-        policy = fitting.policy(config)
+        policy = precision.policy(config.mixed_precision)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
         model, parts = _classifier(encoder, name, config, policy)
         model.compile()
@@ -54,32 +54,13 @@ def train_encoder(
     start = fitting.resume(saved, team)
     total = settings.train_steps
     if start < total:
-        # Each network sees its own stream of batches.
-        seed = config.seed + 1000 * (1 + ("sound_encoder", "image_encoder", "verifier").index(name))
         watchers: list[callbacks.StepCallback] = [
             callbacks.StopOnNan(start, [encoder], folder / "checkpoints")
         ]
         if team.is_chief:
-            watchers += [
-                callbacks.MetricsLog(start, folder, total),
-                callbacks.Progress(
-                    name,
-                    start,
-                    total,
-                    settings.batch_size,
-                    ("loss/reconstruction", "loss/classification", "accuracy"),
-                ),
-                callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
-            ]
+            watchers += _chiefs_watchers(name, config, saved, start)
         watchers.append(callbacks.StopOnInterrupt(start, saved.save))
-        in_instants = isinstance(model, CorrespondenceClassifier)
-        kind = pipeline.BatchConfig(
-            batch_size=settings.batch_size,
-            seed=seed,
-            noise_dim=config.gan.noise_size,
-            instants=settings.correspondence_instants if in_instants else 1,
-            kinds=_wanted(key, in_instants),
-        )
+        kind = _batches(name, config, isinstance(model, CorrespondenceClassifier))
         batches = fitting.batches(train, config, kind, start, team)
         fitting.fit(model, batches, total - start, watchers, team)
     if not team.is_chief:
@@ -88,6 +69,32 @@ def train_encoder(
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)
+
+
+def _chiefs_watchers(
+    name: str, config: TrainConfig, saved: checkpoint.Checkpoints, start: int
+) -> list[callbacks.StepCallback]:
+    """What logs, shows and saves; of several workers, on the chief alone."""
+    settings: EncoderConfig = getattr(config, name)
+    total, shown = settings.train_steps, ("loss/reconstruction", "loss/classification", "accuracy")
+    return [
+        callbacks.MetricsLog(start, Path(config.workdir) / name, total),
+        callbacks.Progress(name, start, total, settings.batch_size, shown),
+        callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
+    ]
+
+
+def _batches(name: str, config: TrainConfig, with_partner: bool) -> pipeline.BatchConfig:
+    """The batches of an encoder, each of which has a stream of its own."""
+    settings: EncoderConfig = getattr(config, name)
+    number = 1 + ("sound_encoder", "image_encoder", "verifier").index(name)
+    return pipeline.BatchConfig(
+        batch_size=settings.batch_size,
+        seed=config.seed + 1000 * number,
+        noise_dim=config.gan.noise_size,
+        instants=settings.correspondence_instants if with_partner else 1,
+        kinds=_wanted(config.kind_seen_by(name), with_partner),
+    )
 
 
 def _wanted(key: str, with_partner: bool) -> tuple[str, ...]:

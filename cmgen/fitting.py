@@ -1,8 +1,7 @@
-"""What the training of encoders and of GANs has in common: arithmetic, batches, resuming, the loop."""
+"""What the training of encoders and of GANs has in common: batches, resuming, the loop."""
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -12,27 +11,6 @@ from cmgen.checkpoint import Checkpoints
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.workers import Team
-
-BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether the processor or GPU multiplies bfloat16 matrices in hardware."""
-    if tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(
-            tf.config.list_physical_devices("GPU")[0]
-        )
-        return details.get("compute_capability", (0, 0)) >= (8, 0)
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and any(unit in cpu.read_text() for unit in BFLOAT16_UNITS)
-
-
-def policy(config: TrainConfig) -> str:
-    """The Keras dtype policy of a run."""
-    mixed = config.mixed_precision
-    if mixed is None:
-        mixed = has_fast_bfloat16()
-    return "mixed_bfloat16" if mixed else "float32"
 
 
 def resume(saved: Checkpoints, team: Team) -> int:
@@ -45,6 +23,18 @@ def resume(saved: Checkpoints, team: Team) -> int:
     if start:
         team.share(saved.variables)
     return start
+
+
+def pairs(config: TrainConfig) -> pipeline.BatchConfig:
+    """The batches that a run's GAN is trained on."""
+    return pipeline.BatchConfig(
+        batch_size=config.batch_size,
+        seed=config.seed,
+        noise_dim=config.gan.noise_size,
+        mismatch=config.gan.mismatch,
+        mismatch_seconds=config.gan.mismatch_seconds,
+        only=config.only_classes,
+    )
 
 
 def batches(

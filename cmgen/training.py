@@ -16,6 +16,7 @@ from cmgen import (
     cluster,
     curve,
     fitting,
+    precision,
     report,
     run_lock,
     versions,
@@ -123,7 +124,7 @@ def _check_batches(config: TrainConfig, replicas: int, is_chief: bool) -> None:
 def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
     """The chief opens the run folder; the others must have its settings."""
     if team.is_chief:
-        config = checkpoint.open_run_folder(config, fitting.has_fast_bfloat16())
+        config = checkpoint.open_run_folder(config, precision.has_fast_bfloat16())
     own = {name: versions.installed().get(name) for name in ("cmgen", "tensorflow", "keras")}
     text, theirs = team.from_chief([to_json(config), own])
     chiefs = from_json(TrainConfig, text, "the chief's settings")
@@ -168,7 +169,7 @@ def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
     known = cluster.read(config.strategy)
     _check_batches(config, len(known.addresses) if known else 1, True)
-    policy = fitting.policy(config)
+    policy = precision.policy(config.mixed_precision)
     classes = 13
     encoders = {
         name: checkpoint.make_encoder(name, classes, config, policy)
@@ -231,7 +232,7 @@ def train_gan(
     """
     workdir = Path(config.workdir)
     with team.strategy.scope():
-        name, policy = config.direction.encoder, fitting.policy(config)
+        name, policy = config.direction.encoder, precision.policy(config.mixed_precision)
         encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
         if team.is_chief:
             checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, name))
@@ -258,15 +259,7 @@ def train_gan(
     if team.is_chief:
         watchers += _chiefs_watchers(gan, config, (train, validation, test), saved, start)
     watchers.append(callbacks.StopOnInterrupt(start, saved.save))
-    kind = pipeline.BatchConfig(
-        batch_size=config.batch_size,
-        seed=config.seed,
-        noise_dim=config.gan.noise_size,
-        mismatch=config.gan.mismatch,
-        mismatch_seconds=config.gan.mismatch_seconds,
-        only=config.only_classes,
-    )
-    batches = fitting.batches(train, config, kind, start, team)
+    batches = fitting.batches(train, config, fitting.pairs(config), start, team)
     fitting.fit(gan, batches, total - start, watchers, team)
 
 

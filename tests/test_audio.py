@@ -6,23 +6,11 @@ import pytest
 import tensorflow as tf
 
 from cmgen import audio, mel
+from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig
 
 CONFIG = SoundConfig()
 SECONDS = np.arange(CONFIG.window_samples) / CONFIG.sample_rate
-
-
-def librosa_db(waveform: np.ndarray, config: SoundConfig = CONFIG) -> np.ndarray:
-    power = librosa.feature.melspectrogram(
-        y=waveform,
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        hop_length=config.hop_length,
-        n_mels=config.n_mels,
-        fmin=config.f_min,
-        fmax=config.f_max,
-    )
-    return librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)
 
 
 def clips() -> dict[str, np.ndarray]:
@@ -55,7 +43,9 @@ def test_lms_equals_librosa_for_every_clip_of_a_batch(for_onnx):
     decibels = audio.log_mel_db(tf.constant(batch), CONFIG, for_onnx).numpy()
     assert decibels.shape == (len(batch), 128, 44)
     for name, ours, waveform in zip(clips(), decibels, batch, strict=True):
-        np.testing.assert_allclose(ours, librosa_db(waveform), atol=1e-3, rtol=0, err_msg=name)
+        np.testing.assert_allclose(
+            ours, librosa_db(waveform, CONFIG), atol=1e-3, rtol=0, err_msg=name
+        )
 
 
 def test_mel_matrix_equals_librosa():

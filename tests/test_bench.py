@@ -225,7 +225,7 @@ def test_input_is_measured_in_real_training(tmp_path):
 
 def test_a_run_that_fails_is_no_measurement():
     with pytest.raises(UserError, match="--batch_size=3"):
-        input_.peak_memory_gib(("--batch_size=3",), 1)
+        input_.short_run(("--batch_size=3",), 1)
 
 
 def test_all_has_the_promised_keys_and_says_what_is_missing(monkeypatch, tmp_path):

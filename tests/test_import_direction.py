@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "losses": set(),
     "replica": set(),
     "augment": set(),
+    "precision": set(),
     "convolutions": set(),
     "layers": {"config", "convolutions"},
     "networks": {"config", "layers"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "charts": BASE | {"images"},
     # What trains and what reports import the measures, not the other way round.
     "measures": SIGNALS
-    | {"networks", "losses", "augment", "classifier", "data", "checkpoint"}
+    | {"networks", "losses", "augment", "classifier", "data", "checkpoint", "precision"}
     | {"metrics", "evaluation", "charts", "measures", "pose"},
     "pose": SIGNALS | {"augment", "classifier", "data", "networks"},
     "sound_files": BASE,
@@ -68,7 +69,7 @@ MAY_IMPORT = {
         "benchmarks",
     }
     | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"}
-    | {"charts", "video"},
+    | {"charts", "precision", "video"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
     "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
 }

@@ -9,22 +9,30 @@ import tensorflow as tf
 from fixtures import CLASSES as COLOURS
 from fixtures import write_corpus
 from PIL import Image
-from tiny_run import edit_config, write_run
+from tiny_run import ENCODER, edit_config, write_run
 
 from cmgen import checkpoint, config, report
-from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.config import EncoderConfig
 from cmgen.data import pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
 from cmgen.evaluation import evaluate_split
 from cmgen.measures import of_pose, runner, scores, subject, trained, windows
+from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.subject import MeasureConfig
 from cmgen.pose import PoseRegressor
 from cmgen.video import read_video
 
 CLASSES = tuple(sorted(COLOURS))
 SMALL = MeasureConfig(
-    classifier_steps=3, embedding_steps=3, pose_steps=3, galleries=3, sounds=4, pictures=3, shown=2
+    judge=JudgeConfig(sound=ENCODER, image=ENCODER),
+    classifier_steps=3,
+    embedding_steps=3,
+    pose_steps=3,
+    galleries=3,
+    sounds=4,
+    pictures=3,
+    shown=2,
 )
 HEADLINES = {
     "cas", "cas_real", "retrieval_r1", "retrieval_r1_real", "retrieval_r5", "retrieval_r5_real",
@@ -242,9 +250,9 @@ def test_flags_that_cannot_work_are_named(run_main, flags, message):
     assert done.returncode == 2 and message in done.stderr
 
 
-def picture_settings(**changes) -> TrainConfig:
+def judge(**changes) -> JudgeConfig:
     encoder = EncoderConfig(widths=(8, 16), hidden=16, batch_size=24, learning_rate=5e-3, **changes)
-    return TrainConfig(sound_encoder=encoder, verifier=encoder, mixed_precision=False)
+    return JudgeConfig(sound=encoder, image=encoder, mixed_precision=False)
 
 
 def blocks(count: int, seed: int):
@@ -261,7 +269,7 @@ def blocks(count: int, seed: int):
 
 
 def test_cas_is_high_for_good_pictures_and_chance_for_pictures_of_the_wrong_class():
-    settings = picture_settings(dropout=0.0, augment=False)
+    settings = judge(dropout=0.0, augment=False)
     pictures, labels, _ = blocks(200, 0)
     unseen, truth, _ = blocks(100, 1)
     good = trained.train_classifier(pictures, labels, 4, settings, 40, "good")
@@ -279,7 +287,7 @@ def test_the_embedding_learns_which_sound_goes_with_which_picture():
     shared |= {"real_named": labels, "generated_named": labels}
     groups = np.arange(count) % 40
     seen = windows.Windows(labels, groups, lms=lms, real=pictures, **shared)
-    embedding = trained.train_embedding(seen, picture_settings(dropout=0.0), 60)
+    embedding = trained.train_embedding(seen, judge(dropout=0.0), 60)
     pictures, labels, lms = blocks(60, 3)
     similar = normalized(embedding.pictures(pictures)) @ normalized(embedding.sounds(lms)).T
     best = similar.argmax(axis=1)

@@ -92,6 +92,20 @@ def train_in_two(folder: Path, data: Path, cache: Path) -> list[tuple[int, str, 
     return [finish(process) for process in both]
 
 
+def start_two_up_to_a_checkpoint(
+    folder: Path, data: Path, cache: Path
+) -> "tuple[subprocess.Popen[str], subprocess.Popen[str], list[str]]":
+    """The chief and the other at work, with their addresses, after the checkpoint of step 6."""
+    addresses = free_addresses()
+    chief = start(folder / "chief", data, cache, addresses, 0)
+    other = start(folder / "other", data, cache, addresses, 1)
+    deadline = time.monotonic() + SECONDS
+    while not (folder / "chief" / "checkpoints" / "ckpt-6.index").exists():
+        assert chief.poll() is None and other.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    return chief, other, addresses
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return fixtures.write_corpus(tmp_path_factory.mktemp("videos"))
@@ -136,13 +150,7 @@ def test_two_processes_train_as_one_with_two_replicas(data, cache, mirrored, tmp
 
 
 def test_a_killed_worker_ends_the_other_and_both_resume(data, cache, mirrored, tmp_path):
-    addresses = free_addresses()
-    chief = start(tmp_path / "chief", data, cache, addresses, 0)
-    other = start(tmp_path / "other", data, cache, addresses, 1)
-    deadline = time.monotonic() + SECONDS
-    while not (tmp_path / "chief" / "checkpoints" / "ckpt-6.index").exists():
-        assert chief.poll() is None and other.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    chief, other, addresses = start_two_up_to_a_checkpoint(tmp_path, data, cache)
     other.send_signal(signal.SIGKILL)
     killed = time.monotonic()
     code, _, errors = finish(chief)
@@ -158,13 +166,7 @@ def test_a_killed_worker_ends_the_other_and_both_resume(data, cache, mirrored, t
 
 
 def test_one_that_is_told_to_stop_stops_all_after_the_same_step(data, cache, mirrored, tmp_path):
-    addresses = free_addresses()
-    chief = start(tmp_path / "chief", data, cache, addresses, 0)
-    other = start(tmp_path / "other", data, cache, addresses, 1)
-    deadline = time.monotonic() + SECONDS
-    while not (tmp_path / "chief" / "checkpoints" / "ckpt-6.index").exists():
-        assert chief.poll() is None and other.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    chief, other, _ = start_two_up_to_a_checkpoint(tmp_path, data, cache)
     other.send_signal(signal.SIGTERM)
     assert [finish(process)[0] for process in (chief, other)] == [130, 130]
     resumed = train_in_two(tmp_path, data, cache)

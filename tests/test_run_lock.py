@@ -41,7 +41,8 @@ def test_the_second_is_told_of_the_first_and_a_killed_one_lets_go(tmp_path):
 def test_one_process_may_come_again(tmp_path):
     for _ in range(2):
         with only_writer(tmp_path):
-            pass
+            assert str(os.getpid()) in (tmp_path / OWNER_FILE).read_text()
+        assert not (tmp_path / OWNER_FILE).exists()
 
 
 def test_the_command_refuses_a_run_that_is_at_work(tmp_path, run_main):

@@ -10,6 +10,7 @@ Examples:
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +22,33 @@ from cmgen.errors import UserError
 POLICIES = ("float32", "mixed_bfloat16")
 
 
+# How a flag is made, its default, its help, and its least value.
+_KNOWN: dict[str, tuple[Callable[..., Any], Any, str, dict[str, float]]] = {
+    "model": (flags.DEFINE_string, "exports/s2i", "A folder of tools/export.py.", {}),
+    "threads": (flags.DEFINE_list, "1,2", "Numbers of threads, each in a process of its own.", {}),
+    "batches": (flags.DEFINE_list, "1,32", "Items in a call.", {}),
+    "calls": (flags.DEFINE_integer, 200, "Timed calls of each case.", {"lower_bound": 1}),
+    "rounds": (flags.DEFINE_integer, 20, "Turns of what is compared.", {"lower_bound": 1}),
+    "steps": (flags.DEFINE_integer, 60, "Training steps that count.", {"lower_bound": 1}),
+    "seconds": (
+        *(flags.DEFINE_float, 60.0, "A case with slow calls ends after this."),
+        {"lower_bound": 0.1},
+    ),
+    "batch_size": (flags.DEFINE_integer, 64, "Examples in a training step.", {"lower_bound": 2}),
+    "sizes": (flags.DEFINE_list, "1,10,100", "How many times the recordings.", {}),
+    "recordings": (flags.DEFINE_integer, 12, "Recordings at size 1.", {"lower_bound": 3}),
+    "batch_sizes": (flags.DEFINE_list, "16,32,64,128,256,512", "Examples in a training step.", {}),
+    "data": (flags.DEFINE_string, "demo", "What is trained on, as for cmgen.train.", {}),
+    "output": (flags.DEFINE_string, None, "Also write everything to this JSON file.", {}),
+}
+
+
 def _flags(*names: str) -> flags.FlagValues:
     """The flags of one command; those of the same name mean the same in all."""
     found = flags.FlagValues()
-    define: dict[str, Any] = {
-        "model": lambda: flags.DEFINE_string(
-            "model", "exports/s2i", "A folder of tools/export.py.", flag_values=found
-        ),
-        "threads": lambda: flags.DEFINE_list(
-            "threads",
-            ["1", "2"],
-            "Numbers of threads, each in a process of its own.",
-            flag_values=found,
-        ),
-        "batches": lambda: flags.DEFINE_list(
-            "batches", ["1", "32"], "Items in a call.", flag_values=found
-        ),
-        "calls": lambda: flags.DEFINE_integer(
-            "calls", 200, "Timed calls of each case.", lower_bound=1, flag_values=found
-        ),
-        "rounds": lambda: flags.DEFINE_integer(
-            "rounds", 20, "Turns of what is compared.", lower_bound=1, flag_values=found
-        ),
-        "steps": lambda: flags.DEFINE_integer(
-            "steps", 60, "Training steps that count.", lower_bound=1, flag_values=found
-        ),
-        "seconds": lambda: flags.DEFINE_float(
-            "seconds",
-            60.0,
-            "A case with slow calls ends after this.",
-            lower_bound=0.1,
-            flag_values=found,
-        ),
-        "batch_size": lambda: flags.DEFINE_integer(
-            "batch_size", 64, "Examples in a training step.", lower_bound=2, flag_values=found
-        ),
-        "sizes": lambda: flags.DEFINE_list(
-            "sizes", ["1", "10", "100"], "How many times the recordings.", flag_values=found
-        ),
-        "recordings": lambda: flags.DEFINE_integer(
-            "recordings", 12, "Recordings at size 1.", lower_bound=3, flag_values=found
-        ),
-        "batch_sizes": lambda: flags.DEFINE_list(
-            "batch_sizes",
-            ["16", "32", "64", "128", "256", "512"],
-            "Examples in a training step.",
-            flag_values=found,
-        ),
-        "data": lambda: flags.DEFINE_string(
-            "data", "demo", "What is trained on, as for cmgen.train.", flag_values=found
-        ),
-        "output": lambda: flags.DEFINE_string(
-            "output", None, "Also write everything to this JSON file.", flag_values=found
-        ),
-    }
     for name in names:
-        define[name]()
+        define, default, text, least = _KNOWN[name]
+        define(name, default, text, flag_values=found, **least)
     return found
 
 
@@ -175,7 +147,7 @@ def _lms(values: flags.FlagValues) -> dict[str, Any]:
 
 
 def _train(values: flags.FlagValues) -> dict[str, Any]:
-    from cmgen import fitting
+    from cmgen import precision
     from cmgen.benchmarks import timing
     from cmgen.benchmarks import train as work
     from cmgen.config import TrainConfig
@@ -183,7 +155,7 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
     found: dict[str, Any] = {"train": {}}
     for policy in POLICIES:
         key = f"train_vs_textbook_{policy.removeprefix('mixed_')}"
-        if policy != "float32" and not fitting.has_fast_bfloat16():
+        if policy != "float32" and not precision.has_fast_bfloat16():
             found[key] = None
             found["train"][policy] = {"not_measured": "no bfloat16 units in this machine"}
             continue
@@ -203,19 +175,14 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
 
 
 def _input(values: flags.FlagValues) -> dict[str, Any]:
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
-    from cmgen import fitting
+    from cmgen import precision
     from cmgen.benchmarks import input as work
     from cmgen.benchmarks import timing
-    from cmgen.config import DataConfig, TrainConfig
 
-    # As s2i.flags has it, whose batches are smaller than the paper's.
-    config = TrainConfig(batch_size=32, data=DataConfig(data=values.data))
-    config = replace(config, gan=replace(config.gan, mismatch="mixed"))
-    # First, for it looks at the largest process that has ended.
-    memory = work.peak_memory_gib(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
-    found = work.measure(config, fitting.policy(config), values.steps)
+    config, memory = work.short_run(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
+    found = work.measure(config, precision.policy(config.mixed_precision), values.steps)
     wait, rate = found.wait_share, found.vs_training
     print(
         f"waits for input: {wait.median:.2%} of a step of {wait.ours_ms:.0f} ms (quartiles "

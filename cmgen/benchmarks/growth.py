@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen import charts, fitting, images
+from cmgen import charts, fitting, images, precision
 from cmgen.benchmarks import mains, timing
 from cmgen.benchmarks.train import make_gan, random_batch
 from cmgen.config import TrainConfig
@@ -108,8 +108,8 @@ def draw(threads: int, prepared: Path, cache_gib: float) -> tuple[float, float]:
     config = TrainConfig()
     config = replace(config, data=replace(config.data, cache_gib=cache_gib))
     recordings = pipeline.load_split(prepared, "train", config.data)
-    kind = pipeline.BatchConfig(batch_size=config.batch_size, seed=config.seed)
-    batches = iter(fitting.batches(recordings, config, kind, 0, Team(get_strategy("default"))))
+    team = Team(get_strategy("default"))
+    batches = iter(fitting.batches(recordings, config, fitting.pairs(config), 0, team))
     for _ in range(WARM_UP_BATCHES):
         next(batches)
     began = time.perf_counter()
@@ -133,7 +133,7 @@ def measure_steps(config: TrainConfig, batches: Sequence[int]) -> list[BatchResu
 
 def step(threads: int, config: TrainConfig) -> BatchResult:
     """One batch's result, in the precision that training takes; in a process of its own."""
-    gan = make_gan(config, fitting.policy(config))
+    gan = make_gan(config, precision.policy(config.mixed_precision))
     once, batch = fitting.step_function(gan, get_strategy("default")), random_batch(config)
     timed = timing.timed(
         lambda: once(batch, False), "step", config.batch_size, threads, STEPS, 60.0

@@ -10,7 +10,7 @@ from cmgen import fitting
 from cmgen.benchmarks.mains import run_main
 from cmgen.benchmarks.timing import Ratio, ratio_of
 from cmgen.benchmarks.train import Batch, make_gan
-from cmgen.config import TrainConfig
+from cmgen.config import TrainConfig, from_json
 from cmgen.data import catalog, pipeline
 from cmgen.replica import get_strategy
 from cmgen.workers import Team
@@ -45,14 +45,7 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
     """
     recordings = pipeline.load_split(catalog.resolve(config.data), "train", config.data)
     team = Team(get_strategy("default"))
-    kind = pipeline.BatchConfig(
-        batch_size=config.batch_size,
-        seed=config.seed,
-        noise_dim=config.gan.noise_size,
-        mismatch=config.gan.mismatch,
-        mismatch_seconds=config.gan.mismatch_seconds,
-    )
-    batches = fitting.batches(recordings, config, kind, 0, team)
+    batches = fitting.batches(recordings, config, fitting.pairs(config), 0, team)
     step = fitting.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
     seen, alone = iter(batches), iter(batches)
     _train(seen, step, WARM_UP)
@@ -91,14 +84,15 @@ def _draw(batches: Iterator[Batch], count: int) -> float:
     return 1e3 * (time.perf_counter() - begin) / count
 
 
-def peak_memory_gib(flags: tuple[str, ...], steps: int) -> float:
-    """Largest resident memory of a short run through the real command, in GiB.
+def short_run(flags: tuple[str, ...], steps: int) -> tuple[TrainConfig, float]:
+    """The config of a short run of cmgen.train, and its largest resident memory in GiB.
 
     Args:
-      flags: of cmgen.train, but for --workdir.
-      steps: of each stage.
+      flags: of cmgen.train; its run folder is made and removed here.
+      steps: of each network.
     """
     with tempfile.TemporaryDirectory() as folder:
-        few = [f"--{name}={steps}" for name in SHORT]
-        arguments = (*flags, *few, f"--workdir={folder}/run")
-        return run_main("cmgen.train", arguments, Path(folder, "log")).peak_gib
+        run, few = Path(folder, "run"), [f"--{name}={steps}" for name in SHORT]
+        spent = run_main("cmgen.train", (*flags, *few, f"--workdir={run}"), Path(folder, "log"))
+        path = run / "config.json"
+        return from_json(TrainConfig, path.read_bytes(), str(path)), spent.peak_gib

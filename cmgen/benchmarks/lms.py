@@ -28,13 +28,13 @@ def measure(rounds: int, seconds: float) -> tuple[Ratio, float]:
     )
     ratio = in_turns(
         lambda: traced(batch).numpy(),
-        lambda: [_librosa_db(clip, config) for clip in clips],
+        lambda: [librosa_db(clip, config) for clip in clips],
         f"LMS of {CLIPS} clips, one batch",
         "librosa, clip by clip",
         rounds,
         seconds,
     )
-    theirs = np.stack([_librosa_db(clip, config) for clip in clips])
+    theirs = np.stack([librosa_db(clip, config) for clip in clips])
     # librosa clips nothing here; ours is clipped later, by scale_db.
     return ratio, float(np.abs(traced(batch).numpy() - theirs).max())
 
@@ -50,12 +50,15 @@ def _clips(config: SoundConfig) -> np.ndarray:
     return (loudness * partials + noise).astype(np.float32)
 
 
-def _librosa_db(waveform: np.ndarray, config: SoundConfig) -> np.ndarray:
+def librosa_db(waveform: np.ndarray, config: SoundConfig) -> np.ndarray:
+    """The LMS in dB as librosa has it; float [samples] -> float [n_mels, frames]."""
     power = librosa.feature.melspectrogram(
         y=waveform,
         sr=config.sample_rate,
         n_fft=config.n_fft,
         hop_length=config.hop_length,
         n_mels=config.n_mels,
+        fmin=config.f_min,
+        fmax=config.f_max,
     )
     return librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=None)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,25 @@ from numpy.typing import NDArray
 
 from cmgen import __version__
 from cmgen.checkpoint import load_weights, save_weights
+from cmgen.config import PICTURE_ENCODER, SOUND_ENCODER, EncoderConfig
 
 Networks = dict[str, keras.Model]
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """How the networks that judge are made: the same for all runs, whatever a run's own networks are.
+
+    Attributes:
+      sound, image: their architectures, and how they are trained.
+      seed: of weights and batches.
+      mixed_precision: as of a run.
+    """
+
+    sound: EncoderConfig = SOUND_ENCODER
+    image: EncoderConfig = PICTURE_ENCODER
+    seed: int = 1
+    mixed_precision: bool | None = None
 
 
 def kept(

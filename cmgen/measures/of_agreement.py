@@ -12,15 +12,15 @@ from cmgen.measures.windows import look
 
 def classification_accuracy_score(subject: Subject) -> list[Score]:
     """Would the generated pictures teach a classifier what the real ones look like?"""
-    test, train, run = subject.test, subject.train, subject.run
-    steps = subject.config.classifier_steps or run.config.verifier.train_steps
+    test, train, judge = subject.test, subject.train, subject.config.judge
+    steps = subject.config.classifier_steps or judge.image.train_steps
     found = {}
     for kind, pictures in (("generated", train.generated), ("real", train.real)):
         network = trained.classifier(
             pictures,
             train.labels,
             subject.classes,
-            run.config,
+            judge,
             steps,
             f"classifier_of_{kind}",
             subject.config.judges if kind == "real" else None,
@@ -49,7 +49,7 @@ def retrieval(subject: Subject, paired: bool) -> list[Score]:
         return []
     config, test = subject.config, subject.test
     embedding = trained.embedding(
-        subject.train, subject.run.config, config.embedding_steps, config.judges
+        subject.train, config.judge, config.embedding_steps, config.judges
     )
     sounds = embedding.sounds(test.lms)
     pictures = {

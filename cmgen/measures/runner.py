@@ -1,5 +1,6 @@
 """Every measure of a finished run, each with its floor and its ceiling."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def _measure_pictures(
 
 def _settings(config: MeasureConfig) -> dict[str, Any]:
     """What the numbers depend on, of JSON types."""
-    own = {k: v for k, v in vars(config).items() if k != "judges"}
+    own = {k: v for k, v in asdict(config).items() if k != "judges"}
     values = {k: str(v) if isinstance(v, Path) else v for k, v in own.items()}
     return values | {"seed": SEED}
 

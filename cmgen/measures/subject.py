@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cmgen.checkpoint import Run
+from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import Windows
 from cmgen.networks import Encoder, one_hot
 
@@ -22,7 +23,8 @@ class MeasureConfig:
 
     Attributes:
       train_windows, test_windows: of each split about so many are used; every n-th of each recording.
-      classifier_steps: for the CAS; None takes the verifier's own number.
+      judge: the networks for the CAS and for retrieval.
+      classifier_steps: for the CAS; None takes the judge's own number.
       embedding_steps: for retrieval.
       pose_steps: for the regressor that reads poses; None takes its own number.
       gallery: sounds among which a picture's own is sought.
@@ -38,6 +40,7 @@ class MeasureConfig:
 
     train_windows: int = 10_000
     test_windows: int = 10_000
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
     classifier_steps: int | None = None
     embedding_steps: int = 1000
     pose_steps: int | None = None

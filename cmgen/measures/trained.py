@@ -1,7 +1,7 @@
 """What has to be trained to measure: classifiers for the CAS, and an audio-visual embedding."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -10,12 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import images
+from cmgen import images, precision
 from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
 from cmgen.classifier import Classifier, build_encoder
-from cmgen.config import EncoderConfig, TrainConfig
+from cmgen.config import EncoderConfig
 from cmgen.losses import correspondence_loss
 from cmgen.measures import judges as judging
+from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import BATCH, Windows
 from cmgen.networks import Encoder
 
@@ -31,14 +32,13 @@ def classifier(
     pictures: NDArray[np.uint8],
     labels: NDArray[np.int64],
     num_classes: int,
-    config: TrainConfig,
+    config: JudgeConfig,
     steps: int,
     name: str,
     judges: Path | None = None,
 ) -> Encoder:
     """What `train_classifier` trains, or the same from the folder of judges; see there."""
     shape = pictures.shape[1:]
-    settings = {"verifier": config.verifier, "seed": config.seed, "policy": policy(config)}
 
     def train() -> judging.Networks:
         return {"": train_classifier(pictures, labels, num_classes, config, steps, name)}
@@ -46,9 +46,9 @@ def classifier(
     networks = judging.kept(
         judges,
         name,
-        settings | {"steps": steps, "classes": num_classes},
+        asdict(config) | {"policy": _policy(config), "steps": steps, "classes": num_classes},
         {"pictures": pictures, "labels": labels},
-        lambda: {"": build_encoder("image", num_classes, config.verifier, shape, "float32")},
+        lambda: {"": build_encoder("image", num_classes, config.image, shape, "float32")},
         train,
     )
     return networks[""]
@@ -58,11 +58,11 @@ def train_classifier(
     pictures: NDArray[np.uint8],
     labels: NDArray[np.int64],
     num_classes: int,
-    config: TrainConfig,
+    config: JudgeConfig,
     steps: int,
     name: str,
 ) -> Encoder:
-    """A classifier of the verifier's architecture, settings and augmentation, for the CAS.
+    """A classifier of pictures, for the CAS.
 
     Classification Accuracy Score: Ravuri and Vinyals (2019). Which windows make a batch follows
     from the seed alone, so that two calls differ in nothing but the pictures.
@@ -71,13 +71,13 @@ def train_classifier(
       pictures: uint8 [n, size, size, 3].
       labels: int64 [n].
       num_classes: how many instruments the run knows.
-      config: the run's; its `verifier` counts, but for the steps.
+      config: its `image` counts, but for the steps.
       steps: of training.
       name: for the progress bar.
     """
-    settings = config.verifier
+    settings = config.image
     keras.utils.set_random_seed(config.seed)
-    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], policy(config))
+    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], _policy(config))
     model = Classifier(encoder, "image", settings, steps)
     model.compile()
 
@@ -131,14 +131,13 @@ class Embedding:
 
 
 def embedding(
-    windows: Windows, config: TrainConfig, steps: int, judges: Path | None = None
+    windows: Windows, config: JudgeConfig, steps: int, judges: Path | None = None
 ) -> Embedding:
     """What `train_embedding` trains, or the same from the folder of judges; see there."""
-    settings = {"sound": config.sound_encoder, "image": config.verifier, "steps": steps}
     shapes = windows.lms.shape[1:], windows.real.shape[1:]
 
     def build() -> judging.Networks:
-        made = config.sound_encoder, config.verifier
+        made = config.sound, config.image
         return {
             name: build_encoder(kind, EMBEDDING_SIZE, own, shape, "float32")
             for name, kind, own, shape in zip(
@@ -149,7 +148,7 @@ def embedding(
     networks = judging.kept(
         judges,
         "embedding",
-        settings | {"seed": config.seed, "policy": policy(config)},
+        asdict(config) | {"policy": _policy(config), "steps": steps},
         {"lms": windows.lms, "real": windows.real, "groups": windows.groups},
         build,
         lambda: dict(vars(train_embedding(windows, config, steps))),
@@ -157,25 +156,25 @@ def embedding(
     return Embedding(**networks)
 
 
-def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedding:
+def train_embedding(windows: Windows, config: JudgeConfig, steps: int) -> Embedding:
     """Learns from real train recordings which sound goes with which picture.
 
     InfoNCE both ways, as in Radford et al., "CLIP" (2021), Fig. 3. Labels are not used.
 
     Args:
       windows: of the train split; their sounds and real pictures.
-      config: the run's; architectures of its sound encoder and verifier.
+      config: architectures; batches are those of its `image`.
       steps: of training.
     """
     keras.utils.set_random_seed(config.seed)
     shapes = windows.lms.shape[1:], windows.real.shape[1:]
-    settings = config.sound_encoder, config.verifier
-    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], policy(config))
-    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], policy(config))
+    settings = config.sound, config.image
+    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], _policy(config))
+    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], _policy(config))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=min(100, steps // 10 + 1)
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.verifier.weight_decay)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.image.weight_decay)
     variables = sound.trainable_variables + image.trainable_variables
     optimizer.build(variables)
 
@@ -192,7 +191,7 @@ def train_embedding(windows: Windows, config: TrainConfig, steps: int) -> Embedd
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return {"loss": loss}
 
-    batches = _moments(windows, config.verifier.batch_size, steps, config.seed)
+    batches = _moments(windows, config.image.batch_size, steps, config.seed)
     fit(step, batches, steps, "audio-visual embedding")
     return Embedding(
         in_float32(sound, settings[0], shapes[0], EMBEDDING_SIZE),
@@ -239,9 +238,8 @@ def fit(step: Callable[[Batch], Batch], batches: Iterator[Batch], steps: int, na
                 bar.set_postfix(shown, refresh=False)
 
 
-def policy(config: TrainConfig) -> str:
-    """The run's own arithmetic, for training."""
-    return "mixed_bfloat16" if config.mixed_precision else "float32"
+def _policy(config: JudgeConfig) -> str:
+    return precision.policy(config.mixed_precision)
 
 
 def in_float32(

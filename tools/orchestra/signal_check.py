@@ -171,7 +171,7 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
     import tensorflow as tf
     from tqdm import tqdm
 
-    from cmgen.fitting import has_fast_bfloat16
+    from cmgen.precision import policy as policy_of
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
@@ -184,7 +184,7 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
     if task == "instrument":
         known, targets = np.zeros_like(one_hot), one_hot
     weights = pose_weights(windows)
-    policy = "mixed_bfloat16" if has_fast_bfloat16() else "float32"
+    policy = policy_of(None)
     model = network(source.shape[1:], targets.shape[1], known.shape[1], policy)
     # Neighbouring windows share most of their sound, and their instrument: every other one teaches
     # as much. The pose changes from picture to picture.
