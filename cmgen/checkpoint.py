@@ -18,7 +18,9 @@ from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.files import atomic_file, explained_disk_errors, read_json, write_text
 from cmgen.networks import Encoder, Generator
+from cmgen.versions import installed
 
+FACTS_FILE = "data.json"
 # What may change between one start of a run and the next.
 CHANGEABLE = ("train_steps", "checkpoint_steps", "keep_checkpoints", "strategy", "workdir")
 
@@ -32,6 +34,7 @@ class Run:
       encoder: of the condition: the sound encoder of an s2i run, the image encoder of an i2s run.
       generator: with the averaged weights.
       verifier: names the instrument in a target; None where the run has none.
+      data_hash: of what it was trained on; "" of a run of an older version.
     """
 
     workdir: Path
@@ -42,6 +45,7 @@ class Run:
     encoder: Encoder
     generator: Generator
     verifier: Encoder | None
+    data_hash: str = ""
 
 
 def weights_path(workdir: Path, name: str) -> Path:
@@ -247,11 +251,25 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def write_facts(workdir: Path, classes: tuple[str, ...], data: str) -> None:
-    """Remembers the classes and the data of a run beside its config."""
-    write_text(
-        workdir / "data.json", json.dumps({"classes": classes, "data": data}, indent=2) + "\n"
-    )
+def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: str) -> None:
+    """Remembers the classes and the data of a run beside its config, and what it was made with.
+
+    Refuses data that have changed since the run began.
+    """
+    path = workdir / FACTS_FILE
+    before = _read_facts(path).get("data_hash") if path.exists() else None
+    if before is not None and before != data_hash:
+        raise UserError(
+            f"--workdir={workdir}: its data have changed since it began (hash {data_hash}, was "
+            f"{before}); give the former data, or train in another --workdir"
+        )
+    facts = {"classes": classes, "data": data, "data_hash": data_hash, "versions": installed()}
+    write_text(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = read_json(path, "start the run's training again, which writes it anew")
+    return facts
 
 
 def load_run(workdir: Path | str) -> Run:
@@ -265,10 +283,12 @@ def load_run(workdir: Path | str) -> Run:
     if not path.exists():
         raise UserError(f"--workdir={workdir}: no config.json there; give a folder of cmgen.train")
     config = config_lib.from_json(TrainConfig, path.read_bytes(), str(path))
-    facts_path = workdir / "data.json"
+    facts_path = workdir / FACTS_FILE
     if not facts_path.exists():
-        raise UserError(f"--workdir={workdir}: no data.json there; the run has not begun training")
-    facts = read_json(facts_path, "start the run's training again, which writes it anew")
+        raise UserError(
+            f"--workdir={workdir}: no {FACTS_FILE} there; the run has not begun training"
+        )
+    facts = _read_facts(facts_path)
     classes = tuple(facts["classes"])
     direction = config.direction
     encoder = load_encoder(workdir, direction.encoder, classes, config)
@@ -277,7 +297,8 @@ def load_run(workdir: Path | str) -> Run:
     step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
     has_verifier = weights_path(workdir, "verifier").exists()
     verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
-    return Run(workdir, config, classes, facts["data"], step, encoder, generator, verifier)
+    known = facts["data"], step, encoder, generator, verifier, facts.get("data_hash", "")
+    return Run(workdir, config, classes, *known)
 
 
 def load_encoder(

@@ -42,7 +42,7 @@ ARCHITECTURES = ("strided", "paper")
 REPRESENTATIONS = ("lms", "stft", "ms", "cqt", "mfcc")
 OBJECTIVES = ("classification", "autoencoder")
 
-CHECKSUM = "sha256"  # of all other names of a config's JSON text
+CHECKSUM = "sha256"  # of all other names of a JSON file
 
 # The sections of TrainConfig whose settings are flags, and what each flag begins with.
 FLAG_PREFIXES = {
@@ -246,7 +246,7 @@ class TrainConfig:
 def to_json(config: Any) -> str:
     """A config as indented JSON text, names in the order of declaration, and a checksum."""
     values = dataclasses.asdict(config)
-    return json.dumps(values | {CHECKSUM: _checksum(values)}, indent=2) + "\n"
+    return json.dumps(values | {CHECKSUM: checksum(values)}, indent=2) + "\n"
 
 
 def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T:
@@ -263,7 +263,7 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
     given = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
     config = _build(cls, values, source)
-    if given is not None and given != _checksum(values):
+    if given is not None and given != checksum(values):
         raise UserError(
             f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); restore the "
             "file, for its run had other settings"
@@ -271,7 +271,8 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
     return config
 
 
-def _checksum(values: dict[str, Any]) -> str:
+def checksum(values: dict[str, Any]) -> str:
+    """SHA-256 of values of JSON types; lists and tuples count the same."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

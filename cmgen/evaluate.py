@@ -15,13 +15,14 @@ Examples:
   python -m cmgen.evaluate --workdir=runs/s2i --output=scores.json
   python -m cmgen.evaluate --workdir=runs/s2i --output=all.json --measures=all
   python -m cmgen.evaluate --workdir=runs/s2i --output=mine.json --data=/videos
+  python -m cmgen.evaluate --workdir=runs/s2i_n --output=n.json --compare=scores.json
 """
 
 from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
+from cmgen import cli, comparison
 from cmgen.errors import UserError
 
 FLAGS = flags.FlagValues()
@@ -67,8 +68,15 @@ flags.DEFINE_string(
     "also given on its features. Nothing is downloaded.",
     flag_values=FLAGS,
 )
+flags.DEFINE_list(
+    "compare",
+    [],
+    "What this command wrote of other runs: their scores are printed beside this one's. Refused where "
+    "data, splits or verifier differ.",
+    flag_values=FLAGS,
+)
 GROUPS = {
-    "What": ("workdir", "data"),
+    "What": ("workdir", "data", "compare"),
     "How": ("measures", "measure_steps", "label_control", "judges", "inception_weights"),
     "Result": ("output",),
 }
@@ -77,6 +85,7 @@ GROUPS = {
 def main() -> None:
     output = Path(FLAGS.output)
     _check(output)
+    others = {path: comparison.read(Path(path)) for path in FLAGS.compare}
     from cmgen import checkpoint, report  # TensorFlow is imported only when the work starts
     from cmgen.measures.subject import MeasureConfig
 
@@ -97,6 +106,10 @@ def main() -> None:
     scores = report.evaluate_run(run, FLAGS.data or run.data, output, measures)
     print(report.summary(scores))
     print(f"\nAll scores: {output}")
+    if others:
+        beside = {str(output): scores} | others
+        notes = comparison.check_alike(beside)
+        print("\n".join(["", comparison.table(beside), *(f"Note: {note}" for note in notes)]))
 
 
 def _path(value: str | None) -> Path | None:

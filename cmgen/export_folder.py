@@ -1,13 +1,19 @@
 """The layout of an exported model's folder: its versions, and the facts beside each. No TensorFlow."""
 
+import hashlib
 import json
 from pathlib import Path
+
+from cmgen.errors import UserError
 
 # Of the facts and the signatures; 1 had tensors in `serving_default`.
 FORMAT = 2
 # TF Serving and tf.saved_model leave files in this folder alone.
 EXTRA = Path("assets.extra")
 FACTS_FILE = EXTRA / "cmgen.json"
+# Of all files of the newest version, as sha256sum -c reads it.
+SUMS_FILE = "SHA256SUMS"
+AGAIN = "export it again with tools/export.py"
 
 
 def versions(folder: Path) -> list[int]:
@@ -24,3 +30,20 @@ def newest(folder: Path) -> Path | None:
 def metadata_text(fact: object) -> str:
     """A fact as ONNX metadata, which are strings: text as it is, everything else as JSON."""
     return fact if isinstance(fact, str) else json.dumps(fact)
+
+
+def check_sum(folder: Path, name: str, data: bytes) -> None:
+    """Refuses a file that isn't what was exported; one of which no checksum is known is let through.
+
+    Args:
+      folder: the model's.
+      name: of the file in it.
+      data: its bytes.
+    """
+    path = folder / SUMS_FILE
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    known = {line[66:]: line[:64] for line in lines}
+    if known.get(name, "") not in ("", hashlib.sha256(data).hexdigest()):
+        raise UserError(
+            f"{folder / name}: damaged or changed ({SUMS_FILE} has another sum); {AGAIN}"
+        )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cmgen import config
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
-from cmgen.export_folder import FACTS_FILE, FORMAT, metadata_text, versions
-from cmgen.onnx_files import AGAIN, open_session
+from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sum, metadata_text, versions
+from cmgen.onnx_files import open_session
 
 Array = NDArray[np.float32]
 
@@ -132,7 +132,9 @@ def read_facts(folder: Path) -> Facts:
         raise UserError(f"{folder}: has no version (1, 2, ...); {AGAIN}")
     path = folder / str(numbers[-1]) / FACTS_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        check_sum(folder, path.relative_to(folder).as_posix(), data)
+        values = json.loads(data)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read ({error}); {AGAIN}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:

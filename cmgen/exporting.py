@@ -1,6 +1,7 @@
 """Writes a run's functions for others: SavedModel, ONNX files, a client, parity and a card."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 import tempfile
@@ -91,6 +92,7 @@ def export(
         (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
         (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
         version = output / str(1 + max(export_folder.versions(output), default=0))
+        (aside / export_folder.SUMS_FILE).write_text(_sums(aside, version.name))
         _move_in(aside, output, version)
     with explained_disk_errors(output.parent):
         write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))
@@ -141,6 +143,7 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
         "step": run.step,
         "seed": config.seed,
         "data": Path(run.data).name,
+        "data_hash": run.data_hash,
         "scores": dict(scores),
         "versions": installed(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -245,6 +248,16 @@ def _folder_aside(output: Path) -> Iterator[Path]:
     finally:
         if not existed and not any(output.iterdir()):
             output.rmdir()
+
+
+def _sums(aside: Path, version: str) -> str:
+    """The checksum of every file, as `sha256sum -c` reads them in the model's folder."""
+    lines = []
+    for path in sorted(path for path in aside.rglob("*") if path.is_file()):
+        name = path.relative_to(aside).as_posix()
+        name = f"{version}/{name.removeprefix('saved/')}" if name.startswith("saved/") else name
+        lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n")
+    return "".join(lines)
 
 
 def _move_in(aside: Path, output: Path, version: Path) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import onnxruntime
 
 from cmgen.errors import UserError
-
-AGAIN = "export it again with tools/export.py"
+from cmgen.export_folder import AGAIN, check_sum
 
 
 def open_session(
@@ -20,13 +19,14 @@ def open_session(
     refused before anything is opened by it.
 
     Raises:
-      UserError: there is no such file, it names another one, or is no ONNX file.
+      UserError: there is no such file, it was changed, names another one, or is no ONNX file.
     """
     import onnx  # takes a while, and only opening needs it
     from google.protobuf.message import DecodeError
 
     try:
         data = path.read_bytes()
+        check_sum(path.parent, path.name, data)
         named = list(_other_files(onnx.load_from_string(data)))
     except OSError as error:
         raise UserError(f"{path}: can't be read ({error.strerror}); {AGAIN}") from error

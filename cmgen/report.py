@@ -1,17 +1,16 @@
 """The evaluation of a whole run as a JSON file with the confusion matrices as pictures beside it."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen import charts, files, images
-from cmgen.checkpoint import Run
+from cmgen import charts, files, hashes, images
+from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
-from cmgen.data import catalog, pipeline
+from cmgen.data import catalog, leaks, pipeline
 from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED, Evaluator, SplitScores
@@ -56,12 +55,20 @@ def evaluate_run(
     if measures is not None:
         runner.check(folder, run, measures)
     evaluator = Evaluator.of(run)
-    scores = {
-        split: _score(evaluator, folder, split, info, run) for split in _in_order(info.splits)
-    }
+    scores, ids, contents = {}, {}, {}
+    for split in _in_order(info.splits):
+        recordings = pipeline.load_split(folder, split, run.config.data)
+        ids[split], contents[split] = recordings.ids, leaks.contents(recordings)
+        leaks.check_apart(contents, f"--data={data}")
+        scores[split] = _score(evaluator, recordings, info)
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
-    report = compose(run, scores, info, fingerprint(folder))
+    measured_with = {
+        "data": hashes.data_hash(folder),
+        "splits": hashes.splits_hash(ids),
+        "verifier": hashes.weights_hash(weights_path(run.workdir, "verifier")),
+    }
+    report = compose(run, scores, info, measured_with)
     if measures is not None:
         report = add_measures(report, runner.measure(run, folder, output, measures))
     for split, split_scores in scores.items():
@@ -72,7 +79,7 @@ def evaluate_run(
 
 
 def compose(
-    run: Run, scores: Mapping[str, SplitScores], info: DatasetInfo, data_fingerprint: str
+    run: Run, scores: Mapping[str, SplitScores], info: DatasetInfo, measured_with: dict[str, str]
 ) -> dict[str, Any]:
     """The report: headline numbers first, then what they come from, then every split in full.
 
@@ -93,7 +100,8 @@ def compose(
         "step": run.step,
         "seed": run.config.seed,
         "evaluation_seed": SEED,
-        "data": {**info.source, "fingerprint": data_fingerprint},
+        "data": info.source,
+        "hashes": measured_with,
         "versions": installed(),
         "notes": _notes(scores),
         "splits": splits,
@@ -148,14 +156,6 @@ def summary(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"])])
 
 
-def fingerprint(folder: Path) -> str:
-    """Changes with the prepared recordings, wherever they lie; 16 hex digits."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.tfrecord")):
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
 def confusion_picture(split: str, scores: SplitScores) -> Any:
     """uint8 [height, width, 3]; see `charts.draw_confusion`."""
     low, high = scores.interval()
@@ -165,12 +165,10 @@ def confusion_picture(split: str, scores: SplitScores) -> Any:
     return charts.draw_confusion(scores.confusion(), scores.classes, title, foot)
 
 
-def _score(
-    evaluator: Evaluator, folder: Path, split: str, info: DatasetInfo, run: Run
-) -> SplitScores:
-    recordings = pipeline.load_split(folder, split, run.config.data)
-    stride = max(1, round(info.splits[split].frames / TRAIN_WINDOWS)) if split == "train" else 1
-    with pipeline.named_damage(folder):
+def _score(evaluator: Evaluator, recordings: pipeline.Recordings, info: DatasetInfo) -> SplitScores:
+    frames = info.splits[recordings.split].frames
+    stride = max(1, round(frames / TRAIN_WINDOWS)) if recordings.split == "train" else 1
+    with pipeline.named_damage(recordings.folder):
         return evaluator.split(recordings, stride)
 
 

@@ -16,6 +16,7 @@ from cmgen import (
     cluster,
     curve,
     fitting,
+    hashes,
     precision,
     report,
     run_lock,
@@ -23,7 +24,7 @@ from cmgen import (
     workers,
 )
 from cmgen.config import DIRECTIONS, TrainConfig, from_json, to_json
-from cmgen.data import catalog, pipeline
+from cmgen.data import catalog, leaks, pipeline
 from cmgen.encoder_training import train_encoder
 from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator
@@ -68,32 +69,34 @@ def _run(config: TrainConfig, team: Team) -> None:
     folder = _prepared(config, team)
     train = pipeline.load_split(folder, "train", config.data)
     _check_same_data(train, team)
-    validation = _load_if_there(folder, "validation", config) if team.is_chief else None
+    validation = test = None
     if team.is_chief:
+        validation, test = (_load_if_there(folder, name, config) for name in ("validation", "test"))
+        there = [some for some in (train, validation, test) if some is not None]
+        leaks.check_apart({some.split: leaks.contents(some) for some in there}, str(folder))
         # Absolute, so that a run can be evaluated and exported from any folder.
         data = config.data.data
         data = data if data == catalog.DEMO else str(Path(data).resolve())
-        checkpoint.write_facts(workdir, tuple(train.classes), data)
+        checkpoint.write_facts(workdir, tuple(train.classes), data, hashes.data_hash(folder))
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     with pipeline.named_damage(folder):  # streamed data are read while it trains
-        _train(config, train, validation, team)
+        _train(config, train, validation, test, team)
 
 
 def _train(
     config: TrainConfig,
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
+    test: pipeline.Recordings | None,
     team: Team,
 ) -> None:
     """The encoders that are missing, the GAN, and what it is worth."""
-    folder = train.folder
     if config.task not in DIRECTIONS:
         train_encoder(config.task, config, train, validation, team)
         team.say("done")
         return
     for name in (config.direction.encoder, "verifier"):
         train_encoder(name, config, train, validation, team, keep=True)
-    test = _load_if_there(folder, "test", config) if team.is_chief else None
     train_gan(config, train, validation, test, team)
     team.say("done; the chief measures the result alone")
     if team.is_chief:

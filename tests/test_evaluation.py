@@ -140,7 +140,7 @@ def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main,
     low, high = found["accuracy_test_ci95"]
     assert low <= found["accuracy_test"] <= high
     assert (found["step"], found["seed"], found["notes"]) == (STEP, 1, [])
-    assert len(found["data"]["fingerprint"]) == 16
+    assert {len(found["hashes"][kind]) for kind in ("data", "splits", "verifier")} == {16}
     assert found["versions"]["tensorflow"].startswith("2.")
     for split in found["splits"]:
         with Image.open(tmp_path / f"out/scores_confusion_{split}.png") as picture:

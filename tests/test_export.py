@@ -1,5 +1,6 @@
 """tools/export.py: what it leaves on disk, its versions, its card, and what happens on failure."""
 
+import hashlib
 import json
 import re
 
@@ -51,7 +52,7 @@ def photos(count):
 def test_everything_is_where_it_was_promised(exported):
     parts = ["s2i.onnx", "s2i_encoder.onnx", "s2i_generator.onnx"]
     found = sorted(p.name for p in exported.folder.iterdir())
-    assert found == ["1", "README.md", "client.py", "parity.json", *parts]
+    assert found == ["1", "README.md", "SHA256SUMS", "client.py", "parity.json", *parts]
     assert (exported.folder.parent / "models.config").is_file()
     parity = json.loads((exported.folder / "parity.json").read_text())
     assert parity == exported.parity and parity["windows"] == 4
@@ -79,6 +80,16 @@ def test_models_of_sounds_are_loaded_from_all_their_forms(i2s_exported):
     assert made[0].shape == (2, 128, 44)
     np.testing.assert_allclose(made[1], made[0], atol=1e-4)
     assert [(m.image_size, m.sound.n_mels) for m in models] == [(32, 128)] * 2
+
+
+def test_every_file_has_its_checksum(exported):
+    lines = (exported.folder / "SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    files = {p.relative_to(exported.folder).as_posix() for p in exported.folder.rglob("*")}
+    files = {name for name in files if (exported.folder / name).is_file()} - {"SHA256SUMS"}
+    assert sums.keys() == files and "1/saved_model.pb" in files
+    for name, digest in sums.items():
+        assert hashlib.sha256((exported.folder / name).read_bytes()).hexdigest() == digest
 
 
 @pytest.mark.parametrize("part", ["encoder", "generator"])

@@ -1,5 +1,6 @@
 """Exported folders: read, refused, and run like the ONNX files by hand."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -93,6 +94,32 @@ def test_networks_of_another_export_are_refused(tmp_path: Path) -> None:
     model = exported.find_models(tmp_path)[0]["s2i"]
     with pytest.raises(UserError, match="step is 7, not 9"):
         model.encode(np.zeros((1, 22050), np.float32))
+
+
+def write_sums(folder: Path) -> None:
+    """As sha256sum would."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        for path in files
+    ]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def test_any_bit_that_changed_after_the_export_is_found(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "s2i")
+    write_sums(folder)
+    model = exported.Exported(folder, exported.read_facts(folder))
+    assert model.encode(np.zeros((1, 22050), np.float32))[0].shape == (1, 128)
+    facts = folder / "1/assets.extra/cmgen.json"
+    for path in (facts, folder / "s2i_encoder.onnx"):
+        data = path.read_bytes()
+        for changed in (data[:-1], data[:100] + bytes([data[100] ^ 1]) + data[101:]):
+            path.write_bytes(changed)
+            with pytest.raises(UserError, match=f"{path.name}: damaged or changed"):
+                model = exported.Exported(folder, exported.read_facts(folder))
+                model.encode(np.zeros((1, 22050), np.float32))
+        path.write_bytes(data)
 
 
 def test_a_file_that_is_no_onnx_is_named(tmp_path: Path) -> None:

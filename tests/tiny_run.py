@@ -41,7 +41,7 @@ def write_run(
     settings = make_config(data, upsampling, task)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", config.to_json(settings))
-    checkpoint.write_facts(folder, classes, data)
+    checkpoint.write_facts(folder, classes, data, "0" * 16)
     for name in (settings.direction.encoder, "verifier"):
         encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
         checkpoint.save_weights(encoder, checkpoint.weights_path(folder, name), step=STEP)

@@ -152,4 +152,9 @@ def _load_control(folder: Path, run: Run) -> Run:
         raise UserError(
             f"--label_control={folder}: has other classes or sizes ({its}) than the run ({mine})"
         )
+    if run.data_hash and control.data_hash and run.data_hash != control.data_hash:
+        raise UserError(
+            f"--label_control={folder}: was trained on other data (hash {control.data_hash}) than the "
+            f"run ({run.data_hash}); train it on the same"
+        )
     return control

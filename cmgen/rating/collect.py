@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import checkpoint, evaluation, images, report, serving
+from cmgen import checkpoint, evaluation, hashes, images, serving
 from cmgen.checkpoint import Run
 from cmgen.data import catalog, pipeline
 from cmgen.errors import UserError
@@ -252,7 +252,7 @@ def _facts(
         "data": {
             **recordings.info.source,
             "split": SPLIT,
-            "fingerprint": report.fingerprint(recordings.folder),
+            "fingerprint": hashes.data_hash(recordings.folder),
         },
         "versions": installed(),
     }

@@ -1,5 +1,6 @@
 """Files of a run that were cut or changed by a bit: refused by name, or gone round."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -10,6 +11,7 @@ from tiny_run import make_config, write_run
 
 from cmgen import checkpoint, config
 from cmgen.config import TrainConfig
+from cmgen.data import shards
 from cmgen.errors import UserError
 
 
@@ -49,6 +51,28 @@ def test_a_config_without_checksum_is_read_and_a_changed_one_refused():
         config.from_json(TrainConfig, json.dumps(values))
 
 
+def test_a_dataset_with_any_bit_changed_is_refused_by_name(tmp_path):
+    split = shards.SplitInfo(1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1),))
+    info = shards.DatasetInfo(("bell",), 32, 10.0, "middle", {"train": split}, {"kind": "x"}, {})
+    shards.write_info(tmp_path, info)
+    assert shards.read_info(tmp_path) == info
+    path = tmp_path / shards.INFO_FILE
+    text = path.read_bytes()
+    for at in range(len(text)):
+        path.write_bytes(flipped(text, at, at % 8))
+        # A blank in the place of a line's end is the same JSON.
+        with contextlib.suppress(UserError):
+            assert shards.read_info(tmp_path) == info
+            assert text[at : at + 1].isspace() or at == len(text) - 1
+    for length in range(0, len(text) - 1, 7):
+        path.write_bytes(text[:length])
+        with pytest.raises(UserError, match=r"dataset\.json"):
+            shards.read_info(tmp_path)
+    older = {k: v for k, v in json.loads(text).items() if k != config.CHECKSUM}
+    path.write_text(json.dumps(older))
+    assert shards.read_info(tmp_path) == info
+
+
 def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
     path = run_folder / "sound_encoder.npz"
     settings = make_config("nowhere")
@@ -80,6 +104,18 @@ def test_a_run_with_a_damaged_file_names_it(run_folder, tmp_path, name):
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30])
     with pytest.raises(UserError, match=name):
         checkpoint.load_run(tmp_path)
+
+
+def test_data_that_changed_under_a_run_are_refused(run_folder):
+    before = (run_folder / "data.json").read_bytes()
+    with pytest.raises(UserError) as error:
+        checkpoint.write_facts(run_folder, ("bell", "drum"), "nowhere", "1" * 16)
+    assert f"hash {'1' * 16}, was {'0' * 16}" in str(error.value)
+    assert (run_folder / "data.json").read_bytes() == before
+    checkpoint.write_facts(run_folder, ("bell", "drum"), "elsewhere", "0" * 16)
+    facts = json.loads((run_folder / "data.json").read_text())
+    assert facts["data"] == "elsewhere" and facts["versions"]["keras"]
+    (run_folder / "data.json").write_bytes(before)
 
 
 def counted(folder) -> tuple[tf.Variable, checkpoint.Checkpoints]:

@@ -1,0 +1,88 @@
+"""Runs side by side, by what cmgen.evaluate wrote of each; refused where they were measured unlike."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cmgen.errors import UserError
+from cmgen.files import read_json
+
+# What two runs' numbers must have been measured on and with.
+_SAME = {
+    "data": "other data",
+    "splits": "other splits",
+    "verifier": "another verifier",
+}
+_MEND = {
+    "data": "measure both with the same --data",
+    "splits": "measure both with the same --data",
+    "verifier": "copy one run's verifier.npz into the other's folder and evaluate that again",
+}
+Report = Mapping[str, Any]
+
+
+def read(path: Path) -> Report:
+    """What cmgen.evaluate wrote.
+
+    Args:
+      path: of its JSON file.
+    """
+    if not path.is_file():
+        raise UserError(f"--compare={path}: no such file; give what cmgen.evaluate wrote")
+    report = read_json(path, "measure the run again with cmgen.evaluate")
+    if not isinstance(report, dict) or not {"task", "splits", "seed"} <= report.keys():
+        raise UserError(f"--compare={path}: was not written by cmgen.evaluate")
+    return report
+
+
+def check_alike(reports: Mapping[str, Report]) -> list[str]:
+    """Refuses reports whose task, data, splits or verifier differ.
+
+    Args:
+      reports: name -> report; the first is what the others are compared with.
+
+    Returns:
+      a note for each of which something isn't known: older versions wrote no hashes.
+    """
+    (first, one), *others = reports.items()
+    notes = []
+    for name, other in others:
+        if one["task"] != other["task"]:
+            raise UserError(f"{name} is of task {other['task']} and {first} of {one['task']}")
+        for kind, words in _SAME.items():
+            mine, its = (report.get("hashes", {}).get(kind) for report in (one, other))
+            if mine is None or its is None:
+                notes.append(f"whether {name} was measured with {words} than {first} is not known")
+            elif mine != its:
+                raise UserError(
+                    f"{name} was measured with {words} than {first} ({its}, {mine}), so that their "
+                    f"numbers can't be compared; {_MEND[kind]}"
+                )
+    return notes
+
+
+def table(reports: Mapping[str, Report]) -> str:
+    """The headlines that all of them have, a column for each, with intervals where there are any.
+
+    Args:
+      reports: of `check_alike`.
+    """
+    (_, one), *others = reports.items()
+    shared = [
+        name
+        for name, value in one.items()
+        if isinstance(value, float) and all(isinstance(r.get(name), float) for _, r in others)
+    ]
+    rows = [("", *reports)]
+    rows += [(name, *(_cell(report, name) for report in reports.values())) for name in shared]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _cell(report: Report, name: str) -> str:
+    interval = report.get(f"{name}_ci95")
+    between = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    return f"{report[name]:.4f}{between}"

@@ -1,0 +1,50 @@
+"""A recording that lies in two splits: scores of the second would be of what was learned by heart."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from cmgen.data.recordings import Recordings
+from cmgen.errors import UserError
+
+Contents = Mapping[bytes, str]
+
+
+def contents(recordings: Recordings) -> dict[bytes, str]:
+    """A digest of each recording's sound and of its pictures -> the recording's id.
+
+    Of streamed data, which are not in memory, there is none. Silence is in many recordings, so it
+    doesn't count.
+    """
+    found: dict[bytes, str] = {}
+    for kind, data, offsets in (
+        (b"sound", recordings.sound, recordings.sound_offsets),
+        (b"pictures", recordings.frames, recordings.frame_offsets),
+    ):
+        if data is None:
+            continue
+        values = np.asarray(data)
+        for name, first, end in zip(recordings.ids, offsets[:-1], offsets[1:], strict=True):
+            part = values[first:end]
+            if part.size and part.min() != part.max():
+                found[kind + hashlib.blake2b(part.tobytes()).digest()] = str(name)
+    return found
+
+
+def check_apart(splits: Mapping[str, Contents], source: str) -> None:
+    """Refuses splits that share a sound or the pictures of a recording.
+
+    Args:
+      splits: name -> `contents` of its recordings.
+      source: of the data, for the message.
+    """
+    known: dict[bytes, tuple[str, str]] = {}
+    for split, parts in splits.items():
+        for mark, name in parts.items():
+            other, twin = known.setdefault(mark, (split, name))
+            if other != split:
+                raise UserError(
+                    f"{source}: {name} in {split} is the same recording as {twin} in {other}, so that "
+                    f"scores would flatter; remove it from {other} and prepare the data again"
+                )

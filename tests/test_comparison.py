@@ -1,0 +1,56 @@
+"""Numbers of two runs stand side by side only if they were measured alike."""
+
+import json
+
+import pytest
+
+from cmgen import comparison
+from cmgen.errors import UserError
+
+HASHES = {"data": "d" * 16, "splits": "s" * 16, "verifier": "v" * 16}
+
+
+def report(accuracy: float, **changes):
+    found = {
+        "accuracy_test": accuracy, "accuracy_test_ci95": [accuracy - 0.1, accuracy + 0.1],
+        "task": "s2i", "seed": 1, "splits": {}, "hashes": dict(HASHES),
+    }  # fmt: skip
+    return found | changes
+
+
+@pytest.mark.parametrize("kind", list(HASHES))
+def test_other_data_splits_or_verifier_are_refused_with_both_hashes(kind):
+    other = report(0.5, hashes=HASHES | {kind: "x" * 16})
+    with pytest.raises(UserError) as refused:
+        comparison.check_alike({"a.json": report(0.6), "b.json": other})
+    for words in ("a.json", "b.json", kind, HASHES[kind], "x" * 16):
+        assert words in str(refused.value)
+
+
+def test_another_task_is_refused():
+    with pytest.raises(UserError, match=r"b\.json is of task i2s and a.json of s2i"):
+        comparison.check_alike({"a.json": report(0.6), "b.json": report(0.5, task="i2s")})
+
+
+def test_what_older_versions_wrote_is_taken_with_a_note():
+    old = {name: value for name, value in report(0.5).items() if name != "hashes"}
+    notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
+    assert len(notes) == 3 and all("b.json" in note and "not known" in note for note in notes)
+
+
+def test_a_table_has_what_all_of_them_have():
+    both = {"a.json": report(0.6, kid=0.25), "b.json": report(0.5)}
+    assert comparison.check_alike(both) == []
+    assert comparison.table(both).splitlines() == [
+        "               a.json                   b.json",
+        "accuracy_test  0.6000 (0.500 to 0.700)  0.5000 (0.400 to 0.600)",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1]", json.dumps({"task": "s2i"})])
+def test_a_foreign_file_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match="was not written by"):
+        comparison.read(tmp_path / "a.json")
+    with pytest.raises(UserError, match="no such file"):
+        comparison.read(tmp_path / "b.json")

@@ -1,0 +1,81 @@
+"""What fuzzing begins with, and every input that it once found, through the same functions."""
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, RunMain
+
+from cmgen.errors import UserError
+from tools.fuzzing import running, seeds, targets
+
+CORPUS = ROOT / "tests" / "fuzz"
+
+
+@pytest.mark.parametrize("name", list(targets.TARGETS))
+def test_every_kept_input_is_read_or_refused(name: str) -> None:
+    inputs = sorted((CORPUS / name).iterdir())
+    assert inputs
+    target = targets.make(name)
+    for path in inputs:
+        target(path.read_bytes())
+
+
+def test_the_seeds_are_those_that_the_command_writes(tmp_path: Path) -> None:
+    seeds.write(tmp_path)
+    made = {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
+    kept = {p.relative_to(CORPUS) for p in CORPUS.rglob("*") if p.is_file()}
+    assert made <= kept and {path.parts[0] for path in kept} == set(targets.TARGETS)
+    assert sum(p.stat().st_size for p in CORPUS.rglob("*") if p.is_file()) < 500_000
+    for path in made:  # text is the same everywhere, coded media depend on the library's version
+        if path.parts[0] in ("names", "config", "cluster", "study", "export", "scores", "dataset"):
+            assert (CORPUS / path).read_bytes() == (tmp_path / path).read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "name", ["sound", "video", "names", "config", "cluster", "dataset", "export"]
+)
+def test_the_seeds_are_good_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the search would begin at refusals."""
+    monkeypatch.setattr(targets, "refusing", lambda work: work)
+    read = targets.make(name)
+    for path in sorted((CORPUS / name).iterdir()):
+        if not path.name.startswith("found"):
+            read(path.read_bytes())
+
+
+def test_a_fault_is_a_finding_and_a_refusal_is_none() -> None:
+    def refuse(data: bytes) -> None:
+        raise UserError("no")
+
+    def fail(data: bytes) -> None:
+        raise IndexError("fault")
+
+    targets.refusing(refuse)(b"")
+    with pytest.raises(IndexError):
+        targets.refusing(fail)(b"")
+
+
+def test_what_the_fuzzer_says_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fuzz(command, stdout, **others):
+        stdout.write(
+            b"#2 INITED cov: 5 ft: 6\n#9 NEW cov: 17 ft: 20\nDone 123 runs in 4 second(s)\n"
+        )
+        (tmp_path / "config" / "new").write_bytes(b"{}")
+        return type("Ended", (), {"returncode": 0})()
+
+    monkeypatch.setattr(running.subprocess, "run", fuzz)
+    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(1, 1, 1, 1))
+    assert found == running.Count("config", 123, 4, 17, 1, ())
+
+
+def test_a_short_run_by_the_command(run_main: RunMain, tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason='needs atheris: pip install -e ".[fuzz]"')
+    ran = run_main(
+        "tools/fuzz.py",
+        "--targets=config",
+        "--runs=300",
+        f"--corpus={CORPUS}",
+        "--output=fuzz.json",
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "300 executions" in ran.stdout and (tmp_path / "fuzz.json").is_file()

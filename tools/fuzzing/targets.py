@@ -1,0 +1,244 @@
+"""Functions of bytes, one for each reader of foreign bytes: they return, or they have found a fault.
+
+A reader may refuse by UserError (operations of a graph by their own error), never by anything else.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from cmgen.errors import UserError
+
+Target = Callable[[bytes], None]
+
+
+def make(name: str) -> Target:
+    """The target of a name; imports what it needs, so that it can be instrumented.
+
+    Args:
+      name: of TARGETS.
+    """
+    return TARGETS[name]()
+
+
+def refusing(work: Callable[[bytes], object]) -> Target:
+    """A target that may refuse."""
+
+    def target(data: bytes) -> None:
+        with contextlib.suppress(UserError):
+            work(data)
+
+    return target
+
+
+def _file(name: str, work: Callable[[Path], object]) -> Target:
+    """A target of a file in a folder of its own; in memory, where the machine has such a place."""
+    memory = Path("/dev/shm")
+    place = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="fuzz-")
+    path = Path(place.name) / name
+
+    def write_and_read(data: bytes) -> object:
+        assert place  # lives as long as the target
+        path.write_bytes(data)
+        return work(path)
+
+    return refusing(write_and_read)
+
+
+def _sound() -> Target:
+    import numpy as np
+
+    from cmgen.sound_files import decode_sound_bytes
+
+    def read(data: bytes) -> None:
+        sound, _ = decode_sound_bytes(data, "x", max_seconds=2.0)
+        assert sound.dtype == np.float32 and sound.ndim == 1 and np.isfinite(sound).all()
+
+    return refusing(read)
+
+
+def _picture() -> Target:
+    from cmgen.images import decode_image
+    from cmgen.limits import Limits
+
+    def read(data: bytes) -> None:
+        picture = decode_image(data, "x", 64, Limits(megapixels=0.25))
+        assert picture is None or (picture.ndim == 3 and picture.shape[2] == 3)
+
+    return refusing(read)
+
+
+def _video() -> Target:
+    from cmgen.limits import Limits
+    from cmgen.video import read_video
+
+    limits = Limits(seconds=4.0, megapixels=0.1)
+
+    def read(path: Path) -> None:
+        found = read_video(path, size=32, max_fps=10.0, limits=limits)
+        assert len(found.frames) == len(found.times)
+        assert all(frame.shape == (32, 32, 3) for frame in found.frames)
+
+    return _file("x.mp4", read)
+
+
+def _upload() -> Target:
+    from cmgen.studio_server import decoder
+
+    limits = decoder.Limits(seconds=2.0, sizes=(32,), megapixels=0.25)
+    return refusing(lambda data: decoder.decode(data, "x", limits))
+
+
+def _names() -> Target:
+    """A raw folder's names, each on a line: recognised, and its splits and shards planned."""
+    from cmgen.data.listing import RawFile, make_listing
+    from cmgen.data.plan import PrepareConfig, make_plan
+    from cmgen.data.sources import recognise
+
+    def read(data: bytes) -> None:
+        names = dict.fromkeys(data.decode("utf-8", "replace").splitlines())
+        files = [RawFile(name.strip("/"), len(name)) for name in names if name.strip("/")]
+        plan = make_plan(recognise(make_listing("raw", files)), PrepareConfig())
+        split_of: dict[str, str] = {}
+        for shard in plan.shards:
+            for item in shard.items:
+                assert split_of.setdefault(item.id, shard.split) == shard.split
+
+    return refusing(read)
+
+
+def _dataset() -> Target:
+    from cmgen.data.shards import DatasetInfo, read_info
+
+    def read(path: Path) -> None:
+        assert isinstance(read_info(path.parent), DatasetInfo)
+
+    return _file("dataset.json", read)
+
+
+def _shard() -> Target:
+    """One record of a shard, decoded in a graph as training does."""
+    import tensorflow as tf
+
+    from cmgen.data.shards import flac_decoder, parse
+
+    decode = flac_decoder()
+    traced = tf.function(lambda record: parse(record, 32, decode), autograph=False)
+    record = traced.get_concrete_function(tf.TensorSpec([], tf.string))
+
+    def read(data: bytes) -> None:
+        with contextlib.suppress(tf.errors.OpError):
+            record(tf.constant(data))
+
+    return read
+
+
+def _wav_in_graph() -> Target:
+    import tensorflow as tf
+
+    from cmgen import graph_files
+    from cmgen.config import SoundConfig
+
+    traced = tf.function(lambda d: graph_files.read_middle(d, SoundConfig()), autograph=False)
+    middle = traced.get_concrete_function(tf.TensorSpec([], tf.string))
+
+    def read(data: bytes) -> None:
+        with contextlib.suppress(tf.errors.OpError):
+            assert bool(tf.reduce_all(tf.math.is_finite(middle(tf.constant(data)))))
+
+    return read
+
+
+def _picture_in_graph() -> Target:
+    import tensorflow as tf
+
+    from cmgen import graph_files
+
+    traced = tf.function(lambda d: graph_files.read_picture(d, 32), autograph=False)
+    picture = traced.get_concrete_function(tf.TensorSpec([], tf.string))
+
+    def read(data: bytes) -> None:
+        with contextlib.suppress(tf.errors.OpError):
+            assert picture(tf.constant(data)).shape == (32, 32, 3)
+
+    return read
+
+
+def _config() -> Target:
+    from cmgen.config import TrainConfig, from_json, to_json, validate
+
+    def read(data: bytes) -> None:
+        config = from_json(TrainConfig, data)
+        validate(config)
+        assert from_json(TrainConfig, to_json(config)) == config
+
+    return refusing(read)
+
+
+def _cluster() -> Target:
+    from cmgen import cluster
+
+    def read(data: bytes) -> None:
+        os.environ[cluster.VARIABLE] = data.decode("utf-8", "replace").replace("\0", "")
+        found = cluster.read("multiworker")
+        assert found is None or 0 <= found.index < len(found.addresses)
+
+    return refusing(read)
+
+
+def _study() -> Target:
+    from cmgen.rating.study import read_manifest
+
+    return _file("manifest.json", lambda path: read_manifest(path.parent))
+
+
+def _export() -> Target:
+    """The facts of an exported model."""
+    from cmgen import exported
+    from cmgen.export_folder import FACTS_FILE
+
+    place = tempfile.TemporaryDirectory(prefix="fuzz-")
+    folder = Path(place.name) / "s2i"
+    (folder / "1" / FACTS_FILE).parent.mkdir(parents=True)
+    for part in ("encoder", "generator"):
+        (folder / f"s2i_{part}.onnx").write_bytes(b"")
+
+    def read(data: bytes) -> None:
+        assert place
+        (folder / "1" / FACTS_FILE).write_bytes(data)
+        exported.read_facts(folder)
+
+    return refusing(read)
+
+
+def _scores() -> Target:
+    """What cmgen.evaluate wrote of another run."""
+    from cmgen import comparison
+
+    def read(path: Path) -> None:
+        beside = {"a": comparison.read(path), "b": comparison.read(path)}
+        comparison.check_alike(beside)
+        assert json.dumps(comparison.table(beside))
+
+    return _file("scores.json", read)
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "sound": _sound,
+    "picture": _picture,
+    "video": _video,
+    "upload": _upload,
+    "names": _names,
+    "dataset": _dataset,
+    "shard": _shard,
+    "wav_in_graph": _wav_in_graph,
+    "picture_in_graph": _picture_in_graph,
+    "config": _config,
+    "cluster": _cluster,
+    "study": _study,
+    "export": _export,
+    "scores": _scores,
+}
