@@ -59,7 +59,7 @@ def read(strategy: str) -> Cluster | None:
         return None
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _malformed(f"is not JSON ({error})") from error
     jobs: Any = values.get("cluster") if isinstance(values, dict) else None
     if strategy == "auto" and isinstance(values, dict) and not jobs:
@@ -95,7 +95,7 @@ def _index(task: Any, jobs: dict[str, list[str]]) -> int:
     if not isinstance(task, dict) or "type" not in task or "index" not in task:
         raise _malformed("has no task with type and index, which say who this worker is")
     job, index = task["type"], task["index"]
-    if job not in jobs:
+    if not isinstance(job, str) or job not in jobs:
         raise _malformed(f"has the task type {job!r}, which its cluster lacks")
     # Some launchers write the index as text.
     number = int(index) if isinstance(index, str) and index.isdecimal() else index

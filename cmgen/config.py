@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -82,6 +84,7 @@ NOT_NEGATIVE = (
     "average_half_life",
 )
 
+_AGAIN = "train again or use the version that wrote it"
 T = TypeVar("T")
 
 
@@ -259,10 +262,10 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
     given = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
-    config = _build(cls, values, source)
+    config = build(cls, values, source)
     if given is not None and given != checksum(values):
         raise UserError(
             f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); restore the "
@@ -276,26 +279,64 @@ def checksum(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _build(cls: type[T], values: Any, where: str) -> T:
+def build(cls: type[T], values: Any, where: str, whole: bool = True, mend: str = _AGAIN) -> T:
+    """A dataclass from values of JSON types, with everything inside; wrong ones are a UserError.
+
+    Args:
+      cls: the dataclass.
+      values: a dict of its fields.
+      where: for the message.
+      whole: no field may be missing; otherwise those with a default may.
+      mend: ends the message.
+    """
     if not isinstance(values, dict):
-        raise UserError(f"{where}: expected an object, found {values!r}")
+        raise UserError(f"{where}: expected an object, found {_short(values)}")
     hints = typing.get_type_hints(cls)
-    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown, missing = sorted(set(values) - names), sorted(names - set(values))
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    needed = {f.name for f in fields if whole or not _has_default(f)}
+    unknown, missing = sorted(set(values) - hints.keys()), sorted(needed - set(values))
     if unknown or missing:
         raise UserError(
             f"{where}: does not fit this version of cmgen; unexpected names: {unknown or 'none'}, "
-            f"missing names: {missing or 'none'}; train again or use the version that wrote it"
+            f"missing names: {missing or 'none'}; {mend}"
         )
-    return cls(**{k: _convert(hints[k], v, f"{where}: {k}") for k, v in values.items()})
+    return cls(
+        **{k: _convert(hints[k], v, f"{where}: {k}", whole, mend) for k, v in values.items()}
+    )
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _has_default(field: "dataclasses.Field[Any]") -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
+
+
+def _convert(hint: Any, value: Any, where: str, whole: bool, mend: str) -> Any:
+    """A value of JSON's as a field of that type has it."""
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value, where)
-    if typing.get_origin(hint) in (tuple, types.GenericAlias) and isinstance(value, list):
-        return tuple(value)
-    return value
+        return build(hint, value, where, whole, mend)
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind is tuple and isinstance(value, list):
+        each = inner[:1] * len(value) if inner[-1] is ... else inner
+        if len(each) == len(value):
+            pairs = zip(each, value, strict=True)
+            return tuple(_convert(one, v, where, whole, mend) for one, v in pairs)
+    elif kind in (dict, Mapping) and isinstance(value, dict):
+        return {k: _convert(inner[1], v, f"{where}: {k}", whole, mend) for k, v in value.items()}
+    else:
+        allowed = inner if kind is types.UnionType else (hint,)
+        if float in allowed and type(value) is int:
+            return value
+        if type(value) in allowed and not (type(value) is float and not math.isfinite(value)):
+            return value
+    wanted = hint.__name__ if isinstance(hint, type) and not inner else str(hint)
+    raise UserError(f"{where}: is {_short(value)}, not {wanted}; {mend}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:56]}..."
 
 
 def validate(config: TrainConfig) -> None:

@@ -135,7 +135,7 @@ def read_facts(folder: Path) -> Facts:
         data = path.read_bytes()
         check_sum(folder, path.relative_to(folder).as_posix(), data)
         values = json.loads(data)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read ({error}); {AGAIN}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         found = values.get("format", 1) if isinstance(values, dict) else None

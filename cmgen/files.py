@@ -80,7 +80,7 @@ def read_json(path: Path, mend: str) -> Any:
     """What a JSON file of cmgen's own holds; a damaged one is a UserError that ends with `mend`."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged ({error}); {mend}") from error
 
 

@@ -32,7 +32,7 @@ def test_the_seeds_are_those_that_the_command_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sound", "video", "names", "config", "cluster", "dataset", "export"]
+    "name", ["sound", "video", "names", "config", "cluster", "dataset", "export", "study"]
 )
 def test_the_seeds_are_good_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the search would begin at refusals."""

@@ -21,7 +21,7 @@ from typing import Any
 import soundfile
 import tensorflow as tf
 
-from cmgen.config import CHECKSUM, checksum
+from cmgen.config import CHECKSUM, build, checksum
 from cmgen.data.recording import Recording, encode_flac, to_int16
 from cmgen.errors import UserError
 from cmgen.files import write_text
@@ -117,15 +117,11 @@ def read_info(folder: Path) -> DatasetInfo:
                 f"{path}: has format version {values['format_version']}, this cmgen reads "
                 f"{FORMAT_VERSION}; prepare the data again"
             )
-        splits = {
-            name: SplitInfo(**{**split, "shards": tuple(ShardInfo(**s) for s in split["shards"])})
-            for name, split in values["splits"].items()
-        }
-        return DatasetInfo(**{**values, "classes": tuple(values["classes"]), "splits": splits})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path}: damaged or not written by cmgen ({error}); prepare the data again"
         ) from error
+    return build(DatasetInfo, values, str(path), False, "prepare the data again")
 
 
 @dataclass(frozen=True)

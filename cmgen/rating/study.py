@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cmgen.config import build
 from cmgen.errors import UserError
 
 FORMAT_VERSION = 1
@@ -140,17 +141,9 @@ def read_manifest(folder: Path) -> tuple[str, Manifest]:
                 f"{path}: has format version {values['format_version']}, this cmgen reads "
                 f"{FORMAT_VERSION}; use the version that wrote it"
             )
-        manifest = Manifest(
-            **{
-                **values,
-                "classes": tuple(values["classes"]),
-                "sources": tuple(values["sources"]),
-                "windows": tuple(Window(**window) for window in values["windows"]),
-                "items": tuple(Item(**item) for item in values["items"]),
-            }
-        )
+        manifest = build(Manifest, values, str(path), False, "collect the study again")
         _check(manifest)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: damaged or not written by cmgen ({error}); collect the study again"
         ) from error

@@ -137,16 +137,10 @@ def clusters() -> Seeds:
 def studies() -> Seeds:
     from cmgen.rating import study
 
-    window = {f.name: 0 for f in dataclasses.fields(study.Window)}
-    item = {f.name: 0 for f in dataclasses.fields(study.Item)}
-    empty = {f.name: 0 for f in dataclasses.fields(study.Manifest)}
-    values = empty | {
-        "format_version": study.FORMAT_VERSION,
-        "classes": ["bell"],
-        "sources": ["real"],
-    }
-    yield "one", json.dumps(values | {"windows": [window], "items": [item]}).encode()
-    yield "none", json.dumps(values | {"windows": [], "items": []}).encode()
+    window = study.Window("0" * 16, "bell", "test/bell/1.mp4", 0.5, "1" * 64)
+    item = study.Item("2" * 16, 0, "real", "3" * 64)
+    manifest = study.Manifest(1, ("bell",), ("real",), (window,), (item,), {"date": "2026-11-23"})
+    yield "one", manifest.to_json().encode()
 
 
 def exports() -> Seeds:

@@ -99,8 +99,9 @@ def _names() -> Target:
     from cmgen.data.sources import recognise
 
     def read(data: bytes) -> None:
-        names = dict.fromkeys(data.decode("utf-8", "replace").splitlines())
-        files = [RawFile(name.strip("/"), len(name)) for name in names if name.strip("/")]
+        lines = data.decode("utf-8", "replace").splitlines()
+        names = dict.fromkeys(line.strip("/") for line in lines)
+        files = [RawFile(name, len(name)) for name in names if name]
         plan = make_plan(recognise(make_listing("raw", files)), PrepareConfig())
         split_of: dict[str, str] = {}
         for shard in plan.shards:
