@@ -65,6 +65,8 @@ def train_encoder(
         fitting.fit(model, batches, total - start, watchers, team)
     if not team.is_chief:
         return
+    if settings.objective == "autoencoder":
+        encoder.scale_encoding(1.0 / encoding_scale(encoder, key, train, config))
     checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
@@ -121,6 +123,28 @@ def _classifier(
     pair = (encoder, partner) if name == "sound_encoder" else (partner, encoder)
     model = CorrespondenceClassifier(*pair, settings, settings.train_steps, key)
     return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
+
+
+def encoding_scale(
+    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+) -> float:
+    """Root mean square of the encodings of some windows.
+
+    A classifier's is about 1. An autoencoder's may be anything, and of 8 the GAN diverged.
+
+    Args:
+      encoder: of sounds.
+      key: its representation.
+      recordings: every tenth of their windows is taken.
+      config: the run's.
+    """
+    encode = tf.function(lambda inputs: tf.reduce_mean(tf.square(encoder.encode(inputs)), axis=-1))
+    config = dataclasses.replace(config, only_classes=())
+    squares = [
+        encode(representations.represent(batch["waveform"], key, config.sound)).numpy()
+        for batch in pipeline.evaluation_windows(recordings, 10, config)
+    ]
+    return max(float(np.sqrt(np.concatenate(squares).mean())), 1e-6)
 
 
 def validation_accuracy(

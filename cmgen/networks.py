@@ -72,6 +72,12 @@ class Encoder(keras.Model):
         """inputs and seed as for `call` -> float32 [batch, encoding_size], not negative."""
         return tf.cast(self._hidden(inputs, training, seed), tf.float32)
 
+    def scale_encoding(self, factor: float) -> None:
+        """Multiplies all encodings; the classes named stay the same, since ReLU keeps factors."""
+        for variable in (self.encoding.kernel, self.encoding.bias):
+            variable.assign(variable * factor)
+        self.classify.kernel.assign(self.classify.kernel / factor)
+
     def logits(self, encoding: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """What `encode` gave -> float32 [batch, classes]; seed as for `call`."""
         return self.classify(self.dropout(encoding, seed=None if seed is None else seed + [0, 1]))

@@ -116,3 +116,13 @@ def test_two_replicas_make_the_gradient_of_one():
     for start, a, b in zip(before, one.moving, two.moving, strict=True):
         moved, apart = np.asarray(a) - start, np.asarray(b) - np.asarray(a)
         assert np.linalg.norm(apart) <= 0.1 * np.linalg.norm(moved) + 1e-6, a.path
+
+
+def test_scaled_encodings_name_the_same_classes():
+    encoder = make().encoder
+    batch = examples(3)["lms"]
+    encodings, logits = encoder.encode(batch).numpy(), encoder(batch).numpy()
+    encoder.scale_encoding(0.125)
+    np.testing.assert_allclose(encoder.encode(batch), 0.125 * encodings, rtol=1e-5)
+    np.testing.assert_allclose(encoder(batch), logits, atol=1e-5)
+    assert encodings.max() > 0

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmgen import callbacks, checkpoint, fitting, training
+from cmgen import callbacks, checkpoint, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
+from cmgen.data import pipeline
 from cmgen.errors import UserError
 from tests import fixtures
 
@@ -210,7 +211,11 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     with np.load(folders[0].with_suffix(".npz")) as a, np.load(folders[1].with_suffix(".npz")) as b:
         assert a.files == b.files and all(np.array_equal(a[name], b[name]) for name in a.files)
     training.run(dataclasses.replace(config, task="s2i", train_steps=1))
-    assert checkpoint.load_run(tmp_path / "stopped").config.sound_encoder.objective == "autoencoder"
+    run = checkpoint.load_run(tmp_path / "stopped")
+    assert run.config.sound_encoder.objective == "autoencoder"
+    heard = pipeline.load_split(data, "train", run.config.data)
+    scale = encoder_training.encoding_scale(run.encoder, "lms", heard, run.config)
+    assert scale == pytest.approx(1.0, rel=0.02)
 
 
 @pytest.mark.parametrize("representation", ["stft", "ms", "cqt", "mfcc"])
