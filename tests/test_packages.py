@@ -127,10 +127,7 @@ def test_every_console_script_answers_from_an_empty_folder(packages, kind, tmp_p
     empty = tmp_path / "empty"
     empty.mkdir()
     for name in SCRIPTS:
-        assert f"cmgen-{name}" in run(programs / f"cmgen-{name}", "--help", cwd=empty), name
-    assert "train_steps" in run(
-        programs / "cmgen-train", "--flagfile=s2i.flags", "--dry_run", cwd=empty
-    )
+        assert f"usage: cmgen.{name}" in run(programs / f"cmgen-{name}", "--help", cwd=empty)
     assert not list(empty.iterdir())
 
 

@@ -160,3 +160,37 @@ def test_readers_are_told_what_concerns_them():
     limits = Limits(seconds=7.0)
     config = PrepareConfig(48, 5.0, "start", limits=limits)
     assert config.read_options == ReadOptions(48, 5.0, "start", limits)
+
+
+@pytest.mark.parametrize(
+    ("shares", "count", "expected"),
+    [
+        ((80, 0, 20), 5, {"train": 4, "test": 1}),
+        ((0, 40, 60), 5, {"validation": 2, "test": 3}),
+        ((0, 50, 50), 1, {"test": 1}),
+        ((0, 100, 0), 3, {"validation": 3}),
+        ((0, 1, 99), 100, {"validation": 1, "test": 99}),
+        # Not zero is at least one, however little, and one stays for train.
+        ((99, 0.5, 0.5), 10, {"train": 8, "validation": 1, "test": 1}),
+        ((0.5, 49.5, 50), 4, {"train": 1, "validation": 1, "test": 2}),
+    ],
+)
+def test_shares_are_kept_as_nearly_as_whole_recordings_can(shares, count, expected):
+    divided = assign_splits(make_items({"": {"bell": count}}), PrepareConfig(shares=shares))
+    assert count_splits(divided, "bell") == expected
+
+
+def test_each_kind_is_divided_by_the_shares_wherever_its_files_lie():
+    # Ten of a kind give 6, 2 and 2; twenty would give 14, 3 and 3.
+    names = [f"{folder}/bell/{n % 2}/{n}" for folder in ("image", "sound") for n in range(10)]
+    names += [f"{'ab'[n % 2]}/bell/{n}.mp4" for n in range(10)]
+    items = [FileItem("x", name, "bell", "") for name in names]
+    divided = Counter(
+        (i.split, kind if (kind := i.id.split("/")[0]) in ("image", "sound") else "video")
+        for i in assign_splits(items, PrepareConfig())
+    )
+    assert divided == {
+        (split, kind): count
+        for kind in ("image", "sound", "video")
+        for split, count in (("train", 6), ("validation", 2), ("test", 2))
+    }
