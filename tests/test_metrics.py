@@ -78,10 +78,17 @@ def test_interval_of_a_mean_of_numbers():
     assert metrics.bootstrap_interval(values, groups) == (2.0, 10.0)
 
 
-def test_balanced_interval_equals_a_loop_over_draws():
-    labels = np.array([0, 0, 0, 0, 1, 1, 1, 2])
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ([0, 0, 0, 0, 1, 1, 1, 2], "aabbcdde"),
+        # The last recording lacks the last class, and there are many more recordings than classes.
+        ([0, 0, 1, 1, 1, 0, 0, 0], "aabcdefg"),
+    ],
+)
+def test_balanced_interval_equals_a_loop_over_draws(labels, groups):
+    labels, groups = np.array(labels), np.array(list(groups))
     predictions = np.array([0, 1, 0, 0, 1, 0, 0, 2])
-    groups = np.array(["a", "a", "b", "b", "c", "d", "d", "e"])
     member, draws = metrics.draw_recordings(groups, 300, seed=4)
     expected = []
     for draw in draws:
@@ -89,8 +96,28 @@ def test_balanced_interval_equals_a_loop_over_draws():
         right = (labels == predictions)[rows]
         recalls = [right[labels[rows] == c].mean() for c in range(3) if (labels[rows] == c).any()]
         expected.append(np.mean(recalls))
-    found = metrics.balanced_interval(labels, predictions, groups, resamples=300, seed=4)
+    with np.errstate(all="raise"):
+        found = metrics.balanced_interval(labels, predictions, groups, resamples=300, seed=4)
     assert found == pytest.approx(metrics.percentile_interval(expected))
+
+
+def test_intervals_are_of_ten_thousand_resamples_and_95_percent():
+    random = np.random.default_rng(8)
+    labels, predictions = random.integers(0, 3, (2, 50))
+    groups = np.arange(50) // 2
+    for found, given in (
+        (metrics.bootstrap_interval, (random.random(50), groups)),
+        (metrics.balanced_interval, (labels, predictions, groups)),
+    ):
+        assert found(*given) == found(*given, resamples=10_000, seed=0)
+    values = random.random(50)
+    found = metrics.bootstrap_interval(values, groups)
+    assert found == metrics.bootstrap_interval(values, groups, confidence=0.95)
+
+
+def test_labels_may_be_whole_numbers_of_any_type():
+    found = metrics.confusion_matrix(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 2)
+    np.testing.assert_array_equal(found, [[0, 1], [0, 1]])
 
 
 def test_frechet_distance_of_gaussians_with_known_moments():

@@ -4,7 +4,14 @@ from collections import Counter
 
 import pytest
 
-from cmgen.data.plan import PrepareConfig, assign_splits, check_classes, make_plan
+from cmgen.data.plan import (
+    Plan,
+    PrepareConfig,
+    ShardPlan,
+    assign_splits,
+    check_classes,
+    make_plan,
+)
 from cmgen.data.recording import ReadOptions
 from cmgen.data.sources import FileItem, Source
 from cmgen.errors import UserError
@@ -103,6 +110,26 @@ def test_a_validation_split_may_lack_a_class_and_a_test_set_may_stand_alone():
         make_items({"train": {"a": 1, "b": 2}, "validation": {"b": 1}, "test": {"a": 1, "b": 1}})
     )
     check_classes(make_items({"test": {"a": 1}}))
+    check_classes(make_items({"validation": {"a": 1}, "test": {"b": 1}}))
+
+
+@pytest.mark.parametrize(("lacking", "more"), [("b", ""), ("bc", "c"), ("bcd", "c, d")])
+def test_all_classes_that_a_split_lacks_are_named(lacking, more):
+    items = make_items({"train": dict.fromkeys("a" + lacking, 1), "test": {"a": 1}})
+    with pytest.raises(UserError) as error:
+        check_classes(items)
+    assert str(error.value) == (
+        "class 'b' is in train but not in test"
+        + (f" (and so are {more})" if more else "")
+        + ": add recordings of it to test (at least two per class in all), or remove it"
+    )
+
+
+def test_a_plan_says_what_it_was_made_of():
+    source, config = Source("videos", "unused", make_items({"train": {"bell": 2}})), PrepareConfig()
+    name = "train-00000-of-00001.tfrecord"
+    shard = ShardPlan(name, "train", "bell", 0, source.items)
+    assert make_plan(source, config) == Plan(source, config, ("bell",), [shard])
 
 
 def sized_items(sizes: dict[str, list[int]]) -> Source:
@@ -124,6 +151,17 @@ def test_shards_hold_one_class_and_are_full_by_the_size_of_the_files():
         ("train-00002-of-00004.tfrecord", 0, [1]),
         ("train-00003-of-00004.tfrecord", 1, [10]),
     ]
+
+
+def test_a_shard_is_full_to_the_byte():
+    half = 2**27
+    for second, shards in ((half, [2, 1]), (half - 1, [3])):
+        items = [
+            FileItem("unused", f"train/bell/{n}.mp4", "bell", "train", size)
+            for n, size in enumerate((half, second, half))
+        ]
+        made = make_plan(Source("videos", "unused", items), PrepareConfig())
+        assert [len(shard.items) for shard in made.shards] == shards
 
 
 def test_small_files_fill_a_shard_by_their_number():
@@ -182,8 +220,8 @@ def test_shares_are_kept_as_nearly_as_whole_recordings_can(shares, count, expect
 
 def test_each_kind_is_divided_by_the_shares_wherever_its_files_lie():
     # Ten of a kind give 6, 2 and 2; twenty would give 14, 3 and 3.
-    names = [f"{folder}/bell/{n % 2}/{n}" for folder in ("image", "sound") for n in range(10)]
-    names += [f"{'ab'[n % 2]}/bell/{n}.mp4" for n in range(10)]
+    names = [f"{folder}/bell/{n % 5}/{n}" for folder in ("image", "sound") for n in range(10)]
+    names += [f"{'abcde'[n % 5]}/bell/{n}.mp4" for n in range(10)]
     items = [FileItem("x", name, "bell", "") for name in names]
     divided = Counter(
         (i.split, kind if (kind := i.id.split("/")[0]) in ("image", "sound") else "video")
