@@ -56,6 +56,12 @@ def test_logit_weights_are_the_derivatives(weight):
     )
 
 
+def test_a_mismatched_pair_weighs_as_much_as_a_generated_one_unless_told():
+    np.testing.assert_array_equal(
+        losses.fake_logit_weight(LOGITS), losses.fake_logit_weight(LOGITS, 1.0)
+    )
+
+
 def test_gradient_penalty_is_half_the_squared_norm_of_each_example():
     gradients = tf.reshape(tf.constant([3.0, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]), [2, 2, 2, 1])
     np.testing.assert_allclose(losses.gradient_penalty(gradients), [12.5, 2.0])

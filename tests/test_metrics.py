@@ -151,6 +151,16 @@ def test_frechet_distance_takes_lists_of_whole_numbers():
     assert found == pytest.approx(16 + 2)
 
 
+def test_frechet_distance_is_computed_in_double_precision():
+    first = 1000 + np.random.default_rng(6).random((50, 3)).astype(np.float32)
+    second = first + np.float32(0.25)
+    wanted = metrics.frechet_distance(first.astype(np.float64), second.astype(np.float64))
+    assert metrics.frechet_distance(first, second) == wanted
+    # Each of them, also beside the other in single precision.
+    assert metrics.frechet_distance(first, second.astype(np.float64)) == wanted
+    assert wanted == pytest.approx(3 / 16)
+
+
 def test_draws_are_multinomial_counts_of_recordings():
     member, draws = metrics.draw_recordings(["b", "a", "b", "c"], 2000, seed=3)
     assert member.tolist() == [1, 0, 1, 2]

@@ -73,6 +73,27 @@ def test_a_missing_validation_split_is_cut_out_of_train():
     assert count_splits(divided, "drum") == {"train": 1, "test": 2}
 
 
+@pytest.mark.parametrize(
+    ("shares", "count", "validation"),
+    # Validation has 2 of the 9 parts that it and train have; then half of what little they have.
+    [((70, 20, 10), 450, 100), ((0.5, 0.5, 99), 8, 4)],
+)
+def test_what_is_cut_out_of_train_is_the_share_of_the_two(shares, count, validation):
+    items = make_items({"train": {"bell": count}, "test": {"bell": 2}})
+    divided = count_splits(assign_splits(items, PrepareConfig(shares=shares)), "bell")
+    assert divided == {"train": count - validation, "validation": validation, "test": 2}
+
+
+def test_items_are_sorted_by_split_class_and_name():
+    given = {split: {"drum": 2, "bell": 1} for split in ("other", "test", "another", "validation")}
+    items = assign_splits(make_items(given | {"train": {"drum": 1}}), PrepareConfig())
+    assert [item.id for item in items] == ["train/drum/0.mp4"] + [
+        f"{split}/{name}"
+        for split in ("validation", "test", "another", "other")
+        for name in ("bell/0.mp4", "drum/0.mp4", "drum/1.mp4")
+    ]
+
+
 def test_given_splits_are_kept():
     given = {"train": {"bell": 2}, "validation": {"bell": 1}, "test": {"bell": 1}}
     items = make_items(given)
