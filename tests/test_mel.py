@@ -147,3 +147,31 @@ def test_neighbours_fade_halfway_between_their_middles() -> None:
     low, high = (10 ** (mel.unscale_db(x, CONFIG) / 10) for x in (-0.5, 0.5))
     shares = (power - low) / (high - low)
     np.testing.assert_allclose(shares, [0.2, 0.5, 0.8], atol=1e-4)
+
+
+def test_joined_frames_stand_where_they_were_cut() -> None:
+    whole = np.linspace(-0.9, 0.9, 55, dtype=np.float32)
+    windows = np.stack([np.tile(whole[at : at + 44], (128, 1)) for at in (0, 11)])
+    joined = mel.join_lms(windows, np.array([21.5, 32.5]), 55, CONFIG)
+    np.testing.assert_allclose(joined[0], whole, atol=1e-5)
+    with pytest.raises(ValueError):
+        mel.join_lms(windows, np.array([21.5]), 55, CONFIG)
+
+
+def test_outermost_frames_count_alike_where_there_is_nothing_else() -> None:
+    windows = np.full((2, 128, 44), -0.5, np.float32)
+    windows[1] = 0.5
+    joined = mel.join_lms(windows, np.array([21.5, 63.5]), 86, CONFIG)[0].astype(np.float64)
+    power = 10 ** (mel.unscale_db(joined, CONFIG) / 10)
+    np.testing.assert_allclose(power[42:44], (power[0] + power[-1]) / 2, rtol=1e-4)
+    np.testing.assert_allclose(joined[:42], -0.5, atol=1e-5)
+    np.testing.assert_allclose(joined[44:], 0.5, atol=1e-5)
+
+
+def test_a_sound_starts_from_phases_of_its_seed(sound: np.ndarray) -> None:
+    lms = mel.lms_of_sound(sound, CONFIG)[:, 20:28]
+    magnitude = np.sqrt(mel._power_from_mel(lms, CONFIG))
+    for options, seed, rounds in (({}, 0, 64), ({"rounds": 2, "seed": 5}, 5, 2)):
+        phases = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi, magnitude.shape)
+        wanted = mel.griffin_lim(magnitude, phases, CONFIG, rounds)
+        np.testing.assert_array_equal(mel.sound_of_lms(lms, CONFIG, **options), wanted)
