@@ -148,3 +148,65 @@ def test_windows_ten_a_second_follow_the_middle_of_each():
     joined = mel.join_lms(windows, middles, 173, CONFIG)
     np.testing.assert_allclose(joined[0, np.rint(middles).astype(int)], levels, atol=0.03)
     assert (np.diff(joined[0]) >= -1e-6).all()
+
+
+@pytest.mark.parametrize(
+    "config", [CONFIG, SoundConfig(hop_length=600), SoundConfig(n_fft=1024, hop_length=256)]
+)
+def test_the_spectrum_equals_librosa_and_its_inverse_gives_the_sound_back(config):
+    waveform = np.stack([clips()["note"], clips()["noise"]]).astype(np.float32)
+    theirs = librosa.stft(
+        waveform, n_fft=config.n_fft, hop_length=config.hop_length, pad_mode="constant"
+    )
+    np.testing.assert_allclose(
+        audio.stft_magnitude(tf.constant(waveform), config), np.abs(theirs), atol=1e-3
+    )
+    spectrum = audio._stft(tf.constant(waveform), config)
+    np.testing.assert_allclose(spectrum, theirs.transpose(0, 2, 1), atol=1e-3)
+    # But for a last hop that no frame's middle reaches.
+    for samples in (22050, 20000, 21800):
+        back = audio._inverse_stft(spectrum, samples, config)
+        assert back.shape == (2, samples)
+        np.testing.assert_allclose(back[:, :19900], waveform[:, :19900], atol=1e-5)
+
+
+def test_more_samples_than_there_are_frames_for_are_silent():
+    spectrum = audio._stft(tf.constant(clips()["noise"][None], tf.float32), CONFIG)
+    back = audio._inverse_stft(spectrum, 30000, CONFIG)[0].numpy()
+    assert back.shape == (30000,) and not back[43 * 512 + 1024 :].any()
+
+
+def test_a_finished_sound_fades_within_ten_milliseconds_and_is_not_above_one():
+    waveform = tf.constant(np.stack([np.full(2000, 0.5), np.full(2000, 4.0)]), tf.float32)
+    found = audio.finish_sound(waveform, CONFIG).numpy()
+    ramp = np.linspace(0.0, 1.0, 441)
+    wanted = np.concatenate([ramp, np.ones(2000 - 882), ramp[::-1]])
+    np.testing.assert_allclose(found, [0.5 * wanted, wanted], atol=1e-6)
+    # Shorter than both fades: half of it each.
+    short = audio.finish_sound(tf.ones([1, 101]), CONFIG)[0]
+    half = np.linspace(0.0, 1.0, 50)
+    np.testing.assert_allclose(short, np.concatenate([half, [1.0], half[::-1]]), atol=1e-6)
+
+
+def test_rounds_of_griffin_lim_equal_a_loop_over_librosas_transforms():
+    waveform = clips()["note"].astype(np.float32)
+    scaled = audio.lms(tf.constant(waveform[None]), CONFIG)
+    magnitude = np.sqrt(audio._power_from_mel(scaled, CONFIG)[0].numpy())
+    phases = tf.random.stateless_uniform(magnitude.shape, [5, 0], 0.0, 2 * np.pi).numpy()
+    angles, previous = np.exp(1j * phases), 0.0
+    for _ in range(3):
+        sound = librosa.istft((magnitude * angles).T, hop_length=512, length=22050)
+        rebuilt = librosa.stft(sound, n_fft=2048, hop_length=512, pad_mode="constant").T
+        moved = rebuilt - 0.99 / 1.99 * previous
+        angles, previous = moved / (np.abs(moved) + 1e-16), rebuilt
+    wanted = librosa.istft((magnitude * angles).T, hop_length=512, length=22050)
+    found = audio.lms_to_waveform(scaled, CONFIG, iterations=3, seed=5)[0].numpy()
+    inner = slice(1024, 21000)
+    np.testing.assert_allclose(found[inner], wanted[inner], atol=2e-3 * np.abs(wanted).max())
+
+
+def test_every_sound_of_a_batch_starts_from_the_same_phases():
+    scaled = audio.lms(tf.constant(np.stack(list(clips().values())[:3]), tf.float32), CONFIG)
+    together = audio.lms_to_waveform(scaled, CONFIG, 2)
+    alone = audio.lms_to_waveform(scaled[1:2], CONFIG, 2)
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
