@@ -3,6 +3,9 @@
 import signal
 from typing import Any
 
+# A page that shares its machine with trainings; one that works answers within a second.
+PATIENCE_MS = 120_000
+
 
 def heed_ctrl_c() -> None:
     """For Popen's preexec_fn: behind a shell's &, all that is started ignores Ctrl-C."""
@@ -22,6 +25,7 @@ class Guest:
     def __init__(self, chromium: Any, url: str, expected: str, **options: Any):
         self.expected = expected
         self.context = chromium.new_context(**options)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.addresses: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from browsing import Guest
+from browsing import PATIENCE_MS, Guest
 from fixtures import tone
 from PIL import Image
 from test_studio import Server
@@ -42,7 +42,7 @@ class Newcomer(Guest):
         self.page.get_by_label("Choose a file").set_input_files(file)
 
     def wait(self, condition: str) -> None:
-        self.page.wait_for_function(f"() => {condition}", timeout=30000)
+        self.page.wait_for_function(f"() => {condition}", timeout=PATIENCE_MS)
 
     def wait_for_pictures(self, count: int, models: int = 1) -> None:
         self.wait(
