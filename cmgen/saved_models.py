@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cmgen import images, serving
 from cmgen.errors import UserError
-from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, newest
+from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sum, newest
 from cmgen.graph_ops import check_saved_model
 from cmgen.sound_files import encode_wav
 
@@ -60,8 +60,13 @@ def _weights(module: serving.CrossModal) -> tf.Module:
 
 
 def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:
-    """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata."""
+    """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata.
+
+    Raises:
+      UserError: a file was changed since the export, or it is no SavedModel of tools/export.py.
+    """
     try:
+        _check_sums(folder.resolve())
         metadata = json.loads((folder / FACTS_FILE).read_text())
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
@@ -75,6 +80,14 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
     # The signature's variables live as long as the object that owns them.
     generate.owner = loaded
     return generate, metadata
+
+
+def _check_sums(version: Path) -> None:
+    """Refuses a version of which a file was changed; one that stands alone has no checksums."""
+    if not (version.parent / SUMS_FILE).is_file():
+        return
+    for path in sorted(path for path in version.rglob("*") if path.is_file()):
+        check_sum(version.parent, path.relative_to(version.parent).as_posix(), path.read_bytes())
 
 
 def models_config(exports: Path) -> str:

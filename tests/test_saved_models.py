@@ -134,6 +134,29 @@ def test_a_folder_that_is_no_export_is_refused(tmp_path, text):
         saved_models.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "saved_model.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+        "assets.extra/cmgen.json",
+    ],
+)
+def test_a_file_with_a_bit_changed_or_cut_is_refused_by_name(exports, tmp_path, name):
+    model = tmp_path / "s2i"
+    shutil.copytree(exports / "exports" / "s2i", model)
+    path = model / "1" / name
+    data = path.read_bytes()
+    middle = len(data) // 2
+    for damaged in (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], data[:-1]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=rf"1/{name}: damaged or changed \(SHA256SUMS"):
+            saved_models.load(model / "1")
+    path.write_bytes(data)
+    saved_models.load(model / "1")
+
+
 def test_models_config_names_every_model_to_the_server(exports):
     config_pb2 = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
     from google.protobuf import text_format

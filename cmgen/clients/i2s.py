@@ -25,7 +25,7 @@ def load(path=None):
 def facts(session):
     """What the file says of itself: classes, image_size, noise_size, sound (of the LMS) ..."""
     stored = session.get_modelmeta().custom_metadata_map
-    text = {"name", "task", "condition", "data", "created"}
+    text = {"name", "task", "condition", "data", "data_hash", "created"}
     return {key: value if key in text else json.loads(value) for key, value in stored.items()}
 
 
