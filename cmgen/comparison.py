@@ -45,20 +45,31 @@ def check_alike(reports: Mapping[str, Report]) -> list[str]:
       a note for each of which something isn't known: older versions wrote no hashes.
     """
     (first, one), *others = reports.items()
-    notes = []
     for name, other in others:
         if one["task"] != other["task"]:
             raise UserError(f"{name} is of task {other['task']} and {first} of {one['task']}")
-        for kind, words in _SAME.items():
-            mine, its = (report.get("hashes", {}).get(kind) for report in (one, other))
-            if mine is None or its is None:
-                notes.append(f"whether {name} was measured with {words} than {first} is not known")
-            elif mine != its:
-                raise UserError(
-                    f"{name} was measured with {words} than {first} ({its}, {mine}), so that their "
-                    f"numbers can't be compared; {_MEND[kind]}"
-                )
+    notes = []
+    for kind, words in _SAME.items():
+        marks = {name: _hash(report, kind) for name, report in reports.items()}
+        known = {name: mark for name, mark in marks.items() if mark is not None}
+        notes += [
+            f"whether {name} was measured with {words} than the rest is not known"
+            for name in marks
+            if name not in known
+        ]
+        _check_equal(kind, known)
     return notes
+
+
+def _check_equal(kind: str, marks: Mapping[str, str]) -> None:
+    """Refuses hashes of which one differs from the first, naming both reports."""
+    first = next(iter(marks), "")
+    for name, mark in marks.items():
+        if mark != marks[first]:
+            raise UserError(
+                f"{name} was measured with {_SAME[kind]} than {first} ({mark}, {marks[first]}), so "
+                f"that their numbers can't be compared; {_MEND[kind]}"
+            )
 
 
 def table(reports: Mapping[str, Report]) -> str:
@@ -80,6 +91,12 @@ def table(reports: Mapping[str, Report]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _hash(report: Report, kind: str) -> str | None:
+    """None where it isn't known; the data's once stood elsewhere."""
+    older = report.get("data", {}).get("fingerprint") if kind == "data" else None
+    return report.get("hashes", {}).get(kind, older)
 
 
 def _cell(report: Report, name: str) -> str:

@@ -38,6 +38,26 @@ def test_what_older_versions_wrote_is_taken_with_a_note():
     assert len(notes) == 3 and all("b.json" in note and "not known" in note for note in notes)
 
 
+def test_an_older_one_before_them_does_not_hide_that_two_differ():
+    old = {name: value for name, value in report(0.5).items() if name != "hashes"}
+    reports = {"a.json": old, "b.json": report(0.6), "c.json": report(0.7)}
+    assert len(comparison.check_alike(reports)) == 3
+    reports["c.json"] = report(0.7, hashes=HASHES | {"verifier": "x" * 16})
+    with pytest.raises(UserError, match=r"c\.json was measured with another verifier than b\.json"):
+        comparison.check_alike(reports)
+
+
+def test_older_versions_knew_the_data_under_another_name():
+    old = report(0.5, hashes={}, data={"fingerprint": "x" * 16})
+    with pytest.raises(UserError, match=r"b\.json was measured with other data than a\.json"):
+        comparison.check_alike({"a.json": report(0.6), "b.json": old})
+    old["data"]["fingerprint"] = HASHES["data"]
+    notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
+    assert [note.split()[5:8] for note in notes] == [
+        ["other", "splits", "than"], ["another", "verifier", "than"]
+    ]  # fmt: skip
+
+
 def test_a_table_has_what_all_of_them_have():
     both = {"a.json": report(0.6, kid=0.25), "b.json": report(0.5)}
     assert comparison.check_alike(both) == []

@@ -73,7 +73,7 @@ MAY_IMPORT = {
     | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"}
     | {"charts", "precision", "video"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
-    "reproduction": SIGNALS | {"cli", "generation", "video", "reproduction"},
+    "reproduction": SIGNALS | {"cli", "comparison", "generation", "video", "reproduction"},
 }
 MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.

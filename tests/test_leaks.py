@@ -1,5 +1,6 @@
 """A test recording that was planted in train is found before anything is trained or measured."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -40,7 +41,8 @@ def all_contents(folder):
 def test_clean_splits_share_nothing(raw, tmp_path):
     prepare(raw, tmp_path / "prepared", PrepareConfig(image_size=32))
     found = all_contents(tmp_path / "prepared")
-    assert [len(part) for part in found.values()] == [12, 6, 6]  # a sound and pictures of each
+    # A song, a sound and pictures of each.
+    assert [len(part) for part in found.values()] == [18, 9, 9]
     leaks.check_apart(found, "here")
 
 
@@ -50,6 +52,21 @@ def test_a_planted_recording_is_named_with_both_splits(leaky):
     said = str(refused.value)
     assert said.startswith("--data=mine: test/drum/drum_0.mp4 in test is the same recording as ")
     assert "train/drum/drum_7.mp4 in train" in said and "remove it from train" in said
+
+
+def test_a_recording_of_a_song_in_train_is_found_even_in_data_that_are_streamed(raw, tmp_path):
+    folder = tmp_path / "prepared"
+    prepare(raw, folder, PrepareConfig(image_size=32))
+    streamed = dataclasses.replace(SIZE, cache_gib=0.0)
+    train, test = (pipeline.load_split(folder, split, streamed) for split in ("train", "test"))
+    assert train.sound is None and test.sound is None
+    found = {"train": leaks.contents(train), "test": leaks.contents(test)}
+    leaks.check_apart(found, "here")
+    songs = train.groups.copy()
+    songs[3] = test.groups[1]
+    found["train"] = leaks.contents(dataclasses.replace(train, groups=songs))
+    with pytest.raises(UserError, match=rf"{test.ids[1]} in test is .* as {train.ids[3]} in train"):
+        leaks.check_apart(found, "here")
 
 
 def test_evaluation_refuses_it(leaky, tmp_path):

@@ -171,6 +171,7 @@ def test_quick_videos_are_copied_once(tmp_path) -> None:
 
 
 EVALUATION = {
+    "task": "s2i",
     "accuracy_train": 0.95,
     "accuracy_train_ci95": [0.94, 0.96],
     "accuracy_test": 0.91,
@@ -292,6 +293,18 @@ def test_bars_are_judged_from_the_numbers(found, tmp_path) -> None:
     assert "measures/s2i.json" in kid[7] and "measures/s2i_paper.json" in kid[7]
     assert judged["generated spectrograms recognised"][1] == page.NO
     assert judged["the same of shuffled pairs, without its sign"][1:] == ["0.020", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hashes"), [("s2i_n", {"data": "x" * 16}), ("measure_s2i_n", {"verifier": "x" * 16})]
+)
+def test_runs_that_were_measured_unlike_are_refused(found, tmp_path, name, hashes) -> None:
+    path = found.states["s2i"].step.proof
+    path.write_text(json.dumps(EVALUATION | {"hashes": dict.fromkeys(("data", "verifier"), "d")}))
+    page.write(found, {}, tmp_path / "RESULTS.md", False)
+    found.states[name].step.proof.write_text(json.dumps(EVALUATION | {"hashes": hashes}))
+    with pytest.raises(UserError, match=rf"{name} was measured with .* than s2i \(x{{16}}, d\)"):
+        page.write(found, {}, tmp_path / "RESULTS.md", False)
 
 
 def test_what_is_not_done_is_said(found, tmp_path) -> None:

@@ -12,12 +12,13 @@ Contents = Mapping[bytes, str]
 
 
 def contents(recordings: Recordings) -> dict[bytes, str]:
-    """A digest of each recording's sound and of its pictures -> the recording's id.
+    """What tells each recording and the song that it is a piece of -> the recording's id.
 
-    Of streamed data, which are not in memory, there is none. Silence is in many recordings, so it
-    doesn't count.
+    These are their names, and digests of its sound and of its pictures; of streamed data, which are not
+    in memory, names alone. Silence is in many recordings, so it doesn't count.
     """
-    found: dict[bytes, str] = {}
+    names = zip(recordings.ids, recordings.groups, strict=True)
+    found = {b"song " + str(group).encode(): str(name) for name, group in names}
     for kind, data, offsets in (
         (b"sound", recordings.sound, recordings.sound_offsets),
         (b"pictures", recordings.frames, recordings.frame_offsets),
@@ -33,7 +34,7 @@ def contents(recordings: Recordings) -> dict[bytes, str]:
 
 
 def check_apart(splits: Mapping[str, Contents], source: str) -> None:
-    """Refuses splits that share a sound or the pictures of a recording.
+    """Refuses splits that share a song, a sound or the pictures of a recording.
 
     Args:
       splits: name -> `contents` of its recordings.

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cmgen import comparison
 from cmgen.errors import UserError
 from cmgen.reproduction.progress import DONE, State
 
@@ -45,6 +47,15 @@ class Numbers:
         if value is None:
             raise NotMeasuredError(f"{run}: {key}")
         return value
+
+    def check_alike(self, *runs: str) -> None:
+        """Refuses runs of which any was measured on other data or by another verifier than the rest."""
+        done = {}
+        for name in (name for run in runs for name in (run, f"measure_{run}")):
+            with suppress(NotMeasuredError):
+                done[name] = self.report(name)
+        if done:
+            comparison.check_alike(done)
 
     def curve(self, run: str) -> list[dict[str, float]]:
         """A run's accuracy over training, a row for each step."""

@@ -62,7 +62,12 @@ def write(numbers: Numbers, figures: Mapping[str, Path], place: Path, quick: boo
       figures: name -> picture file, those that there are.
       place: where the page will be; links are relative to it.
       quick: whether it is of a smoke run.
+
+    Raises:
+      UserError: runs that stand beside each other were measured on other data or by other verifiers.
     """
+    numbers.check_alike(*PICTURE_RUNS, "label_control")
+    numbers.check_alike("i2s")
     links = {n: Path(os.path.relpath(p, place.parent)).as_posix() for n, p in figures.items()}
     parts = [
         SMOKE if quick else "# Results",
