@@ -13,7 +13,7 @@ from PIL import Image
 
 from cmgen import callbacks, checkpoint, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
-from cmgen.data import pipeline
+from cmgen.data import catalog, pipeline
 from cmgen.errors import UserError
 from tests import fixtures
 
@@ -213,7 +213,7 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     training.run(dataclasses.replace(config, task="s2i", train_steps=1))
     run = checkpoint.load_run(tmp_path / "stopped")
     assert run.config.sound_encoder.objective == "autoencoder"
-    heard = pipeline.load_split(data, "train", run.config.data)
+    heard = pipeline.load_split(catalog.resolve(run.config.data), "train", run.config.data)
     scale = encoder_training.encoding_scale(run.encoder, "lms", heard, run.config)
     assert scale == pytest.approx(1.0, rel=0.02)
 

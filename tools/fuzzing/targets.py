@@ -184,7 +184,10 @@ def _cluster() -> Target:
 
     def read(data: bytes) -> None:
         os.environ[cluster.VARIABLE] = data.decode("utf-8", "replace").replace("\0", "")
-        found = cluster.read("multiworker")
+        try:
+            found = cluster.read("multiworker")
+        finally:
+            del os.environ[cluster.VARIABLE]
         assert found is None or 0 <= found.index < len(found.addresses)
 
     return refusing(read)
