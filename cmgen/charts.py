@@ -185,7 +185,7 @@ def draw_growth(panels: Sequence[Panel]) -> NDArray[np.uint8]:
       uint8 [height, width, 3].
     """
     font = ImageFont.load_default(size=15)
-    size = (PLOT[0] + 90 + MARGIN, GROWTH_PLOT + 110)
+    size = (PLOT[0] + 120 + MARGIN, GROWTH_PLOT + 110)
     sheet = Image.new("RGB", (size[0], size[1] * len(panels)), "white")
     draw = ImageDraw.Draw(sheet)
     for row, panel in enumerate(panels):
@@ -220,5 +220,6 @@ def _draw_panel(draw: ImageDraw.ImageDraw, panel: Panel, left: int, top: int) ->
         draw.line(places, color, 2)
         for (x, y), (_, value) in zip(places, line, strict=True):
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), color)
-            draw.text((x, y - 6), f"{value:.3g}", color, small, anchor="mb")
+            text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+            draw.text((x, y - 6), text, color, small, anchor="mb")
         draw.text((left + 200 * index, top + GROWTH_PLOT + 42), f"- {name}", color, font)
