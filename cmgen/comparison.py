@@ -30,7 +30,8 @@ def read(path: Path) -> Report:
     if not path.is_file():
         raise UserError(f"--compare={path}: no such file; give what cmgen.evaluate wrote")
     report = read_json(path, "measure the run again with cmgen.evaluate")
-    if not isinstance(report, dict) or not {"task", "splits", "seed"} <= report.keys():
+    whole = isinstance(report, dict) and {"task", "splits", "seed"} <= report.keys()
+    if not whole or not all(isinstance(report.get(name, {}), dict) for name in ("data", "hashes")):
         raise UserError(f"--compare={path}: was not written by cmgen.evaluate")
     return report
 
@@ -100,6 +101,7 @@ def _hash(report: Report, kind: str) -> str | None:
 
 
 def _cell(report: Report, name: str) -> str:
-    interval = report.get(f"{name}_ci95")
-    between = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-    return f"{report[name]:.4f}{between}"
+    match report.get(f"{name}_ci95"):
+        case [float(low), float(high)]:
+            return f"{report[name]:.4f} ({low:.3f} to {high:.3f})"
+    return f"{report[name]:.4f}"

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ RunMain = Callable[..., "subprocess.CompletedProcess[str]"]
 # Files that take longest go first, so that no worker is alone with one at the end.
 LONGEST = ("test_training", "test_export", "test_gan", "test_measures_runner", "test_saved_models")
 
+OUTCOMES = ("passed", "failed", "error", "skipped")
+
 cli.quiet_tensorflow()
 
 
@@ -36,6 +39,25 @@ def pytest_configure() -> None:
     processor = tf.config.list_physical_devices("CPU")[0]
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(processor, halves)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints what tests/faults/ tried and how it went: the table of docs/reliability.md."""
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for outcome in OUTCOMES:
+        for report in terminalreporter.getreports(outcome):
+            path, _, case = report.nodeid.partition("::")
+            if Path(path).parent.name == "faults":
+                name = case.partition("[")[0].removeprefix("test_").replace("_", " ")
+                counts[Path(path).name, name][outcome] += 1
+    if not counts:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.line(f"| file | what | {' | '.join(OUTCOMES)} |")
+    terminalreporter.line("|---|---|" + "---|" * len(OUTCOMES))
+    for (file, name), found in sorted(counts.items()):
+        cells = (str(found[outcome]) for outcome in OUTCOMES)
+        terminalreporter.line(f"| `{file}` | {name} | {' | '.join(cells)} |")
 
 
 @pytest.fixture

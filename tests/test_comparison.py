@@ -67,7 +67,15 @@ def test_a_table_has_what_all_of_them_have():
     ]
 
 
-@pytest.mark.parametrize("text", ["[1]", json.dumps({"task": "s2i"})])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        json.dumps({"task": "s2i"}),
+        json.dumps(report(0.5, hashes="none")),
+        json.dumps(report(0.5, data=[1])),
+    ],
+)
 def test_a_foreign_file_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match="was not written by"):

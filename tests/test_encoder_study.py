@@ -7,6 +7,7 @@ from absl import flags
 
 from cmgen import cli, train
 from cmgen.config import REPRESENTATIONS
+from cmgen.errors import UserError
 from tests import fixtures
 from tools import encoder_study
 
@@ -51,6 +52,13 @@ def test_the_table_has_ours_beside_the_published():
     assert "| cqt | not run | 73.00 | 50.00 (40.0 to 60.0) | 77.78 |" in text
     assert "data differ" in text
     assert "| cqt_4 | 7 | 1,234 | 1 | 2027-01-01 | `python -m cmgen.train` |" in text
+
+
+def test_rows_of_other_data_are_refused():
+    rows = {"stft_3": {}, "lms_4": {"data_hash": "a" * 16}}
+    encoder_study.check_same_data(rows, "a" * 16)
+    with pytest.raises(UserError, match=r"--data=demo: .*hash b{16}\) than .* row lms_4 \(a{16}\)"):
+        encoder_study.check_same_data(rows, "b" * 16)
 
 
 @pytest.mark.slow

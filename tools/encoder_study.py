@@ -90,12 +90,13 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import checkpoint, encoder_training, metrics
+    from cmgen import checkpoint, encoder_training, hashes, metrics
     from cmgen.data import catalog, pipeline
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
     classes = tuple(json.loads((workdir / "data.json").read_text())["classes"])
-    recordings = pipeline.load_split(catalog.resolve(config.data), "test", config.data)
+    folder = catalog.resolve(config.data)
+    recordings = pipeline.load_split(folder, "test", config.data)
     encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
     right, places = encoder_training.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
@@ -108,6 +109,7 @@ def measure(workdir: Path) -> dict[str, Any]:
         "recordings": len(set(places.tolist())),
         "parameters": encoder.count_params(),
         "train_steps": config.sound_encoder.train_steps,
+        "data_hash": hashes.data_hash(folder),
     }
 
 
@@ -124,6 +126,16 @@ def run_study(study: Study, output: Path) -> dict[str, Any]:
         "seed": FLAGS.seed,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def check_same_data(rows: dict[str, dict[str, Any]], data_hash: str) -> None:
+    """Refuses to go on beside rows of other data; of older rows the data aren't known."""
+    for name, row in rows.items():
+        if row.get("data_hash", data_hash) != data_hash:
+            raise UserError(
+                f"--data={FLAGS.data}: are other data (hash {data_hash}) than those of row {name} "
+                f"({row['data_hash']}); give the former data, or another --output"
+            )
 
 
 def table(rows: dict[str, dict[str, Any]], data: str) -> str:
@@ -165,9 +177,11 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def main() -> None:
-    from cmgen.data import catalog  # TensorFlow is imported only when the work starts
+    from cmgen import hashes  # TensorFlow is imported only when the work starts
+    from cmgen.data import catalog
 
-    if "test" not in catalog.splits(catalog.resolve(DataConfig(data=FLAGS.data))):
+    folder = catalog.resolve(DataConfig(data=FLAGS.data))
+    if "test" not in catalog.splits(folder):
         raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")
     known = [study.name for study in studies()]
     for name in FLAGS.only:
@@ -177,6 +191,7 @@ def main() -> None:
     path = output / "encoder_study.json"
     stored = json.loads(path.read_text())["rows"] if path.exists() else []
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in stored}
+    check_same_data(rows, hashes.data_hash(folder))
     for study in studies():
         if FLAGS.only and study.name not in FLAGS.only:
             continue
