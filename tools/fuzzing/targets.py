@@ -35,9 +35,8 @@ def refusing(work: Callable[[bytes], object]) -> Target:
 
 
 def _file(name: str, work: Callable[[Path], object]) -> Target:
-    """A target of a file in a folder of its own; in memory, where the machine has such a place."""
-    memory = Path("/dev/shm")
-    place = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="fuzz-")
+    """A target of a file in a folder of its own."""
+    place = tempfile.TemporaryDirectory(prefix="fuzz-")
     path = Path(place.name) / name
 
     def write_and_read(data: bytes) -> object:
