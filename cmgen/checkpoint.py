@@ -297,8 +297,8 @@ def load_run(workdir: Path | str) -> Run:
     step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
     has_verifier = weights_path(workdir, "verifier").exists()
     verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
-    known = facts["data"], step, encoder, generator, verifier, facts.get("data_hash", "")
-    return Run(workdir, config, classes, *known)
+    data, data_hash = facts["data"], facts.get("data_hash", "")
+    return Run(workdir, config, classes, data, step, encoder, generator, verifier, data_hash)
 
 
 def load_encoder(

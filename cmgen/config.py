@@ -249,7 +249,7 @@ class TrainConfig:
 def to_json(config: Any) -> str:
     """A config as indented JSON text, names in the order of declaration, and a checksum."""
     values = dataclasses.asdict(config)
-    return json.dumps(values | {CHECKSUM: checksum(values)}, indent=2) + "\n"
+    return json.dumps(signed(values), indent=2) + "\n"
 
 
 def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T:
@@ -264,9 +264,9 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
-    given = values.pop(CHECKSUM, None) if isinstance(values, dict) else None
+    whole = not isinstance(values, dict) or take_checksum(values)
     config = build(cls, values, source)
-    if given is not None and given != checksum(values):
+    if not whole:
         raise UserError(
             f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); restore the "
             "file, for its run had other settings"
@@ -274,7 +274,18 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
     return config
 
 
-def checksum(values: dict[str, Any]) -> str:
+def signed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a JSON file, with their checksum."""
+    return values | {CHECKSUM: _checksum(values)}
+
+
+def take_checksum(values: dict[str, Any]) -> bool:
+    """Takes the checksum out of what `signed` gave; False if it does not fit. Older files have none."""
+    given = values.pop(CHECKSUM, None)
+    return given is None or given == _checksum(values)
+
+
+def _checksum(values: dict[str, Any]) -> str:
     """SHA-256 of values of JSON types; lists and tuples count the same."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from cmgen.errors import UserError
@@ -32,18 +33,23 @@ def metadata_text(fact: object) -> str:
     return fact if isinstance(fact, str) else json.dumps(fact)
 
 
-def check_sum(folder: Path, name: str, data: bytes) -> None:
+def sum_line(name: str, data: bytes) -> str:
+    """A line of SUMS_FILE: the checksum of a file of that name in the model's folder."""
+    return f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+
+
+def check_sums(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Refuses a file that isn't what was exported; one of which no checksum is known is let through.
 
     Args:
       folder: the model's.
-      name: of the file in it.
-      data: its bytes.
+      files: names in it, and their bytes.
     """
     path = folder / SUMS_FILE
     lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
     known = {line[66:]: line[:64] for line in lines}
-    if known.get(name, "") not in ("", hashlib.sha256(data).hexdigest()):
-        raise UserError(
-            f"{folder / name}: damaged or changed ({SUMS_FILE} has another sum); {AGAIN}"
-        )
+    for name, data in files:
+        if name in known and known[name] != sum_line(name, data)[:64]:
+            raise UserError(
+                f"{folder / name}: damaged or changed ({SUMS_FILE} has another sum); {AGAIN}"
+            )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cmgen import config
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
-from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sum, metadata_text, versions
+from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
 from cmgen.onnx_files import open_session
 
 Array = NDArray[np.float32]
@@ -133,7 +133,7 @@ def read_facts(folder: Path) -> Facts:
     path = folder / str(numbers[-1]) / FACTS_FILE
     try:
         data = path.read_bytes()
-        check_sum(folder, path.relative_to(folder).as_posix(), data)
+        check_sums(folder, [(path.relative_to(folder).as_posix(), data)])
         values = json.loads(data)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read ({error}); {AGAIN}") from error

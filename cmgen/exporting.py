@@ -1,7 +1,6 @@
 """Writes a run's functions for others: SavedModel, ONNX files, a client, parity and a card."""
 
 import dataclasses
-import hashlib
 import json
 import shutil
 import tempfile
@@ -256,7 +255,7 @@ def _sums(aside: Path, version: str) -> str:
     for path in sorted(path for path in aside.rglob("*") if path.is_file()):
         name = path.relative_to(aside).as_posix()
         name = f"{version}/{name.removeprefix('saved/')}" if name.startswith("saved/") else name
-        lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n")
+        lines.append(export_folder.sum_line(name, path.read_bytes()))
     return "".join(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime
 
 from cmgen.errors import UserError
-from cmgen.export_folder import AGAIN, check_sum
+from cmgen.export_folder import AGAIN, check_sums
 
 
 def open_session(
@@ -26,7 +26,7 @@ def open_session(
 
     try:
         data = path.read_bytes()
-        check_sum(path.parent, path.name, data)
+        check_sums(path.parent, [(path.name, data)])
         named = list(_other_files(onnx.load_from_string(data)))
     except OSError as error:
         raise UserError(f"{path}: can't be read ({error.strerror}); {AGAIN}") from error

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cmgen import images, serving
 from cmgen.errors import UserError
-from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sum, newest
+from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
 from cmgen.graph_ops import check_saved_model
 from cmgen.sound_files import encode_wav
 
@@ -84,10 +84,11 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
 
 def _check_sums(version: Path) -> None:
     """Refuses a version of which a file was changed; one that stands alone has no checksums."""
-    if not (version.parent / SUMS_FILE).is_file():
+    model = version.parent
+    if not (model / SUMS_FILE).is_file():
         return
-    for path in sorted(path for path in version.rglob("*") if path.is_file()):
-        check_sum(version.parent, path.relative_to(version.parent).as_posix(), path.read_bytes())
+    paths = sorted(path for path in version.rglob("*") if path.is_file())
+    check_sums(model, ((p.relative_to(model).as_posix(), p.read_bytes()) for p in paths))
 
 
 def models_config(exports: Path) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import soundfile
 import tensorflow as tf
 
-from cmgen.config import CHECKSUM, build, checksum
+from cmgen.config import build, signed, take_checksum
 from cmgen.data.recording import Recording, encode_flac, to_int16
 from cmgen.errors import UserError
 from cmgen.files import write_text
@@ -96,8 +96,7 @@ def write_info(folder: Path, info: DatasetInfo) -> None:
 
 def info_text(info: DatasetInfo) -> str:
     """The contents of dataset.json, with a checksum."""
-    values = asdict(info)
-    return json.dumps(values | {CHECKSUM: checksum(values)}, indent=2) + "\n"
+    return json.dumps(signed(asdict(info)), indent=2) + "\n"
 
 
 def read_info(folder: Path) -> DatasetInfo:
@@ -107,8 +106,7 @@ def read_info(folder: Path) -> DatasetInfo:
         raise UserError(f"{folder}: no {INFO_FILE} there; prepare the folder with cmgen.prepare")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        given = values.pop(CHECKSUM, None)  # older folders have none
-        if given is not None and given != checksum(values):
+        if not take_checksum(values):
             raise UserError(
                 f"{path}: was changed after it was written, or is damaged; prepare the data again"
             )
