@@ -9,6 +9,7 @@ import tensorflow as tf
 from conftest import RunMain
 from fixtures import write_corpus
 
+from cmgen.config import signed, take_checksum
 from cmgen.data import plan
 from cmgen.data.plan import PrepareConfig
 from cmgen.data.prepare import prepare
@@ -118,8 +119,9 @@ def test_other_file_systems_give_and_take_the_same(corpus, prepared, tmp_path, m
     assert set(contents(found)) == set(contents(prepared))
     assert shards(found) == shards(prepared)
     expected = json.loads((prepared / "dataset.json").read_text())
+    assert take_checksum(expected)
     expected["source"]["path"] = f"{memory}/raw"
-    assert json.loads((found / "dataset.json").read_text()) == expected
+    assert json.loads((found / "dataset.json").read_text()) == signed(expected)
     assert info.set_aside == 1
     [line] = (found / "set_aside.jsonl").read_text().splitlines()
     assert json.loads(line)["file"] == "train/drum/text.mp4"
