@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cmgen import images, video
-from cmgen.config import SoundConfig
+from cmgen.config import SoundConfig, build
 from cmgen.errors import UserError
 from cmgen.export_folder import newest
 from cmgen.limits import LIMITS, Limits
@@ -245,7 +245,7 @@ def _load_saved_model(path: Path) -> Model | SoundModel:
         (made,) = function(**{k: tf.constant(v) for k, v in inputs.items()}).values()
         return made.numpy()
 
-    return _exported(run, facts)
+    return _exported(run, facts, path)
 
 
 def _load_onnx(path: Path) -> Model | SoundModel:
@@ -261,7 +261,7 @@ def _load_onnx(path: Path) -> Model | SoundModel:
         stored = session.get_modelmeta().custom_metadata_map
         facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}
         missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise UserError(
             f"--model={path}: not an ONNX file of tools/export.py ({error}); export it again"
         ) from error
@@ -274,23 +274,35 @@ def _load_onnx(path: Path) -> Model | SoundModel:
     def run(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return session.run(None, inputs)[0]
 
-    return _exported(run, facts)
+    return _exported(run, facts, path)
 
 
-def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any]) -> Any:
+def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any], path: Path) -> Any:
     """The model that an export's facts describe; `run` takes its tensors by name."""
-    if facts["task"] == "i2s":
+
+    def size(name: str) -> int:
+        value = facts.get(name)
+        if type(value) is not int or value < 1:
+            raise UserError(f"--model={path}: {name}: {value!r} is no size; export it again")
+        return value
+
+    task = facts.get("task")
+    if task == "i2s":
+        where = f"--model={path}: sound"
+        sound = build(SoundConfig, facts.get("sound"), where, mend="export it again")
         return SoundModel(
             lambda image, noise: run(image=image, noise=noise),
-            facts["image_size"],
-            facts["noise_size"],
-            SoundConfig(**facts["sound"]),
+            size("image_size"),
+            size("noise_size"),
+            sound,
         )
+    if task != "s2i":
+        raise UserError(f"--model={path}: task: {task!r} is neither s2i nor i2s; export it again")
     return Model(
         lambda waveform, noise: run(waveform=waveform, noise=noise),
-        facts["window_samples"],
-        facts["noise_size"],
-        facts["sample_rate"],
+        size("window_samples"),
+        size("noise_size"),
+        size("sample_rate"),
     )
 
 

@@ -68,12 +68,14 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
     try:
         _check_sums(folder.resolve())
         metadata = json.loads((folder / FACTS_FILE).read_text())
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{FACTS_FILE.name} holds no object")
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
         check_saved_model(folder)
         loaded = tf.saved_model.load(str(folder))
         generate = loaded.signatures["generate"]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+    except (OSError, ValueError, KeyError, RecursionError, tf.errors.OpError) as error:
         raise UserError(
             f"{folder}: not a SavedModel that tools/export.py wrote ({error}); export it again"
         ) from error

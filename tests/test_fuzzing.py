@@ -55,17 +55,64 @@ def test_a_fault_is_a_finding_and_a_refusal_is_none() -> None:
         targets.refusing(fail)(b"")
 
 
-def test_what_the_fuzzer_says_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _pretend(monkeypatch: pytest.MonkeyPatch, *processes: tuple[int, str, str]) -> list[list[str]]:
+    """Exit code, words and finding of each process in turn; returns the commands, as they come."""
+    commands: list[list[str]] = []
+
     def fuzz(command, stdout, **others):
-        stdout.write(
-            b"#2 INITED cov: 5 ft: 6\n#9 NEW cov: 17 ft: 20\nDone 123 runs in 4 second(s)\n"
-        )
-        (tmp_path / "config" / "new").write_bytes(b"{}")
-        return type("Ended", (), {"returncode": 0})()
+        code, said, finding = processes[len(commands)]
+        commands.append(command)
+        stdout.write(said.encode())
+        if finding:
+            (prefix,) = (x for x in command if x.startswith("-artifact_prefix="))
+            Path(prefix.partition("=")[2], finding).write_bytes(b"{")
+        return type("Ended", (), {"returncode": code})()
 
     monkeypatch.setattr(running.subprocess, "run", fuzz)
-    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(1, 1, 1, 1))
-    assert found == running.Count("config", 123, 4, 17, 1, ())
+    return commands
+
+
+SAID = "#2 INITED cov: 5 ft: 6\n#9 NEW cov: 17 ft: 20\n"
+ENDED = SAID + "Done 123 runs in 4 second(s)\n"
+PAUSED = SAID + "ALARM: working on the last Unit\nstat::number_of_executed_units: 100\n"
+
+
+def test_what_the_fuzzer_says_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend(monkeypatch, (0, ENDED, ""))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "new").write_bytes(b"{}")
+    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(123, 9, 1, 1))
+    assert found == running.Count("config", 123, 0, 0, 17, 1, ())
+
+
+def test_a_pause_is_no_hang_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = _pretend(monkeypatch, (70, PAUSED, "timeout-a"), (0, "", ""), (0, ENDED, ""))
+    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(223, 9, 1, 1))
+    assert (found.executions, found.findings) == (223, ())
+    assert commands[1][-1] == str(tmp_path / "config-findings" / "timeout-a")
+    assert "-runs=223" in commands[0] and "-runs=123" in commands[2]
+
+
+def test_hangs_that_stay_and_other_faults_end_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch, (70, PAUSED, "timeout-a"), (70, "", ""))
+    limits = running.Limits(1000, 9, 1, 1)
+    assert running.run("config", tmp_path, tmp_path / "a", limits).findings == ("timeout-a",)
+    _pretend(monkeypatch, (77, SAID, "crash-b"))
+    found = running.run("config", tmp_path, tmp_path / "b", limits)
+    assert (found.executions, found.findings) == (9, ("crash-b",))
+
+
+def test_a_fuzzer_that_does_not_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in (1, 0):
+        _pretend(monkeypatch, (code, "No module named x", ""))
+        with pytest.raises(UserError, match=r"could not be fuzzed \(No module named x"):
+            running.run("config", tmp_path, tmp_path, running.Limits(10, 9, 1, 1))
 
 
 def test_a_short_run_by_the_command(run_main: RunMain, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from cmgen import audio, config, mel, train
 from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig, from_json, to_json
 from cmgen.data import plan, sampling
-from cmgen.data.sources import FileItem
+from cmgen.data.listing import RawFile, make_listing
+from cmgen.data.sources import FileItem, recognise
 from cmgen.errors import UserError
 
 SOUND = SoundConfig()
@@ -112,21 +113,56 @@ SHARES = st.sampled_from(
 )
 
 
-@given(folders(), SHARES, st.integers(0, 5), st.randoms(use_true_random=False))
-def test_splits_keep_every_recording_once_and_in_its_place(items, shares, seed, random):
-    how = plan.PrepareConfig(shares=shares, seed=seed)
-    assigned = plan.assign_splits(items, how)
+@given(folders(), SHARES, st.integers(0, 5))
+def test_splits_keep_every_recording_once_and_in_its_place(items, shares, seed):
+    assigned = plan.assign_splits(items, plan.PrepareConfig(shares=shares, seed=seed))
     assert sorted(item.id for item in assigned) == sorted(item.id for item in items)
     assert {item.split for item in assigned} <= {"train", "validation", "test"}
     before = {item.id: item.split for item in items}
     for item in assigned:  # validation may be cut out of train, and nothing else moves
         was = before[item.id]
         assert was in ("", item.split) or (was, item.split) == ("train", "validation")
-    mixed = random.sample(items, len(items))
-    as_listed = sorted(mixed, key=lambda item: item.id)
-    assert plan.assign_splits(as_listed, how) == plan.assign_splits(
-        sorted(items, key=lambda item: item.id), how
-    )
+
+
+@st.composite
+def raw_names(draw: st.DrawFn) -> list[str]:
+    """Names of a folder of videos, of sounds and pictures, or of Sub-URMP's chunks."""
+    kind = draw(st.sampled_from(["videos", "media", "sub_urmp"]))
+    split = draw(st.sampled_from([("",), ("train/", "test/")])) if kind == "videos" else ("",)
+    count = draw(st.integers(3, 12))
+    classes = draw(st.lists(st.sampled_from(["a", "b", "fl", "vn"]), min_size=1, unique=True))
+    if kind == "sub_urmp":
+        return [
+            f"{folder}/{part}/{name}/{name}{song:02d}_{ms}.{suffix}"
+            for folder, suffix in (("img", "jpg"), ("chunk", "wav"))
+            for part in ("train", "validation")
+            for name in classes
+            for song in range(1, count)
+            for ms in (500, 600)
+        ]
+    suffixes = ("mp4",) if kind == "videos" else ("wav", "png")
+    return [
+        f"{part}{name}/{i}.{suffix}"
+        for part in split
+        for name in classes
+        for i in range(count)
+        for suffix in suffixes
+    ]
+
+
+@given(raw_names(), SHARES, st.integers(0, 5), st.randoms(use_true_random=False))
+@settings(max_examples=50)
+def test_a_plan_is_the_same_in_whatever_order_a_folder_is_listed(names, shares, seed, random):
+    how = plan.PrepareConfig(shares=shares, seed=seed)
+    files = [RawFile(name, len(name)) for name in names]
+
+    def made(listed: list[RawFile]) -> plan.Plan:
+        return plan.make_plan(recognise(make_listing("raw", listed)), how)
+
+    first = made(files)
+    assert made(random.sample(files, len(files))) == first
+    where = [(item.id, shard.split) for shard in first.shards for item in shard.items]
+    assert len({item for item, _ in where}) == len(where)
 
 
 @given(folders(), st.integers(0, 5))
@@ -169,6 +205,15 @@ def arguments(draw: st.DrawFn) -> list[str]:
     return flags_given
 
 
+def _said(text: str, setting: train.Setting) -> object:
+    """A flag's text as its field's value."""
+    if isinstance(setting.default, bool):
+        return text == "true"
+    if isinstance(setting.default, tuple):
+        return tuple(int(part) for part in text.split(",") if part)
+    return type(setting.default)(text)
+
+
 @given(arguments())
 @settings(max_examples=150)
 def test_any_flags_make_a_config_that_survives_or_are_refused_by_name(flags_given):
@@ -182,11 +227,11 @@ def test_any_flags_make_a_config_that_survives_or_are_refused_by_name(flags_give
         return
     text = to_json(made)
     assert from_json(TrainConfig, text) == made
-    for argument in flags_given:
-        name, _, said = argument.removeprefix("--").partition("=")
-        value = values[name].value
-        if isinstance(value, float):
-            assert value == float(said)
+    given = dict(argument.removeprefix("--").split("=", 1) for argument in flags_given)
+    for setting in train.settings():
+        part = getattr(made, setting.section) if setting.section else made
+        wanted = _said(given[setting.flag], setting) if setting.flag in given else setting.default
+        assert getattr(part, setting.field) == wanted
     config.validate(from_json(TrainConfig, text))
 
 

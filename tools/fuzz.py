@@ -23,7 +23,11 @@ flags.DEFINE_integer(
     "runs", 1_000_000, "Executions of each target.", lower_bound=1, flag_values=FLAGS
 )
 flags.DEFINE_integer(
-    "seconds", 600, "Each target ends after this, too.", lower_bound=1, flag_values=FLAGS
+    "seconds",
+    600,
+    "Processor time after which each target ends, too.",
+    lower_bound=1,
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer("hang", 20, "Seconds that one input may take.", flag_values=FLAGS)
 flags.DEFINE_integer("memory_mb", 4096, "Memory that a process may take.", flag_values=FLAGS)

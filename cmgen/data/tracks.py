@@ -71,11 +71,12 @@ def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             table, midi = stored["table"].astype(np.float32), stored["midi"]
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
         raise UserError(f"{path}: not a pose track ({error}); render it again") from error
-    if table.shape != (len(COLUMNS), frames) or len(midi) != frames:
+    if table.shape != (len(COLUMNS), frames) or midi.shape != (frames,):
+        described = table.shape[-1] if table.ndim else 0
         raise UserError(
-            f"{path}: describes {table.shape[-1]} frames, its video has {frames}; render it again"
+            f"{path}: describes {described} frames, its video has {frames}; render it again"
         )
     pose = np.stack([table[COLUMNS.index(name)] for name in VARIABLES], axis=1)
     return pose, (midi > 0) & (table[COLUMNS.index("rest")] < _LOWERED)

@@ -1,10 +1,12 @@
 """Runs a target in a process of its own, and counts what it did."""
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -21,7 +23,7 @@ LONGEST = 1 << 16
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a target's executions, seconds, seconds of one input, and megabytes."""
+    """Of a target's executions, processor seconds, seconds of one input, and megabytes."""
 
     runs: int
     seconds: int
@@ -36,7 +38,8 @@ class Count:
     Attributes:
       target: its name.
       executions: inputs tried.
-      seconds: of the whole process.
+      seconds: from start to end.
+      processor_seconds: of all its processes.
       reached: places in cmgen's code, at the end.
       corpus: inputs that reached something new, those it began with included.
       findings: files of inputs that are faults.
@@ -45,6 +48,7 @@ class Count:
     target: str
     executions: int
     seconds: int
+    processor_seconds: int
     reached: int
     corpus: int
     findings: tuple[str, ...]
@@ -52,49 +56,85 @@ class Count:
     def line(self) -> str:
         """For the terminal."""
         return (
-            f"{self.target:18s} {self.executions:>10,} executions in {self.seconds:>5} s, "
+            f"{self.target:18s} {self.executions:>10,} executions in {self.seconds:>5} s "
+            f"({self.processor_seconds} of a processor), "
             f"{self.reached} places reached, {len(self.findings)} findings"
         )
 
 
 def run(name: str, corpus: Path, found: Path, limits: Limits) -> Count:
-    """Fuzzes one target.
+    """Fuzzes one target, until executions or processor time are spent, or something is found.
 
     Args:
       name: of `targets.TARGETS`.
       corpus: has a folder of inputs for each target.
       found: receives new inputs (found/name), findings and the log.
-      limits: when it ends; after a finding it ends too.
+      limits: when it ends.
     """
     new, faults, log = found / name, found / f"{name}-findings", found / f"{name}.log"
     for folder in (new, faults):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(sys.executable, "-m", "tools.fuzzing.one", name),
-        *(f"-runs={limits.runs}", f"-max_total_time={limits.seconds}", f"-timeout={limits.hang}"),
-        *(f"-rss_limit_mb={limits.memory_mb}", f"-max_len={LONGEST}", "-print_final_stats=1"),
-        *(f"-artifact_prefix={faults}/", str(new), *_existing(corpus / name)),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with log.open("wb") as file:
-        code = subprocess.run(
-            command, env=environment, stdout=file, stderr=file, check=False
-        ).returncode
-    said = log.read_text(errors="replace")
-    findings = tuple(sorted(path.name for path in faults.iterdir()))
-    if code and not findings:
-        last = (said.strip().splitlines() or [""])[-1]
-        raise UserError(f"{name}: could not be fuzzed ({last}); see {log}", FAILED_WORK)
-    done = re.search(r"Done (\d+) runs in (\d+) second", said)
-    executions = int(done[1]) if done else _last(r"^#(\d+)", said)
+    log.unlink(missing_ok=True)
+    inputs = [str(new), *_existing(corpus / name)]
+    began, before = time.monotonic(), _processor_seconds()
+    executions, used, said = 0, 0.0, ""
+    while executions < limits.runs and used < limits.seconds:
+        left = [
+            f"-runs={limits.runs - executions}",
+            f"-max_total_time={math.ceil(limits.seconds - used)}",
+            f"-artifact_prefix={faults}/",
+        ]
+        code, part = _start(name, [*left, *inputs], limits, log)
+        executions, said = executions + _executions(part), said + part
+        used = _processor_seconds() - before
+        for path in faults.glob("timeout-*"):
+            # The fuzzer's clock runs on while a busy machine, or someone, pauses its process.
+            if not _start(name, [str(path)], limits, log)[0]:
+                path.unlink()
+                code = 0
+        findings = tuple(sorted(path.name for path in faults.iterdir()))
+        if findings:
+            break
+        if code or not _executions(part):
+            last = (part.strip().splitlines() or [""])[-1]
+            raise UserError(f"{name}: could not be fuzzed ({last}); see {log}", FAILED_WORK)
     return Count(
         name,
         executions,
-        int(done[2]) if done else 0,
+        round(time.monotonic() - began),
+        round(used),
         _last(r"\bcov: (\d+)", said),
         sum(1 for folder in (new, corpus / name) if folder.is_dir() for _ in folder.iterdir()),
         findings,
     )
+
+
+def _start(name: str, options: Sequence[str], limits: Limits, log: Path) -> tuple[int, str]:
+    """Runs one process; its exit code, and what it said, which is added to the log."""
+    command = [
+        *(sys.executable, "-m", "tools.fuzzing.one", name),
+        *(f"-timeout={limits.hang}", f"-rss_limit_mb={limits.memory_mb}", f"-max_len={LONGEST}"),
+        *("-print_final_stats=1", *options),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    start = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as file:
+        done = subprocess.run(command, env=environment, stdout=file, stderr=file, check=False)
+    return done.returncode, log.read_bytes()[start:].decode(errors="replace")
+
+
+def _executions(said: str) -> int:
+    return max(
+        _last(r"^Done (\d+) runs in", said),
+        _last(r"^stat::number_of_executed_units:\s*(\d+)", said),
+        _last(r"^#(\d+)", said),
+    )
+
+
+def _processor_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def write(counts: Sequence[Count], output: Path) -> None:

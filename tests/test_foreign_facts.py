@@ -1,0 +1,106 @@
+"""What exports and pose tracks say of themselves: anything in its place is read or refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+from onnx import TensorProto, helper
+
+from cmgen import generation
+from cmgen.config import SoundConfig
+from cmgen.data import tracks
+from cmgen.errors import UserError
+from cmgen.export_folder import FACTS_FILE, FORMAT
+
+GOOD: dict[str, Any] = {
+    "format": FORMAT, "window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8,
+    "sound": SoundConfig().__dict__,
+}  # fmt: skip
+TASKS = {"s2i": ("window_samples", "noise_size", "sample_rate"), "i2s": ("image_size", "sound")}
+WRONG = (None, "7", 7.0, True, -1, 0, [], {"strange": 1})
+CASES = [(task, name, value) for task, names in TASKS.items() for name in names for value in WRONG]
+DEEP = "[" * 100_000
+
+
+def _write_onnx(path: Path, task: str, texts: dict[str, str]) -> Path:
+    names = ("waveform" if task == "s2i" else "image", "noise", "made")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in names]
+    node = helper.make_node("Add", names[:2], names[2:])
+    graph = helper.make_graph([node], "g", values[:2], values[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"task": task, **texts})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    module = tf.Module()
+    given = tf.TensorSpec([None], tf.float32)
+    module.generate = tf.function(lambda x: {"made": tf.identity(x)}, input_signature=[given])
+    folder = tmp_path_factory.mktemp("saved")
+    tf.saved_model.save(module, str(folder), signatures={"generate": module.generate})
+    (folder / FACTS_FILE).parent.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_good_facts_are_read(tmp_path: Path, saved_model: Path, task: str) -> None:
+    texts = {name: json.dumps(value) for name, value in GOOD.items()}
+    (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
+    for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
+        assert generation.load_model(path).noise_size == 1
+
+
+@pytest.mark.parametrize(("task", "name", "value"), CASES)
+def test_wrong_facts_are_refused_by_name(
+    tmp_path: Path, saved_model: Path, task: str, name: str, value: Any
+) -> None:
+    facts = {**GOOD, "task": task, name: value}
+    texts = {key: json.dumps(said) for key, said in facts.items() if key != "task"}
+    (saved_model / FACTS_FILE).write_text(json.dumps(facts))
+    for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
+        with pytest.raises(UserError, match=f"--model={path}: {name}"):
+            generation.load_model(path)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '"x"', "{}", DEEP])
+def test_facts_that_are_no_facts_are_refused(tmp_path: Path, saved_model: Path, text: str) -> None:
+    texts = {name: json.dumps(value) for name, value in GOOD.items()} | {"noise_size": text}
+    (saved_model / FACTS_FILE).write_text(text)
+    for path in (_write_onnx(tmp_path / "m.onnx", "s2i", texts), saved_model):
+        with pytest.raises(UserError, match="export it again"):
+            generation.load_model(path)
+
+
+@pytest.mark.parametrize("task", [None, 7, "x", []])
+def test_an_unknown_task_is_refused(saved_model: Path, task: Any) -> None:
+    (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
+    with pytest.raises(UserError, match="neither s2i nor i2s"):
+        generation.load_model(saved_model)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(50), b"PK", b"\x93NUMPY"])
+def test_damaged_pose_tracks_are_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.truth.npz"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="not a pose track"):
+        tracks._read(path, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "midi"), [((), (1,)), ((7, 1), ()), ((7, 1), (1, 1)), ((7,), ())]
+)
+def test_pose_tracks_of_other_shapes_are_refused(
+    tmp_path: Path, table: tuple[int, ...], midi: tuple[int, ...]
+) -> None:
+    path = tmp_path / "x.truth.npz"
+    np.savez(path, table=np.zeros(table), midi=np.zeros(midi))
+    with pytest.raises(UserError, match=r"x\.truth\.npz"):
+        tracks._read(path, 1)
+    np.savez(path, table=np.zeros((7, 1)), midi=np.zeros(1))
+    assert tracks._read(path, 1)[0].shape == (1, 2)
