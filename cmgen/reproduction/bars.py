@@ -44,6 +44,26 @@ def above_floor(numbers: Numbers, run: str) -> float:
     return numbers.of(run, "kid") - numbers.of(run, "kid_floor")
 
 
+def recognition_bars(run: str) -> tuple[Bar, ...]:
+    """How many pictures are of the instrument that was played, and what is lost after the encoder."""
+    return (
+        Bar(
+            f"generated pictures of `{run}.flags` recognised",
+            ("s2i/sa_cmgan/test", "s2i/cmcgan/test"),
+            lambda n: n.of(run, "accuracy_test"),
+            0.95,
+            (run,),
+        ),
+        Bar(
+            "the same, as a share of the encoder's own accuracy",
+            (),
+            lambda n: share(n.of(run, "accuracy_test"), n.of(run, "sound_encoder_accuracy_test")),
+            0.97,
+            (run,),
+        ),
+    )
+
+
 def pose_bars(run: str) -> tuple[Bar, ...]:
     """How well a run's players move with the music."""
     steps = (f"measure_{run}",)
@@ -83,20 +103,8 @@ BARS = (
         0.97,
         ("s2i",),
     ),
-    Bar(
-        "generated pictures recognised",
-        ("s2i/sa_cmgan/test", "s2i/cmcgan/test"),
-        lambda n: n.of("s2i", "accuracy_test"),
-        0.95,
-        ("s2i",),
-    ),
-    Bar(
-        "the same, as a share of the encoder's own accuracy",
-        (),
-        lambda n: share(n.of("s2i", "accuracy_test"), n.of("s2i", "sound_encoder_accuracy_test")),
-        0.97,
-        ("s2i",),
-    ),
+    *recognition_bars("s2i_c"),
+    *recognition_bars("s2i"),
     Bar(
         "KID above its floor, as a share of that of `s2i_paper.flags` trained on as many pairs",
         (),
