@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import images, video
+from cmgen import images, origin, video
 from cmgen.config import SoundConfig, build
 from cmgen.errors import UserError
 from cmgen.export_folder import newest
@@ -38,12 +38,14 @@ class Model:
       window_samples: length of a window.
       noise_size: length of the noise.
       sample_rate: in Hz.
+      facts: of `origin.FACTS`, for the files that it makes.
     """
 
     generate: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
     window_samples: int
     noise_size: int
     sample_rate: int
+    facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def load_model(path: Path) -> Model | SoundModel:
@@ -92,10 +94,11 @@ def generate_file(
         )
     sound = decode_sound_file(source, model.sample_rate, limits)
     duration = len(sound) / model.sample_rate
+    comment = origin.comment(model.facts, seeds)
     if output.suffix.lower() in PICTURES:
         times = grid_times(duration, columns)
         rows = np.concatenate(list(pictures(model, sound, times, seeds)))
-        images.write_png(output, labelled_grid(enlarge(rows, scale), times, seeds))
+        images.write_png(output, labelled_grid(enlarge(rows, scale), times, seeds), comment)
     else:
         times = np.arange(max(1, round(duration * fps))) / fps
         frames = (
@@ -103,7 +106,7 @@ def generate_file(
             for batch in pictures(model, sound, times, seeds)
             for strip in side_by_side(batch)
         )
-        video.write_video(output, frames, fps, sound, model.sample_rate)
+        video.write_video(output, frames, fps, sound, model.sample_rate, comment)
 
 
 def check_output(output: Path) -> None:
@@ -260,6 +263,8 @@ def _load_onnx(path: Path) -> Model | SoundModel:
     try:
         stored = session.get_modelmeta().custom_metadata_map
         facts = {k: json.loads(stored[k]) for k in _SIZES} | {"task": stored["task"]}
+        facts |= {k: json.loads(stored[k]) for k in ("step", "seed") if k in stored}
+        facts |= {k: stored[k] for k in ("name", "data", "data_hash") if k in stored}
         missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
     except (KeyError, ValueError, RecursionError) as error:
         raise UserError(
@@ -295,6 +300,7 @@ def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any],
             size("image_size"),
             size("noise_size"),
             sound,
+            origin.facts_of(facts),
         )
     if task != "s2i":
         raise UserError(f"--model={path}: task: {task!r} is neither s2i nor i2s; export it again")
@@ -303,6 +309,7 @@ def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any],
         size("window_samples"),
         size("noise_size"),
         size("sample_rate"),
+        origin.facts_of(facts),
     )
 
 
@@ -312,16 +319,28 @@ def _load_workdir(path: Path) -> Model | SoundModel:
     run = checkpoint.load_run(path)
     module = serving.module_of(run)
     config = run.config
+    facts = origin.facts_of(
+        {
+            "name": run.workdir.name,
+            "task": config.task,
+            "step": run.step,
+            "seed": config.seed,
+            "data": Path(run.data).name,
+            "data_hash": run.data_hash,
+        }
+    )
     if config.task == "i2s":
         return SoundModel(
             lambda image, noise: module.generate(image, noise)["lms"].numpy(),
             config.data.image_size,
             config.gan.noise_size,
             config.sound,
+            facts,
         )
     return Model(
         lambda waveform, noise: module.generate(waveform, noise)["image"].numpy(),
         config.sound.window_samples,
         config.gan.noise_size,
         config.sound.sample_rate,
+        facts,
     )

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from cmgen.errors import UserError
 from cmgen.files import write_bytes
@@ -67,16 +68,18 @@ def encode_jpeg(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """uint8 [H, W, 3] -> PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+def encode_png(image: np.ndarray, comment: str = "") -> bytes:
+    """uint8 [H, W, 3] -> PNG bytes, with a comment if there is one."""
+    buffer, texts = io.BytesIO(), PngInfo()
+    if comment:
+        texts.add_text("Comment", comment)
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, 3] as a PNG file, whole or not at all."""
-    write_bytes(path, encode_png(image))
+def write_png(path: Path, image: np.ndarray, comment: str = "") -> None:
+    """Writes uint8 [H, W, 3] as a PNG file, whole or not at all, with a comment if there is one."""
+    write_bytes(path, encode_png(image, comment))
 
 
 def is_picture(path: Path) -> bool:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 
 import av
@@ -28,6 +29,8 @@ FORMATS = (
     *("dv", "gxf", "wtv", "gif", "ivf", "h264", "hevc", "mpegvideo", "m4v", "eac3", "dts", "voc"),
 )
 
+# Of these FFmpeg guesses the length by the first bit rate.
+_HEADERLESS = ("aac", "ac3", "eac3", "dts")
 # A file may end this much before the length that its header promises (encoders pad, players cut).
 _LENGTH_TOLERANCE_SECONDS = 0.5
 
@@ -89,20 +92,27 @@ def decode_sound_bytes(
     return finish_sound(name, samples[:most], rate, sample_rate), cut
 
 
-def write_sound(path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+def write_sound(
+    path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE, comment: str = ""
+) -> None:
     """Writes a .wav or .flac of 16 bits, or an .mp3 of 192 kbit/s, by the suffix; whole or nothing.
 
     Args:
       path: the file; its suffix is one of SOUNDS.
       sound: float32 [n], mono; clipped to [-1, 1].
       sample_rate: in Hz.
+      comment: for the file's tag of that name; none if empty.
     """
     sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
     with atomic_file(path) as temporary:
         if path.suffix.lower() != ".mp3":
-            soundfile.write(str(temporary), sound, sample_rate, subtype="PCM_16")
+            with soundfile.SoundFile(str(temporary), "w", sample_rate, 1, "PCM_16") as file:
+                if comment:
+                    file.comment = comment
+                file.write(sound)
             return
         with av.open(str(temporary), "w") as container:
+            container.metadata["comment"] = comment
             stream = container.add_stream("mp3", rate=sample_rate, layout="mono")
             stream.bit_rate = 192000
             mux_sound(container, stream, sound, 0, len(sound), sample_rate)
@@ -175,13 +185,21 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np.ndarray, int]:
     """Decoded FFmpeg sound -> (float32 [n, channels], rate), cut or padded to begin at `start`.
 
+    If the number of channels changes on the way, all is mixed to one; a changed rate is resampled.
+
     Args:
       frames: consecutive frames of one stream, at least one.
       start: time in seconds that sample 0 of the result stands for (encoder delay lies before it).
     """
-    rate, layout = frames[0].sample_rate, frames[0].layout
-    resampler = av.AudioResampler("fltp", layout, rate)
-    parts = [part.to_ndarray() for frame in [*frames, None] for part in resampler.resample(frame)]
+    rate = frames[0].sample_rate
+    parts: list[np.ndarray] = []
+    # Joined files and broadcasts change their format on the way.
+    for _, alike in groupby(frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)):
+        resampler = av.AudioResampler("fltp", rate=rate)
+        parts += [part.to_ndarray() for f in [*alike, None] for part in resampler.resample(f)]
+    if len({len(part) for part in parts}) > 1:
+        # Mixed here, for FFmpeg would make one channel into two that are quieter.
+        parts = [part.mean(axis=0, keepdims=True) for part in parts]
     samples = np.concatenate(parts, axis=1).T.astype(np.float32, copy=False)
     offset = round((float(frames[0].time or 0.0) - start) * rate)
     if offset >= 0:
@@ -213,12 +231,16 @@ def decoded(
 
 def file_seconds(container: av.container.InputContainer) -> float | None:
     """Length that a file's header promises, if it does."""
-    return container.duration / av.time_base if container.duration else None
+    if not container.duration or container.format.name in _HEADERLESS:
+        return None
+    return container.duration / av.time_base
 
 
 def stream_seconds(stream: av.stream.Stream) -> float | None:
     """Length that a stream's header promises, if it does."""
     if stream.duration is None or stream.time_base is None:
+        return None
+    if stream.container.format.name in _HEADERLESS:
         return None
     return float(stream.duration * stream.time_base)
 
@@ -308,7 +330,8 @@ def open_media(source: Path | io.BytesIO) -> av.container.InputContainer:
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
     # A name such as "concat:a|b" or "http://..." would be taken for more than a file's.
     where = f"file:{source}" if isinstance(source, Path) else source
-    return av.open(where, mode="r", options=options)
+    # Tags are not read, and those of old files are in any encoding.
+    return av.open(where, mode="r", options=options, metadata_errors="replace")
 
 
 def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":

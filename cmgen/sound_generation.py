@@ -1,13 +1,13 @@
 """A photo or a video -> what may be heard in it: a sound file, or the video dubbed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, mel, video
+from cmgen import images, mel, origin, video
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.limits import LIMITS, Limits
@@ -31,12 +31,14 @@ class SoundModel:
       image_size: side of a picture.
       noise_size: length of the noise.
       sound: the window and its LMS.
+      facts: of `origin.FACTS`, for the files that it makes.
     """
 
     generate: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
     image_size: int
     noise_size: int
     sound: SoundConfig
+    facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def generate_file(
@@ -73,15 +75,16 @@ def generate_file(
         raise UserError(f"--seconds={seconds:g}: the sound is as long as the video; leave it out")
     else:
         lms, samples = lms_of_video(model, source, seed, limits)
+    comment = origin.comment(model.facts, [seed])
     if output.suffix.lower() == ".png":
         drawn = images.draw_lms(lms).repeat(scale, axis=0).repeat(scale, axis=1)
-        images.write_png(output, drawn)
+        images.write_png(output, drawn, comment)
         return
     sound = audible(lms, samples, model.sound)
     if output.suffix.lower() == ".mp4":
-        video.dub_video(source, output, sound, model.sound.sample_rate)
+        video.dub_video(source, output, sound, model.sound.sample_rate, comment)
     else:
-        write_sound(output, sound, model.sound.sample_rate)
+        write_sound(output, sound, model.sound.sample_rate, comment)
 
 
 def check_output(output: Path) -> None:

@@ -148,7 +148,9 @@ def read_pictures(
     return [pixels for _, pixels in pictures], times, seconds
 
 
-def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -> None:
+def dub_video(
+    source: Path, output: Path, sound: np.ndarray, sample_rate: int, comment: str = ""
+) -> None:
     """Writes a video's pictures, copied as they are coded, with another sound (AAC).
 
     Args:
@@ -156,12 +158,14 @@ def dub_video(source: Path, output: Path, sound: np.ndarray, sample_rate: int) -
       output: an .mp4 file; written whole or not at all.
       sound: float32 [n], mono in [-1, 1], from the first picture on.
       sample_rate: in Hz.
+      comment: for the file's tag of that name; none if empty.
     """
     with open_media(source) as old:
         pictures = old.streams.video[0]
         codec = pictures.codec_context.name
         try:
             with atomic_file(output) as temporary, av.open(str(temporary), "w") as new:
+                new.metadata["comment"] = comment
                 _copy_with_sound(old, new, sound, sample_rate)
         except (av.FFmpegError, ValueError) as error:
             raise UserError(
@@ -215,6 +219,7 @@ def write_video(
     fps: float = 10.0,
     sound: np.ndarray | None = None,
     sample_rate: int = SAMPLE_RATE,
+    comment: str = "",
 ) -> None:
     """Writes an .mp4 (H.264, with the sound as AAC) or a silent .gif that repeats, by the suffix.
 
@@ -224,6 +229,7 @@ def write_video(
       fps: pictures per second.
       sound: float32 [n], mono in [-1, 1]; None writes no sound track.
       sample_rate: of the sound, in Hz.
+      comment: for the file's tag of that name; none if empty.
     """
     path = Path(path)
     stream = iter(frames)
@@ -232,10 +238,10 @@ def write_video(
         raise UserError(f"{path}: no pictures to write; give at least one")
     if path.suffix.lower() == ".gif":
         with atomic_file(path) as temporary:
-            _write_gif(temporary, [first, *stream], fps)
+            _write_gif(temporary, [first, *stream], fps, comment)
     elif path.suffix.lower() == ".mp4":
         with atomic_file(path) as temporary:
-            _write_mp4(temporary, first, stream, fps, sound, sample_rate)
+            _write_mp4(temporary, first, stream, fps, sound, sample_rate, comment)
     else:
         raise UserError(f"{path}: can only write .mp4 and .gif; change the suffix")
 
@@ -297,9 +303,11 @@ def _write_mp4(
     fps: float,
     sound: np.ndarray | None,
     sample_rate: int,
+    comment: str,
 ) -> None:
     height, width = first.shape[0] // 2 * 2, first.shape[1] // 2 * 2  # H.264 wants even sides
     with av.open(str(path), "w") as container:
+        container.metadata["comment"] = comment
         video = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.options = {"crf": "18"}
@@ -323,7 +331,7 @@ def _write_mp4(
             container.mux(audio.encode(None))
 
 
-def _write_gif(path: Path, frames: list[np.ndarray], fps: float) -> None:
+def _write_gif(path: Path, frames: list[np.ndarray], fps: float, comment: str) -> None:
     """GIF counts time in hundredths of a second; each frame has its own 256 colours."""
     pictures = [
         Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE) for pixels in frames
@@ -336,4 +344,5 @@ def _write_gif(path: Path, frames: list[np.ndarray], fps: float) -> None:
         duration=10 * max(2, round(100 / fps)),
         loop=0,
         disposal=1,
+        comment=comment.encode(),
     )

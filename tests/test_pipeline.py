@@ -1,5 +1,7 @@
 """From a prepared folder to batches: what is in them, and that they can be had again."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -258,6 +260,26 @@ def test_evaluation_windows_are_the_same_from_memory_and_from_shards(folder, req
             for cache in (4.0, 0.0)
         ]
         assert_equal_batches(*found)
+
+
+@pytest.mark.parametrize("cache_gib", [4.0, 0.0])
+@pytest.mark.parametrize("change", ["foreign", "one less", "one more", "empty"])
+def test_whole_shards_of_something_else_are_refused(prepared, tmp_path, cache_gib, change):
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared, folder)
+    path = min(folder.glob("train-*.tfrecord"))
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+    changed = {
+        "foreign": [b"\n\xac", *records[1:]],
+        "one less": records[1:],
+        "one more": [*records, records[0]],
+        "empty": [],
+    }
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in changed[change]:
+            writer.write(record)
+    with pytest.raises(UserError, match=r"not what cmgen.prepare wrote.*prepare the data again"):
+        load(folder, cache_gib=cache_gib)
 
 
 def test_evaluation_takes_every_window_that_lies_inside_the_sound_once(prepared):

@@ -1,5 +1,6 @@
 """Any sound or video file becomes a mono waveform, or a message that names it."""
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -55,6 +56,32 @@ def test_channels_are_averaged(tmp_path):
     wave = tone(440, 1.0)
     path = write_wav(tmp_path / "a.wav", np.stack([wave, -wave], 1), subtype="FLOAT")
     assert np.abs(decode_sound_file(path)).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rates", "layouts"),
+    [((44100, 44100), ("mono", "stereo")), ((44100, 44100), ("stereo", "mono")),
+     ((44100, 22050), ("mono", "mono"))],
+)  # fmt: skip
+def test_a_stream_that_changes_on_the_way_is_read_to_its_end(tmp_path, rates, layouts):
+    joined = tmp_path / "joined.aac"
+    for number, (rate, layout) in enumerate(zip(rates, layouts, strict=True)):
+        part = tmp_path / f"{number}.aac"
+        wave = tone(440, 1.0)[:: 44100 // rate]
+        with av.open(str(part), "w", format="adts") as container:
+            stream = container.add_stream("aac", rate=rate, layout=layout)
+            samples = np.stack([wave] * stream.channels)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            frame.sample_rate = rate
+            container.mux(stream.encode(frame) + stream.encode(None))
+        with joined.open("ab") as file:
+            file.write(part.read_bytes())
+    sound = decode_sound_file(joined)
+    loudness = np.sqrt(np.mean(tone(440, 1.0)[8000:36000] ** 2))
+    assert len(sound) == pytest.approx(2 * 44100, abs=6000)
+    for half in (sound[8000:36000], sound[-36000:-8000]):
+        assert abs(pitch_of(half) - 440) < 3
+        assert np.sqrt(np.mean(half**2)) == pytest.approx(loudness, rel=0.05)
 
 
 def test_the_sound_of_a_video(tmp_path):

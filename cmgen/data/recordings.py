@@ -95,10 +95,16 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
     size = info.splits[split]
     decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
     records = tf.data.TFRecordDataset([str(data_dir / shard.name) for shard in size.shards])
-    with named_damage(data_dir):
-        if decoded_bytes <= config.cache_gib * 2**30:
-            return _read_decoded(data_dir, split, info, records)
-        return _read_sizes(data_dir, split, info, records)
+    read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else _read_sizes
+    try:
+        with named_damage(data_dir):
+            return read(data_dir, split, info, records)
+    except (tf.errors.InvalidArgumentError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{data_dir}: its {split} shards are whole, but not what cmgen.prepare wrote ({reason}); "
+            "prepare the data again"
+        ) from error
 
 
 @contextmanager
@@ -146,8 +152,6 @@ def _read_decoded(
         frames[at_frame : at_frame + shown] = example.pop("frames")
         at_sound, at_frame = at_sound + count, at_frame + shown
         small.append({**example, "num_samples": np.int64(count)})
-    if (at_sound, at_frame) != (size.samples, size.frames):
-        raise UserError(f"{data_dir}: does not hold what its dataset.json says; prepare it again")
     # On the processor, since tf.data reads from there.
     with tf.device("CPU:0"):
         return _assemble(data_dir, split, info, small, tf.constant(sound), tf.constant(frames))
@@ -169,6 +173,10 @@ def _assemble(
     frames: tf.Tensor | None,
 ) -> Recordings:
     times = [np.asarray(example["times"], np.float64) for example in small]
+    found = len(small), sum(int(e["num_samples"]) for e in small), sum(len(t) for t in times)
+    size = info.splits[split]
+    if found != (size.recordings, size.samples, size.frames):
+        raise ValueError("recordings, samples or pictures are not as many as dataset.json says")
     return Recordings(
         folder=data_dir,
         split=split,

@@ -130,7 +130,8 @@ def _shard() -> Target:
     record = traced.get_concrete_function(tf.TensorSpec([], tf.string))
 
     def read(data: bytes) -> None:
-        with contextlib.suppress(tf.errors.OpError):
+        # An error's message may hold bytes of the record, which Python then can't read.
+        with contextlib.suppress(tf.errors.OpError, UnicodeDecodeError):
             record(tf.constant(data))
 
     return read
