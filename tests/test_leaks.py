@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 
+import numpy as np
 import pytest
 from fixtures import write_corpus
 from tiny_run import write_run
@@ -12,6 +13,7 @@ from cmgen.config import DataConfig
 from cmgen.data import leaks, pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
+from cmgen.video import write_video
 
 SIZE = DataConfig(image_size=32)
 
@@ -31,24 +33,29 @@ def leaky(raw, tmp_path_factory):
     return folder / "prepared"
 
 
-def all_contents(folder):
+STREAMED = dataclasses.replace(SIZE, cache_gib=0.0)
+
+
+def all_contents(folder, size=SIZE):
     return {
-        split: leaks.contents(pipeline.load_split(folder, split, SIZE))
+        split: leaks.contents(pipeline.load_split(folder, split, size))
         for split in ("train", "validation", "test")
     }
 
 
-def test_clean_splits_share_nothing(raw, tmp_path):
+@pytest.mark.parametrize("size", [SIZE, STREAMED])
+def test_clean_splits_share_nothing(raw, tmp_path, size):
     prepare(raw, tmp_path / "prepared", PrepareConfig(image_size=32))
-    found = all_contents(tmp_path / "prepared")
+    found = all_contents(tmp_path / "prepared", size)
     # A song, a sound and pictures of each.
     assert [len(part) for part in found.values()] == [18, 9, 9]
     leaks.check_apart(found, "here")
 
 
-def test_a_planted_recording_is_named_with_both_splits(leaky):
+@pytest.mark.parametrize("size", [SIZE, STREAMED])
+def test_a_planted_recording_is_named_with_both_splits(leaky, size):
     with pytest.raises(UserError) as refused:
-        leaks.check_apart(all_contents(leaky), "--data=mine")
+        leaks.check_apart(all_contents(leaky, size), "--data=mine")
     said = str(refused.value)
     assert said.startswith("--data=mine: test/drum/drum_0.mp4 in test is the same recording as ")
     assert "train/drum/drum_7.mp4 in train" in said and "remove it from train" in said
@@ -57,8 +64,7 @@ def test_a_planted_recording_is_named_with_both_splits(leaky):
 def test_a_recording_of_a_song_in_train_is_found_even_in_data_that_are_streamed(raw, tmp_path):
     folder = tmp_path / "prepared"
     prepare(raw, folder, PrepareConfig(image_size=32))
-    streamed = dataclasses.replace(SIZE, cache_gib=0.0)
-    train, test = (pipeline.load_split(folder, split, streamed) for split in ("train", "test"))
+    train, test = (pipeline.load_split(folder, split, STREAMED) for split in ("train", "test"))
     assert train.sound is None and test.sound is None
     found = {"train": leaks.contents(train), "test": leaks.contents(test)}
     leaks.check_apart(found, "here")
@@ -67,6 +73,18 @@ def test_a_recording_of_a_song_in_train_is_found_even_in_data_that_are_streamed(
     found["train"] = leaks.contents(dataclasses.replace(train, groups=songs))
     with pytest.raises(UserError, match=rf"{test.ids[1]} in test is .* as {train.ids[3]} in train"):
         leaks.check_apart(found, "here")
+
+
+@pytest.mark.parametrize("size", [SIZE, STREAMED])
+def test_silence_and_plain_pictures_are_no_sign_of_a_leak(raw, tmp_path, size):
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    black = [np.zeros((48, 64, 3), np.uint8)] * 8
+    for split, number in (("train", 8), ("test", 9)):
+        write_video(folder / split / "drum" / f"{number}.mp4", black, 10.0, np.zeros(35280))
+    prepare(folder, tmp_path / "prepared", PrepareConfig(image_size=32))
+    found = all_contents(tmp_path / "prepared", size)
+    assert [len(part) for part in found.values()] == [19, 9, 10]  # one more song each
+    leaks.check_apart(found, "here")
 
 
 def test_evaluation_refuses_it(leaky, tmp_path):

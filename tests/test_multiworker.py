@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_whole_way import checkpointed
+from tiny_training import checkpointed
 
 from tests import fixtures
 

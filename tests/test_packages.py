@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 from conftest import ROOT
 from fixtures import write_corpus
-from test_whole_way import TINY
+from tiny_training import TINY
 
 pytestmark = pytest.mark.slow
 

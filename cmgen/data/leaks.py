@@ -14,8 +14,8 @@ Contents = Mapping[bytes, str]
 def contents(recordings: Recordings) -> dict[bytes, str]:
     """What tells each recording and the song that it is a piece of -> the recording's id.
 
-    These are their names, and digests of its sound and of its pictures; of streamed data, which are not
-    in memory, names alone. Silence is in many recordings, so it doesn't count.
+    These are their names, and digests of its sound and of its pictures, coded ones of streamed data.
+    Silence is in many recordings, so it doesn't count.
     """
     names = zip(recordings.ids, recordings.groups, strict=True)
     found = {b"song " + str(group).encode(): str(name) for name, group in names}
@@ -30,6 +30,10 @@ def contents(recordings: Recordings) -> dict[bytes, str]:
             part = values[first:end]
             if part.size and part.min() != part.max():
                 found[kind + hashlib.blake2b(part.tobytes()).digest()] = str(name)
+    for which, marks in recordings.marks.items():
+        for name, mark in zip(recordings.ids, marks, strict=True):
+            if mark.any():
+                found[which.encode() + mark.tobytes()] = str(name)
     return found
 
 

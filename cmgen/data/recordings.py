@@ -1,8 +1,8 @@
 """A split of a prepared folder in memory, or what is known of it without decoding."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import DataConfig
-from cmgen.data.shards import DatasetInfo, flac_decoder, parse, parse_sizes, read_info
+from cmgen.data.shards import (
+    DatasetInfo,
+    flac_decoder,
+    parse,
+    parse_marks,
+    parse_sizes,
+    read_info,
+)
 from cmgen.errors import UserError
 
 
@@ -30,6 +37,7 @@ class Recordings:
         recording's first.
       sound: int16 [samples], one recording after the other; None if the data are streamed.
       frames: uint8 [F, size, size, 3]; None if the data are streamed.
+      marks: of streamed data, those of `shards.parse_marks` of each recording, uint8 [R, 8] each.
     """
 
     folder: Path
@@ -43,6 +51,7 @@ class Recordings:
     frame_times: np.ndarray
     sound: tf.Tensor | None
     frames: tf.Tensor | None
+    marks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,7 +169,12 @@ def _read_decoded(
 def _read_sizes(
     data_dir: Path, split: str, info: DatasetInfo, records: tf.data.Dataset
 ) -> Recordings:
-    small = list(records.map(parse_sizes).prefetch(2).as_numpy_iterator())
+    parsed = records.map(
+        lambda record: parse_sizes(record) | parse_marks(record),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    small = list(parsed.prefetch(2).as_numpy_iterator())
     return _assemble(data_dir, split, info, small, None, None)
 
 
@@ -189,6 +203,7 @@ def _assemble(
         frame_times=np.rint(np.concatenate(times) * info.sample_rate).astype(np.int64),
         sound=sound,
         frames=frames,
+        marks={k: np.stack([e[k] for e in small]) for k in small[0] if k.endswith("_mark")},
     )
 
 

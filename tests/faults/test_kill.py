@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, RunMain
-from test_whole_way import TINY, checkpointed
+from tiny_training import TINY, checkpointed
 
 from tests import fixtures
 

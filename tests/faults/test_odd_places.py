@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_whole_way import TINY
 from tiny_exports import write_export
+from tiny_training import TINY
 
 from cmgen import checkpoint, exported
 from cmgen.data import plan, sources
