@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -55,16 +56,20 @@ def evaluate_run(
     if measures is not None:
         runner.check(folder, run, measures)
     evaluator = Evaluator.of(run)
+    data_hash = hashes.data_hash(folder)
+    trained_on = {} if data_hash == run.data_hash else _trained_on(run)
     scores, ids, contents = {}, {}, {}
     for split in _in_order(info.splits):
         recordings = pipeline.load_split(folder, split, run.config.data)
         ids[split], contents[split] = recordings.ids, leaks.contents(recordings)
         leaks.check_apart(contents, f"--data={data}")
+        if split != "train":
+            leaks.check_unseen(trained_on, contents[split], f"--data={data}")
         scores[split] = _score(evaluator, recordings, info)
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
     measured_with = {
-        "data": hashes.data_hash(folder),
+        "data": data_hash,
         "splits": hashes.splits_hash(ids),
         "verifier": hashes.weights_hash(weights_path(run.workdir, "verifier")),
     }
@@ -76,6 +81,19 @@ def evaluate_run(
         images.write_png(picture, confusion_picture(split, split_scores))
     files.write_text(output, json.dumps(report, indent=2) + "\n")
     return report
+
+
+def _trained_on(run: Run) -> leaks.Contents:
+    """What a run that is measured on other data was trained on."""
+    try:
+        folder = catalog.resolve(dataclasses.replace(run.config.data, data=run.data))
+        return leaks.contents(pipeline.load_split(folder, "train", run.config.data))
+    except UserError as error:
+        print(
+            f"note: whether the run was trained on any of these is not known ({error})",
+            file=sys.stderr,
+        )
+        return {}
 
 
 def compose(

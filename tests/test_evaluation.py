@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from fixtures import CLASSES as COLOURS
-from fixtures import picture, tone, write_corpus
+from fixtures import picture, tone, write_corpus, write_recording
 from PIL import Image
 from tiny_run import STEP, write_run
 
@@ -186,7 +186,9 @@ def test_other_data_of_unknown_classes_are_refused(run, tmp_path, monkeypatch):
 
 def test_only_validation_is_enough(run, tmp_path, monkeypatch):
     monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
-    raw = write_corpus(tmp_path / "raw", {"validation": 1})
+    raw = tmp_path / "raw"
+    for name in CLASSES:
+        write_recording(raw / "validation" / name / "other.mp4", name, seed=90)
     found = report.evaluate_run(run, str(raw), tmp_path / "scores.json")
     assert "accuracy_validation" in found and "accuracy_test" not in found
     assert "no test split" in found["notes"][0]

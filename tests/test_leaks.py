@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from fixtures import write_corpus
+from fixtures import write_corpus, write_recording
 from tiny_run import write_run
 
 from cmgen import checkpoint, report
@@ -85,6 +85,26 @@ def test_silence_and_plain_pictures_are_no_sign_of_a_leak(raw, tmp_path, size):
     found = all_contents(tmp_path / "prepared", size)
     assert [len(part) for part in found.values()] == [19, 9, 10]  # one more song each
     leaks.check_apart(found, "here")
+
+
+def test_other_data_that_the_run_was_trained_on_are_refused(raw, tmp_path, capsys):
+    classes = ("bell", "drum", "flute")
+    prepare(raw, tmp_path / "own", PrepareConfig(image_size=32))
+    other = shutil.copytree(raw, tmp_path / "other")
+    run = checkpoint.load_run(write_run(tmp_path / "run", classes, str(tmp_path / "own")))
+    # The same names, and as test split what was one before: nothing to be said against.
+    write_recording(other / "train/drum/drum_0.mp4", "drum", 0.8, seed=77)
+    prepare(other, tmp_path / "clean", PrepareConfig(image_size=32))
+    report.evaluate_run(run, str(tmp_path / "clean"), tmp_path / "scores.json")
+    shutil.copy(raw / "train/bell/bell_1.mp4", other / "test/bell/new.mp4")
+    (other / "train/bell/bell_1.mp4").unlink()
+    prepare(other, tmp_path / "seen", PrepareConfig(image_size=32))
+    said = r"test/bell/new.mp4 is train/bell/bell_1.mp4, which the run was trained on"
+    with pytest.raises(UserError, match=said):
+        report.evaluate_run(run, str(tmp_path / "seen"), tmp_path / "again.json")
+    shutil.rmtree(tmp_path / "own")
+    report.evaluate_run(run, str(tmp_path / "clean"), tmp_path / "scores.json")
+    assert "whether the run was trained on any of these is not known" in capsys.readouterr().err
 
 
 def test_evaluation_refuses_it(leaky, tmp_path):

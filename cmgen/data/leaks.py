@@ -9,6 +9,7 @@ from cmgen.data.recordings import Recordings
 from cmgen.errors import UserError
 
 Contents = Mapping[bytes, str]
+_SONG = b"song "
 
 
 def contents(recordings: Recordings) -> dict[bytes, str]:
@@ -18,7 +19,7 @@ def contents(recordings: Recordings) -> dict[bytes, str]:
     Silence is in many recordings, so it doesn't count.
     """
     names = zip(recordings.ids, recordings.groups, strict=True)
-    found = {b"song " + str(group).encode(): str(name) for name, group in names}
+    found = {_SONG + str(group).encode(): str(name) for name, group in names}
     for kind, data, offsets in (
         (b"sound", recordings.sound, recordings.sound_offsets),
         (b"pictures", recordings.frames, recordings.frame_offsets),
@@ -53,3 +54,19 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
                     f"{source}: {name} in {split} is the same recording as {twin} in {other}, so that "
                     f"scores would flatter; remove it from {other} and prepare the data again"
                 )
+
+
+def check_unseen(trained_on: Contents, held_out: Contents, source: str) -> None:
+    """Refuses recordings of other data that a run was trained on, whatever they are called there.
+
+    Args:
+      trained_on: `contents` of the run's train split.
+      held_out: of a split of the other data that isn't trained on.
+      source: of the other data, for the message.
+    """
+    for mark in trained_on.keys() & held_out.keys():
+        if not mark.startswith(_SONG):  # other data may have songs of the same name
+            raise UserError(
+                f"{source}: {held_out[mark]} is {trained_on[mark]}, which the run was trained on, so "
+                "that scores would flatter; remove it and prepare the data again"
+            )
