@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -251,25 +251,53 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run is of, besides its config: the contents of FACTS_FILE.
+
+    Attributes:
+      classes: in the order of the labels.
+      data: "demo" or a folder.
+      data_hash: of `hashes.data_hash`; "" of a run of an older version.
+      versions: that it was begun with.
+      resumed_with: other versions that it went on with, in order.
+    """
+
+    classes: tuple[str, ...]
+    data: str
+    data_hash: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    resumed_with: tuple[dict[str, str], ...] = ()
+
+
 def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: str) -> None:
     """Remembers the classes and the data of a run beside its config, and what it was made with.
 
-    Refuses data that have changed since the run began.
+    Refuses data that have changed since the run began, and tells versions that have.
     """
-    path = workdir / FACTS_FILE
-    before = _read_facts(path).get("data_hash") if path.exists() else None
-    if before is not None and before != data_hash:
+    path, now = workdir / FACTS_FILE, installed()
+    before = _read_facts(path) if path.exists() else RunFacts(classes, data, data_hash, now)
+    if before.data_hash and before.data_hash != data_hash:
         raise UserError(
             f"--workdir={workdir}: its data have changed since it began (hash {data_hash}, was "
-            f"{before}); give the former data, or train in another --workdir"
+            f"{before.data_hash}); give the former data, or train in another --workdir"
         )
-    facts = {"classes": classes, "data": data, "data_hash": data_hash, "versions": installed()}
-    write_text(path, json.dumps(facts, indent=2) + "\n")
+    known = [before.versions or now, *before.resumed_with]
+    changed = [
+        f"{name} was {known[-1].get(name, 'missing')}, now {now.get(name, 'missing')}"
+        for name in sorted(known[-1].keys() | now)
+        if known[-1].get(name) != now.get(name)
+    ]
+    if changed:
+        print(f"note: --workdir={workdir}: goes on with other versions: {'; '.join(changed)}")
+        known.append(now)
+    facts = RunFacts(classes, data, data_hash, known[0], tuple(known[1:]))
+    write_text(path, json.dumps(dataclasses.asdict(facts), indent=2) + "\n")
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = read_json(path, "start the run's training again, which writes it anew")
-    return facts
+def _read_facts(path: Path) -> RunFacts:
+    mend = "start the run's training again, which writes it anew"
+    return config_lib.build(RunFacts, read_json(path, mend), str(path), whole=False, mend=mend)
 
 
 def load_run(workdir: Path | str) -> Run:
@@ -289,7 +317,7 @@ def load_run(workdir: Path | str) -> Run:
             f"--workdir={workdir}: no {FACTS_FILE} there; the run has not begun training"
         )
     facts = _read_facts(facts_path)
-    classes = tuple(facts["classes"])
+    classes = facts.classes
     direction = config.direction
     encoder = load_encoder(workdir, direction.encoder, classes, config)
     generator = Generator(config.gan, config.shape_of(direction.target), name="average")
@@ -297,8 +325,8 @@ def load_run(workdir: Path | str) -> Run:
     step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
     has_verifier = weights_path(workdir, "verifier").exists()
     verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
-    data, data_hash = facts["data"], facts.get("data_hash", "")
-    return Run(workdir, config, classes, data, step, encoder, generator, verifier, data_hash)
+    weights = encoder, generator, verifier
+    return Run(workdir, config, classes, facts.data, step, *weights, facts.data_hash)
 
 
 def load_encoder(

@@ -301,7 +301,7 @@ def build(cls: type[T], values: Any, where: str, whole: bool = True, mend: str =
       mend: ends the message.
     """
     if not isinstance(values, dict):
-        raise UserError(f"{where}: expected an object, found {_short(values)}")
+        raise UserError(f"{where}: expected an object, found {_short(values)}; {mend}")
     hints = typing.get_type_hints(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     needed = {f.name for f in fields if whole or not _has_default(f)}

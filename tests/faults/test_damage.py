@@ -118,6 +118,34 @@ def test_data_that_changed_under_a_run_are_refused(run_folder):
     (run_folder / "data.json").write_bytes(before)
 
 
+def test_a_run_that_goes_on_with_other_versions_says_so_and_remembers_both(
+    run_folder, monkeypatch, capsys
+):
+    path = run_folder / "data.json"
+    before = path.read_bytes()
+    begun = json.loads(before)["versions"]
+    newer = {**begun, "keras": "99.0", "numpy": "98.0", "jax": "1"}
+    monkeypatch.setattr(checkpoint, "installed", lambda: newer)
+    for _ in range(2):  # it is told once
+        checkpoint.write_facts(run_folder, ("bell", "drum"), "nowhere", "0" * 16)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 1 and f"keras was {begun['keras']}, now 99.0" in said[0]
+    assert "jax was missing, now 1" in said[0] and "tensorflow was" not in said[0]
+    facts = json.loads(path.read_text())
+    assert (facts["versions"], facts["resumed_with"]) == (begun, [newer])
+    path.write_bytes(before)
+
+
+@pytest.mark.parametrize("facts", ["[]", "{}", '{"classes": "ab", "data": "x"}'])
+def test_facts_of_another_kind_are_refused_by_name(run_folder, facts):
+    path = run_folder / "data.json"
+    before = path.read_bytes()
+    path.write_text(facts)
+    with pytest.raises(UserError, match=r"data\.json.*start the run's training again"):
+        checkpoint.load_run(run_folder)
+    path.write_bytes(before)
+
+
 def counted(folder) -> tuple[tf.Variable, checkpoint.Checkpoints]:
     value = tf.Variable(np.zeros(1000, np.float32))
     return value, checkpoint.Checkpoints(folder, 3, value=value)
