@@ -95,6 +95,19 @@ def pose_bars(run: str) -> tuple[Bar, ...]:
     )
 
 
+def memory_bar(run: str) -> Bar:
+    """Whether pictures are made, not remembered."""
+    return Bar(
+        f"distance of `{run}.flags` to the nearest train picture, as a share of real test pictures'",
+        (),
+        lambda n: share(
+            n.of(run, "nearest_train_distance"), n.of(run, "nearest_train_distance_real")
+        ),
+        1.0,
+        (f"measure_{run}",),
+    )
+
+
 BARS = (
     Bar(
         "sound encoder, LMS: test sounds named",
@@ -129,13 +142,6 @@ BARS = (
         0.8,
         ("measure_s2i",),
     ),
-    Bar(
-        "distance to the nearest train picture, as a share of that of real test pictures",
-        (),
-        lambda n: share(
-            n.of("s2i", "nearest_train_distance"), n.of("s2i", "nearest_train_distance_real")
-        ),
-        1.0,
-        ("measure_s2i",),
-    ),
+    memory_bar("s2i_c"),
+    memory_bar("s2i"),
 )
