@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -9,11 +10,13 @@ from absl import flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cmgen import audio, config, mel, train
+from cmgen import audio, config, generation, mel, train
 from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig, from_json, to_json
-from cmgen.data import plan, sampling
+from cmgen.data import pipeline, plan, sampling
 from cmgen.data.listing import RawFile, make_listing
+from cmgen.data.recordings import Recordings
+from cmgen.data.shards import DatasetInfo
 from cmgen.data.sources import FileItem, recognise
 from cmgen.errors import UserError
 
@@ -93,6 +96,73 @@ def test_the_nearest_frame_is_no_farther_than_any_other(recordings, data):
     )
     assert offsets[index] <= found < offsets[index + 1]
     assert abs(int(flat[found]) - wanted) == np.abs(samples[index] - wanted).min()
+
+
+@st.composite
+def paired_recordings(draw: st.DrawFn) -> Recordings:
+    """Videos of up to two seconds, some shorter than a window, with pictures at odd times."""
+    window = SOUND.window_samples
+    samples, times = [], []
+    for _ in range(draw(st.integers(1, 5))):
+        samples.append(draw(st.integers(1, 4 * window)))
+        edge = window // 10
+        instants = st.integers(-edge, samples[-1] + edge)
+        times.append(sorted(draw(st.lists(instants, min_size=1, max_size=12, unique=True))))
+    count = len(samples)
+    labels = draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
+    info = DatasetInfo(("a", "b"), 32, 10.0, "middle", {}, {}, {})
+    names = np.array([str(i) for i in range(count)])
+    return Recordings(
+        Path("nowhere"), "test", info, names, names, np.array(labels),
+        np.cumsum([0, *samples]), np.cumsum([0, *map(len, times)]), np.concatenate(times), None, None,
+    )  # fmt: skip
+
+
+@given(paired_recordings(), st.integers(1, 3))
+def test_windows_lie_in_their_sound_around_their_picture_and_each_is_met_once(recordings, stride):
+    window, rate = SOUND.window_samples, SOUND.sample_rate
+    rows = pipeline.evaluation_rows(recordings, stride, window, rate)
+    assert ((rows.start >= 0) & (rows.start + window <= recordings.samples[rows.recording])).all()
+    first, end = recordings.frame_offsets[:-1], recordings.frame_offsets[1:]
+    assert ((first[rows.recording] <= rows.frame) & (rows.frame < end[rows.recording])).all()
+    middles = rows.start + window // 2
+    assert (np.abs(middles - recordings.frame_times[rows.frame]) <= window // 20 + 1).all()
+    assert len(set(rows.frame)) == len(rows.frame)
+    inside = {
+        frame
+        for index in range(len(first))
+        for frame in range(first[index], end[index], stride)
+        if 0 <= recordings.frame_times[frame] - window // 2 <= recordings.samples[index] - window
+    }
+    assert inside <= set(rows.frame)
+
+
+@given(paired_recordings(), st.integers(0, 10**6), st.integers(0, 5))
+@settings(max_examples=30)
+def test_training_begins_no_window_outside_its_sound(recordings, step, seed):
+    low, high = recordings.start_range(SOUND.window_samples)
+    long = recordings.samples >= SOUND.window_samples
+    starts = sampling.pick_starts(
+        tf.constant(step, tf.int64), tf.constant(low), tf.constant(high), seed
+    ).numpy()
+    assert (starts[long] >= 0).all()
+    assert (starts + SOUND.window_samples <= recordings.samples)[long].all()
+
+
+@given(
+    st.integers(1, 2000),
+    st.integers(0, 4000),
+    st.lists(st.floats(-10.0, 1000.0), min_size=1, max_size=9),
+)
+def test_generation_s_windows_are_pieces_of_the_sound(length, more, times):
+    sound = np.arange(length + more, dtype=np.float32)
+    windows = generation.cut_windows(sound, np.array(times), length, 100)
+    assert windows.shape == (len(times), length)
+    starts = windows[:, 0].astype(int)
+    assert (windows == starts[:, None] + np.arange(length)).all()
+    wanted = np.rint(np.array(times) * 100) - length // 2
+    fits = (wanted >= 0) & (wanted <= more)
+    assert (starts[fits] == wanted[fits]).all()
 
 
 @st.composite
