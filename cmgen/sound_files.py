@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import av
@@ -195,12 +195,14 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
     parts: list[np.ndarray] = []
     # Joined files and broadcasts change their format on the way.
     for _, alike in groupby(frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)):
-        resampler = av.AudioResampler("fltp", rate=rate)
-        parts += [part.to_ndarray() for f in [*alike, None] for part in resampler.resample(f)]
-    if len({len(part) for part in parts}) > 1:
+        # Not planar: PyAV looks for a ninth plane of eight channels, beyond its memory.
+        resampler = av.AudioResampler("flt", rate=rate)
+        for part in chain.from_iterable(resampler.resample(f) for f in [*alike, None]):
+            parts.append(part.to_ndarray().reshape(-1, part.layout.nb_channels))
+    if len({part.shape[1] for part in parts}) > 1:
         # Mixed here, for FFmpeg would make one channel into two that are quieter.
-        parts = [part.mean(axis=0, keepdims=True) for part in parts]
-    samples = np.concatenate(parts, axis=1).T.astype(np.float32, copy=False)
+        parts = [part.mean(axis=1, keepdims=True) for part in parts]
+    samples = np.concatenate(parts).astype(np.float32, copy=False)
     offset = round((float(frames[0].time or 0.0) - start) * rate)
     if offset >= 0:
         return np.pad(samples, ((offset, 0), (0, 0))), rate
@@ -297,6 +299,7 @@ def _read_with_ffmpeg(
             if not container.streams.audio:
                 raise UserError(f"{name}: has no sound; give a file with a sound track")
             stream = container.streams.audio[0]
+            check_decoder(name, stream)
             promised, whole = stream_seconds(stream), file_seconds(container)
             if not cut:
                 limits.check_seconds(name, promised or 0.0)
@@ -332,6 +335,14 @@ def open_media(source: Path | io.BytesIO) -> av.container.InputContainer:
     where = f"file:{source}" if isinstance(source, Path) else source
     # Tags are not read, and those of old files are in any encoding.
     return av.open(where, mode="r", options=options, metadata_errors="replace")
+
+
+def check_decoder(path: Path | str, stream: av.stream.Stream) -> None:
+    """Raises an UnreadableError if FFmpeg has no decoder for a stream."""
+    if stream.codec_context is None:
+        raise UnreadableError(
+            f"{path}: its {stream.type} is coded in a way that FFmpeg does not know; convert it"
+        )
 
 
 def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":

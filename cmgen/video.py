@@ -24,6 +24,7 @@ from cmgen.sound_files import (
     SAMPLE_RATE,
     Reached,
     audio_frames_to_array,
+    check_decoder,
     check_file,
     check_length,
     decoded,
@@ -258,10 +259,13 @@ def _decode(
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
     video = container.streams.video[0]
+    check_decoder(path, video)
     limits.check_picture(path, video.width, video.height)
     # The pictures of a stream may grow on the way.
     video.codec_context.options = {"max_pixels": str(limits.pixels)}
     audio = container.streams.audio[:1] if sound else ()
+    for stream in audio:
+        check_decoder(path, stream)
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
     lengths = _Lengths(

@@ -52,6 +52,26 @@ def test_formats(tmp_path, name, options):
     assert abs(pitch_of(sound) - 440) < 2
 
 
+@pytest.mark.parametrize("layout", ["5.1", "7.1"])
+def test_coded_sound_of_many_channels(tmp_path, layout):
+    path = tmp_path / "a.m4a"
+    wave = tone(440, 1.0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100, layout=layout)
+        # Packed, for PyAV can't fill eight planes either.
+        packed = np.repeat(wave, stream.channels)[None]
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame) + stream.encode(None))
+    sound = decode_sound_file(path)
+    assert abs(len(sound) - 44100) < 2500
+    middle, given = sound[8000:36000], wave[8000:36000]
+    assert abs(pitch_of(middle) - 440) < 3
+    # All channels count the same; the one for basses lets nothing through.
+    heard = np.sqrt(np.mean(middle**2) / np.mean(given**2))
+    assert heard == pytest.approx(1 - 1 / stream.channels, rel=0.03)
+
+
 def test_channels_are_averaged(tmp_path):
     wave = tone(440, 1.0)
     path = write_wav(tmp_path / "a.wav", np.stack([wave, -wave], 1), subtype="FLOAT")
