@@ -64,7 +64,7 @@ def write_tree(folder: Path, chunks: int) -> None:
                 soundfile.write(str(path), np.stack([piece, piece], axis=1), SAMPLE_RATE, "PCM_16")
             path = folder / "img" / split / instrument / f"{name}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture(instrument, index)).save(path, quality=90)
+            Image.fromarray(picture(instrument, index, number)).save(path, quality=90)
 
 
 def song_samples(pitch: float, chunks: int, seed: int) -> np.ndarray:
@@ -76,9 +76,9 @@ def song_samples(pitch: float, chunks: int, seed: int) -> np.ndarray:
     return np.rint(wave * swell * 32768 * 0.9).astype(np.int16)
 
 
-def picture(instrument: str, index: int) -> np.ndarray:
-    """A blue curtain with something in the instrument's colour that moves; uint8 [H, W, 3]."""
-    pixels = np.full((HEIGHT, WIDTH, 3), (30, 40, 110), np.uint8)
+def picture(instrument: str, index: int, song: int) -> np.ndarray:
+    """A curtain in the song's blue, something of the instrument's colour moving; uint8 [H, W, 3]."""
+    pixels = np.full((HEIGHT, WIDTH, 3), (30, 40, 110 + 5 * song), np.uint8)
     top = 20 + 5 * index % 60
     pixels[top : top + 50, WIDTH // 2 - 25 : WIDTH // 2 + 25] = COLOURS[instrument]
     return pixels

@@ -113,7 +113,8 @@ def _start(name: str, options: Sequence[str], limits: Limits, log: Path) -> tupl
     """Runs one process; its exit code, and what it said, which is added to the log."""
     command = [
         *(sys.executable, "-m", "tools.fuzzing.one", name),
-        *(f"-timeout={limits.hang}", f"-rss_limit_mb={limits.memory_mb}", f"-max_len={LONGEST}"),
+        *(f"-timeout={limits.hang}", f"-report_slow_units={limits.hang}"),
+        *(f"-rss_limit_mb={limits.memory_mb}", f"-max_len={LONGEST}"),
         *("-print_final_stats=1", *options),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
