@@ -276,7 +276,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
     Refuses data that have changed since the run began, and tells versions that have.
     """
     path, now = workdir / FACTS_FILE, installed()
-    before = _read_facts(path) if path.exists() else RunFacts(classes, data, data_hash, now)
+    before = read_facts(path) if path.exists() else RunFacts(classes, data, data_hash, now)
     if before.data_hash and before.data_hash != data_hash:
         raise UserError(
             f"--workdir={workdir}: its data have changed since it began (hash {data_hash}, was "
@@ -295,7 +295,8 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
     write_text(path, json.dumps(dataclasses.asdict(facts), indent=2) + "\n")
 
 
-def _read_facts(path: Path) -> RunFacts:
+def read_facts(path: Path) -> RunFacts:
+    """FACTS_FILE of a run; a damaged or foreign one is a UserError."""
     mend = "start the run's training again, which writes it anew"
     return config_lib.build(RunFacts, read_json(path, mend), str(path), whole=False, mend=mend)
 
@@ -316,7 +317,7 @@ def load_run(workdir: Path | str) -> Run:
         raise UserError(
             f"--workdir={workdir}: no {FACTS_FILE} there; the run has not begun training"
         )
-    facts = _read_facts(facts_path)
+    facts = read_facts(facts_path)
     classes = facts.classes
     direction = config.direction
     encoder = load_encoder(workdir, direction.encoder, classes, config)

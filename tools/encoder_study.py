@@ -94,7 +94,7 @@ def measure(workdir: Path) -> dict[str, Any]:
     from cmgen.data import catalog, pipeline
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
-    classes = tuple(json.loads((workdir / "data.json").read_text())["classes"])
+    classes = checkpoint.read_facts(workdir / checkpoint.FACTS_FILE).classes
     folder = catalog.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
     encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
