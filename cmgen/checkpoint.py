@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import config as config_lib
-from cmgen import representations
+from cmgen import representations, typed_json
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import atomic_file, explained_disk_errors, read_json, write_text
+from cmgen.files import atomic_file, explained_disk_errors, read_arrays, read_json, write_text
 from cmgen.networks import Encoder, Generator
 from cmgen.versions import installed
 
 FACTS_FILE = "data.json"
+_FACT = "fact/"  # what the names of facts in a file of weights begin with
 # What may change between one start of a run and the next.
 CHANGEABLE = ("train_steps", "checkpoint_steps", "keep_checkpoints", "strategy", "workdir")
 
@@ -63,7 +64,7 @@ def _named(network: keras.layers.Layer) -> dict[str, Any]:
 def save_weights(network: keras.Model, path: Path, **facts: int | float) -> None:
     """Writes all variables by name into one .npz, with facts (e.g. the step) beside them."""
     arrays = {name: keras.ops.convert_to_numpy(v) for name, v in _named(network).items()}
-    arrays |= {f"fact/{name}": np.asarray(value) for name, value in facts.items()}
+    arrays |= {f"{_FACT}{name}": np.asarray(value) for name, value in facts.items()}
     with atomic_file(path) as temporary:
         np.savez(temporary, **arrays)
 
@@ -74,18 +75,19 @@ def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
     Returns:
       the facts.
     """
+    variables = _named(network)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = dict(file)
+        stored = read_arrays(path, _bytes_of(variables.values()))
+        facts = {name: array for name, array in stored.items() if name.startswith(_FACT)}
+        arrays = {name: array for name, array in stored.items() if name not in facts}
+        _check_numbers(facts, arrays)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; train the run first, or check --workdir") from error
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
         raise UserError(
             f"{path}: damaged, or not a weights file of cmgen ({error}); delete it and train again"
         ) from error
-    facts = {k.removeprefix("fact/"): v.item() for k, v in stored.items() if k.startswith("fact/")}
-    arrays = {k: v for k, v in stored.items() if not k.startswith("fact/")}
-    wanted = {name: tuple(v.shape) for name, v in _named(network).items()}
+    wanted = {name: tuple(v.shape) for name, v in variables.items()}
     found = {name: tuple(a.shape) for name, a in arrays.items()}
     if wanted != found:
         missing = [f"{n} {s}" for n, s in wanted.items() if found.get(n) != s]
@@ -96,9 +98,21 @@ def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
             f"  not in the network:    {', '.join(extra) or 'nothing'}\n"
             "use the settings that the weights were trained with (config.json of their run)"
         )
-    for name, variable in _named(network).items():
+    for name, variable in variables.items():
         variable.assign(arrays[name])
-    return facts
+    return {name.removeprefix(_FACT): fact.item() for name, fact in facts.items()}
+
+
+def _bytes_of(variables: Iterable[Any]) -> int:
+    """More than a file of them can hold, in their widest type."""
+    return sum(8 * math.prod(v.shape) + 4096 for v in variables) + (1 << 20)
+
+
+def _check_numbers(facts: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuses what `save_weights` never writes."""
+    for name, array in {**facts, **arrays}.items():
+        if array.dtype.kind not in "fiub" or (name in facts and array.ndim):
+            raise ValueError(f"{name} holds {array.dtype} of shape {array.shape}")
 
 
 def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfig:
@@ -116,9 +130,9 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
     if not path.exists():
         if config.mixed_precision is None:
             config = dataclasses.replace(config, mixed_precision=resolved_precision)
-        write_text(path, config_lib.to_json(config))
+        write_text(path, typed_json.to_json(config))
         return config
-    old = config_lib.from_json(TrainConfig, path.read_bytes(), str(path))
+    old = typed_json.from_json(TrainConfig, path.read_bytes(), str(path))
     if config.mixed_precision is None:
         config = dataclasses.replace(config, mixed_precision=old.mixed_precision)
     differences = [
@@ -136,7 +150,7 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
             f"--workdir={config.workdir}: holds a run with other settings ({'; '.join(differences)});"
             " give the same flags to go on with it, or another --workdir"
         )
-    write_text(path, config_lib.to_json(dataclasses.replace(config, task=gan_task)))
+    write_text(path, typed_json.to_json(dataclasses.replace(config, task=gan_task)))
     return config
 
 
@@ -298,7 +312,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
 def read_facts(path: Path) -> RunFacts:
     """FACTS_FILE of a run; a damaged or foreign one is a UserError."""
     mend = "start the run's training again, which writes it anew"
-    return config_lib.build(RunFacts, read_json(path, mend), str(path), whole=False, mend=mend)
+    return typed_json.build(RunFacts, read_json(path, mend), str(path), whole=False, mend=mend)
 
 
 def load_run(workdir: Path | str) -> Run:
@@ -311,7 +325,7 @@ def load_run(workdir: Path | str) -> Run:
     path = workdir / "config.json"
     if not path.exists():
         raise UserError(f"--workdir={workdir}: no config.json there; give a folder of cmgen.train")
-    config = config_lib.from_json(TrainConfig, path.read_bytes(), str(path))
+    config = typed_json.from_json(TrainConfig, path.read_bytes(), str(path))
     facts_path = workdir / FACTS_FILE
     if not facts_path.exists():
         raise UserError(
@@ -323,11 +337,14 @@ def load_run(workdir: Path | str) -> Run:
     encoder = load_encoder(workdir, direction.encoder, classes, config)
     generator = Generator(config.gan, config.shape_of(direction.target), name="average")
     generator((tf.zeros([1, encoder.config.encoding_size]), tf.zeros([1, config.gan.noise_size])))
-    step = int(load_weights(generator, weights_path(workdir, "generator"))["step"])
+    path = weights_path(workdir, "generator")
+    step = load_weights(generator, path).get("step")
+    if step is None:
+        raise UserError(f"{path}: doesn't say after which step; delete it and train again")
     has_verifier = weights_path(workdir, "verifier").exists()
     verifier = load_encoder(workdir, "verifier", classes, config) if has_verifier else None
     weights = encoder, generator, verifier
-    return Run(workdir, config, classes, facts.data, step, *weights, facts.data_hash)
+    return Run(workdir, config, classes, facts.data, int(step), *weights, facts.data_hash)
 
 
 def load_encoder(

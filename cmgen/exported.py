@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cmgen import config
+from cmgen import typed_json
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
@@ -152,7 +152,7 @@ def _checked(path: Path, values: dict[str, Any]) -> Facts:
     for name, kind in Facts.__annotations__.items():
         value = values.get(name)
         if name == "sound":
-            value = config.from_json(SoundConfig, json.dumps(value), f"{path}: sound")
+            value = typed_json.from_json(SoundConfig, json.dumps(value), f"{path}: sound")
         elif name == "classes":
             good = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
             value = tuple(value) if good and isinstance(value, list) else None

@@ -4,10 +4,13 @@ import errno
 import json
 import shutil
 import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cmgen.errors import FAILED_WORK, UserError
 
@@ -82,6 +85,21 @@ def read_json(path: Path, mend: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged ({error}); {mend}") from error
+
+
+def read_arrays(path: Path, most: int) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file that cmgen wrote, by name; damaged bytes raise nearly any error.
+
+    Args:
+      path: of the file.
+      most: bytes that all may hold, looked up before any is read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        held = sum(member.file_size for member in archive.infolist())
+    if held > most:
+        raise ValueError(f"holds {held} bytes, more than the {most} that belong there")
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 @contextmanager

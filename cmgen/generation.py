@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cmgen import images, origin, video
-from cmgen.config import SoundConfig, build
+from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.export_folder import newest
 from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import decode_sound_file
 from cmgen.sound_generation import SoundModel
+from cmgen.typed_json import build
 
 BATCH = 64
 PICTURES = (".png",)
@@ -248,7 +249,7 @@ def _load_saved_model(path: Path) -> Model | SoundModel:
         (made,) = function(**{k: tf.constant(v) for k, v in inputs.items()}).values()
         return made.numpy()
 
-    return _exported(run, facts, path)
+    return exported_model(run, facts, path)
 
 
 def _load_onnx(path: Path) -> Model | SoundModel:
@@ -279,11 +280,19 @@ def _load_onnx(path: Path) -> Model | SoundModel:
     def run(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return session.run(None, inputs)[0]
 
-    return _exported(run, facts, path)
+    return exported_model(run, facts, path)
 
 
-def _exported(run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any], path: Path) -> Any:
-    """The model that an export's facts describe; `run` takes its tensors by name."""
+def exported_model(
+    run: Callable[..., NDArray[np.float32]], facts: Mapping[str, Any], path: Path
+) -> Model | SoundModel:
+    """The model that an export's facts describe.
+
+    Args:
+      run: takes the network's tensors by name and gives what it makes.
+      facts: as they were found, checked here.
+      path: of the export, for messages.
+    """
 
     def size(name: str) -> int:
         value = facts.get(name)

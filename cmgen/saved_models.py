@@ -2,7 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +66,36 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
     Raises:
       UserError: a file was changed since the export, or it is no SavedModel of tools/export.py.
     """
-    try:
+    with _explained(folder):
         _check_sums(folder.resolve())
-        metadata = json.loads((folder / FACTS_FILE).read_text())
+        metadata = read_facts(folder)
+        check_saved_model(folder)
+        loaded = tf.saved_model.load(str(folder))
+        generate = loaded.signatures["generate"]
+    # The signature's variables live as long as the object that owns them.
+    generate.owner = loaded
+    return generate, metadata
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The metadata that `save` wrote beside a SavedModel; their values are not looked at."""
+    with _explained(folder):
+        metadata = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
         if not isinstance(metadata, dict):
             raise ValueError(f"{FACTS_FILE.name} holds no object")
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
-        check_saved_model(folder)
-        loaded = tf.saved_model.load(str(folder))
-        generate = loaded.signatures["generate"]
+    return metadata
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError, RecursionError, tf.errors.OpError) as error:
         raise UserError(
             f"{folder}: not a SavedModel that tools/export.py wrote ({error}); export it again"
         ) from error
-    # The signature's variables live as long as the object that owns them.
-    generate.owner = loaded
-    return generate, metadata
 
 
 def _check_sums(version: Path) -> None:

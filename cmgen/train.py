@@ -28,9 +28,9 @@ from cmgen.config import (
     TASKS,
     UPSAMPLINGS,
     TrainConfig,
-    to_json,
     validate,
 )
+from cmgen.typed_json import to_json
 
 FLAGS = flags.FlagValues()
 

@@ -23,7 +23,7 @@ from cmgen import (
     versions,
     workers,
 )
-from cmgen.config import DIRECTIONS, TrainConfig, from_json, to_json
+from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import catalog, leaks, pipeline
 from cmgen.encoder_training import train_encoder
 from cmgen.errors import UserError
@@ -32,6 +32,7 @@ from cmgen.files import read_json, write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
 from cmgen.samples import SampleSheet
+from cmgen.typed_json import from_json, to_json
 from cmgen.workers import Team
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their

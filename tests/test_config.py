@@ -4,16 +4,9 @@ import re
 
 import pytest
 
-from cmgen.config import (
-    EncoderConfig,
-    GanConfig,
-    SoundConfig,
-    TrainConfig,
-    from_json,
-    to_json,
-    validate,
-)
+from cmgen.config import EncoderConfig, GanConfig, SoundConfig, TrainConfig, validate
 from cmgen.errors import UserError
+from cmgen.typed_json import from_json, to_json
 
 
 def test_json_round_trip_keeps_every_value() -> None:

@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
 
-from cmgen import generation
+from cmgen import checkpoint, generation
 from cmgen.config import SoundConfig
 from cmgen.data import tracks
 from cmgen.errors import UserError
 from cmgen.export_folder import FACTS_FILE, FORMAT
+from tools.fuzzing import seeds
 
 GOOD: dict[str, Any] = {
     "format": FORMAT, "window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8,
@@ -89,7 +90,7 @@ def test_damaged_pose_tracks_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.truth.npz"
     path.write_bytes(data)
     with pytest.raises(UserError, match="not a pose track"):
-        tracks._read(path, 1)
+        tracks.read_track(path, 1)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,26 @@ def test_pose_tracks_of_other_shapes_are_refused(
     path = tmp_path / "x.truth.npz"
     np.savez(path, table=np.zeros(table), midi=np.zeros(midi))
     with pytest.raises(UserError, match=r"x\.truth\.npz"):
-        tracks._read(path, 1)
+        tracks.read_track(path, 1)
     np.savez(path, table=np.zeros((7, 1)), midi=np.zeros(1))
-    assert tracks._read(path, 1)[0].shape == (1, 2)
+    assert tracks.read_track(path, 1)[0].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"fact/step": np.zeros(2)},
+        {"fact/step": np.array("seven")},
+        {"dense/kernel": np.array([["a", "b"]])},
+        {"dense/bias": np.zeros(2, complex)},
+        {"dense/bias": np.zeros((1 << 20, 2))},
+    ],
+)
+def test_weights_that_are_none_are_refused(tmp_path: Path, strange: dict[str, Any]) -> None:
+    network, path = seeds.small_network(), tmp_path / "generator.npz"
+    checkpoint.save_weights(network, path, step=7)
+    assert checkpoint.load_weights(network, path) == {"step": 7}
+    with np.load(path) as stored:
+        np.savez(path, **{**stored, **strange})
+    with pytest.raises(UserError, match=r"generator\.npz: damaged, or not a weights file"):
+        checkpoint.load_weights(network, path)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, RunMain
+from werkzeug.test import run_wsgi_app
 
 from cmgen.errors import UserError
 from tools.fuzzing import running, seeds, targets
 
 CORPUS = ROOT / "tests" / "fuzz"
+TEXTS = ("names", "config", "cluster", "study", "export", "scores", "dataset")
 
 
 @pytest.mark.parametrize("name", list(targets.TARGETS))
@@ -27,12 +29,12 @@ def test_the_seeds_are_those_that_the_command_writes(tmp_path: Path) -> None:
     assert made <= kept and {path.parts[0] for path in kept} == set(targets.TARGETS)
     assert sum(p.stat().st_size for p in CORPUS.rglob("*") if p.is_file()) < 500_000
     for path in made:  # text is the same everywhere, coded media depend on the library's version
-        if path.parts[0] in ("names", "config", "cluster", "study", "export", "scores", "dataset"):
+        if path.parts[0] in TEXTS:
             assert (CORPUS / path).read_bytes() == (tmp_path / path).read_bytes(), path
 
 
 @pytest.mark.parametrize(
-    "name", ["sound", "video", "names", "config", "cluster", "dataset", "export", "study"]
+    "name", [*TEXTS, "sound", "video", "onnx", "saved_facts", "weights", "track"]
 )
 def test_the_seeds_are_good_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the search would begin at refusals."""
@@ -41,6 +43,27 @@ def test_the_seeds_are_good_files(name: str, monkeypatch: pytest.MonkeyPatch) ->
     for path in sorted((CORPUS / name).iterdir()):
         if not path.name.startswith("found"):
             read(path.read_bytes())
+
+
+@pytest.mark.parametrize(("name", "welcome"), [("rating_page", 8), ("studio_page", 4)])
+def test_pages_answer_the_seeds_and_a_fault_of_theirs_is_a_finding(
+    name: str, welcome: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def run(app, environ, buffered):
+        answer = run_wsgi_app(app, environ, buffered)
+        said.append(answer[1][:3])
+        return answer
+
+    monkeypatch.setattr("werkzeug.test.run_wsgi_app", run)
+    send = targets.make(name)
+    for path in sorted((CORPUS / name).iterdir()):
+        send(path.read_bytes())
+    assert said.count("200") == welcome, said
+    monkeypatch.setattr("werkzeug.test.run_wsgi_app", lambda *given, **named: ([], "500 X", []))
+    with pytest.raises(AssertionError, match="500 X"):
+        send(b"GET /")
 
 
 def test_a_fault_is_a_finding_and_a_refusal_is_none() -> None:

@@ -53,7 +53,7 @@ def test_pickles_in_weights_and_tracks_are_refused(tmp_path: Path, mark: Path) -
         with pytest.raises(UserError, match=name):
             checkpoint.load_weights(network, tmp_path / name)
         with pytest.raises(UserError, match=name):
-            tracks._read(tmp_path / name, 1)
+            tracks.read_track(tmp_path / name, 1)
     assert not mark.exists()
     pickle.loads((tmp_path / "plain.npz").read_bytes())
     assert mark.exists(), "the bomb itself works"

@@ -1,4 +1,4 @@
-"""A test recording that was planted in train is found before anything is trained or measured."""
+"""A test recording that was planted in train is found before anything is stored, trained or measured."""
 
 import dataclasses
 import shutil
@@ -24,13 +24,21 @@ def raw(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def leaky(raw, tmp_path_factory):
-    """Prepared data of which one test recording is in train too, under another name."""
-    folder = tmp_path_factory.mktemp("leaky")
-    shutil.copytree(raw, folder / "raw")
-    shutil.copy(folder / "raw/test/drum/drum_0.mp4", folder / "raw/train/drum/drum_7.mp4")
-    prepare(folder / "raw", folder / "prepared", PrepareConfig(image_size=32))
-    return folder / "prepared"
+def leaky_raw(raw, tmp_path_factory):
+    """Videos of which one of test is in train too, under another name."""
+    folder = shutil.copytree(raw, tmp_path_factory.mktemp("leaky") / "raw")
+    shutil.copy(folder / "test/drum/drum_0.mp4", folder / "train/drum/drum_7.mp4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def leaky(leaky_raw):
+    """The same, prepared by something that doesn't look."""
+    folder = leaky_raw.parent / "prepared"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cmgen.data.prepare.check_shards", lambda *given: None)
+        prepare(leaky_raw, folder, PrepareConfig(image_size=32))
+    return folder
 
 
 STREAMED = dataclasses.replace(SIZE, cache_gib=0.0)
@@ -41,6 +49,13 @@ def all_contents(folder, size=SIZE):
         split: leaks.contents(pipeline.load_split(folder, split, size))
         for split in ("train", "validation", "test")
     }
+
+
+def test_preparing_refuses_it_and_leaves_nothing(leaky_raw, tmp_path):
+    said = r"raw: test/drum/drum_0.mp4 in test is the same .*drum_7.mp4 in train.* remove it from train"
+    with pytest.raises(UserError, match=said):
+        prepare(leaky_raw, tmp_path / "prepared", PrepareConfig(image_size=32))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [SIZE, STREAMED])

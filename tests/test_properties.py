@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from cmgen import audio, config, generation, mel, train
 from cmgen.benchmarks.lms import librosa_db
-from cmgen.config import SoundConfig, TrainConfig, from_json, to_json
+from cmgen.config import SoundConfig, TrainConfig
 from cmgen.data import pipeline, plan, sampling
 from cmgen.data.listing import RawFile, make_listing
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import DatasetInfo
 from cmgen.data.sources import FileItem, recognise
 from cmgen.errors import UserError
+from cmgen.typed_json import from_json, to_json
 
 SOUND = SoundConfig()
 # The same examples each time, however fast the machine is.

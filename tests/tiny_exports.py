@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cmgen import config
+from cmgen import typed_json
 from cmgen.config import SoundConfig
 
 CLASSES = ("bell", "drum", "flute")
@@ -49,7 +49,7 @@ def make_facts(name: str, task: str, **others: Any) -> dict[str, Any]:
         "window_samples": SOUND.window_samples,
         "noise_size": _NOISE,
         "image_size": SIZE,
-        "sound": json.loads(config.to_json(SOUND)),
+        "sound": json.loads(typed_json.to_json(SOUND)),
         "step": 7,
         "seed": 1,
         "data": "demo",

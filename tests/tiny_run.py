@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint, config, exporting
+from cmgen import checkpoint, exporting, typed_json
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
 from cmgen.export_data import Samples
 from cmgen.files import write_text
@@ -40,7 +40,7 @@ def write_run(
     keras.utils.set_random_seed(3)
     settings = make_config(data, upsampling, task)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "config.json", config.to_json(settings))
+    write_text(folder / "config.json", typed_json.to_json(settings))
     checkpoint.write_facts(folder, classes, data, "0" * 16)
     for name in (settings.direction.encoder, "verifier"):
         encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
@@ -57,7 +57,7 @@ def edit_config(folder: Path, section: str, **changes: object) -> None:
     """Changes settings of a run's config.json, as nobody should, and with them drops its checksum."""
     path = folder / "config.json"
     values = json.loads(path.read_text())
-    del values[config.CHECKSUM]
+    del values[typed_json.CHECKSUM]
     values[section] |= changes
     path.write_text(json.dumps(values))
 

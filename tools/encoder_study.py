@@ -21,9 +21,10 @@ from typing import Any
 from absl import flags
 
 from cmgen import cli, files
-from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig, from_json
+from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.reproduction.published import PUBLISHED
+from cmgen.typed_json import from_json
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", "runs/encoder_study", "Receives everything.", flag_values=FLAGS)

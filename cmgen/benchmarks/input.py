@@ -10,9 +10,10 @@ from cmgen import fitting
 from cmgen.benchmarks.mains import run_main
 from cmgen.benchmarks.timing import Ratio, ratio_of
 from cmgen.benchmarks.train import Batch, make_gan
-from cmgen.config import TrainConfig, from_json
+from cmgen.config import TrainConfig
 from cmgen.data import catalog, pipeline
 from cmgen.replica import get_strategy
+from cmgen.typed_json import from_json
 from cmgen.workers import Team
 
 WARM_UP = 5

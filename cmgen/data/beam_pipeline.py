@@ -22,6 +22,7 @@ from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
 from cmgen.data import storage
+from cmgen.data.leaks import check_shards
 from cmgen.data.listing import is_address
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.prepare import (
@@ -71,6 +72,8 @@ def prepare_with_beam(
             _run(plan, folder, runner, settings)
         results = _take_results(plan, folder)
         info = summarise(plan, results)
+        if not is_address(folder):  # elsewhere training is the first to look
+            check_shards(Path(folder), info, source_folder)
         if info.set_aside:
             storage.write_text(f"{folder}/{SET_ASIDE_FILE}", set_aside_text(results))
         storage.write_text(f"{folder}/{INFO_FILE}", info_text(info))

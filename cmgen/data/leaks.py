@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
-from cmgen.data.recordings import Recordings
+from cmgen.data.recordings import Recordings, read_undecoded
+from cmgen.data.shards import DatasetInfo
 from cmgen.errors import UserError
 
 Contents = Mapping[bytes, str]
@@ -54,6 +56,17 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
                     f"{source}: {name} in {split} is the same recording as {twin} in {other}, so that "
                     f"scores would flatter; remove it from {other} and prepare the data again"
                 )
+
+
+def check_shards(folder: Path, info: DatasetInfo, source: str) -> None:
+    """`check_apart` of shards that have just been written.
+
+    Args:
+      folder: of the shards.
+      info: what dataset.json will say of them.
+      source: what they were made of, for the message.
+    """
+    check_apart({s: contents(read_undecoded(folder, s, info)) for s in info.splits}, source)
 
 
 def check_unseen(trained_on: Contents, held_out: Contents, source: str) -> None:

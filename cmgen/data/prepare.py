@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cmgen import __version__
+from cmgen.data.leaks import check_shards
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.reading import ReadResult, processors, read_in_order
 from cmgen.data.recording import Recording
@@ -64,12 +65,16 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
       source_folder: videos, Sub-URMP, or pictures and sounds that share only their class.
       output: a new or empty folder; appears only when everything is written.
       config: settings.
+
+    Raises:
+      UserError: bad settings or files, no space, or a recording that lies in two splits.
     """
     config.validate()
     plan = make_plan(find_source(source_folder), config)
     with atomic_folder(output) as folder:
         results = _write_all(plan, folder)
         info = summarise(plan, results)
+        check_shards(folder, info, str(source_folder))
         if info.set_aside:
             write_text(folder / SET_ASIDE_FILE, set_aside_text(results))
         write_info(folder, info)

@@ -103,11 +103,10 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
         )
     size = info.splits[split]
     decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
-    records = tf.data.TFRecordDataset([str(data_dir / shard.name) for shard in size.shards])
-    read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else _read_sizes
+    read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else read_undecoded
     try:
         with named_damage(data_dir):
-            return read(data_dir, split, info, records)
+            return read(data_dir, split, info)
     except (tf.errors.InvalidArgumentError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
@@ -142,13 +141,32 @@ def _damage(path: Path) -> str | None:
     return None
 
 
-def _read_decoded(
-    data_dir: Path, split: str, info: DatasetInfo, records: tf.data.Dataset
-) -> Recordings:
+def read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
+    """What is known of a split without decoding it: names, sizes, times and marks.
+
+    Args:
+      data_dir: folder of the shards.
+      split: one of `info`.
+      info: what dataset.json says, or will say.
+    """
+    parsed = _records(data_dir, split, info).map(
+        lambda record: parse_sizes(record) | parse_marks(record),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    small = list(parsed.prefetch(2).as_numpy_iterator())
+    return _assemble(data_dir, split, info, small, None, None)
+
+
+def _records(data_dir: Path, split: str, info: DatasetInfo) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset([str(data_dir / s.name) for s in info.splits[split].shards])
+
+
+def _read_decoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
     size, decode = info.splits[split], flac_decoder()
     sound = np.empty(size.samples, np.int16)
     frames = np.empty((size.frames, info.image_size, info.image_size, 3), np.uint8)
-    parsed = records.map(
+    parsed = _records(data_dir, split, info).map(
         partial(parse, image_size=info.image_size, decode_sound=decode),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
@@ -164,18 +182,6 @@ def _read_decoded(
     # On the processor, since tf.data reads from there.
     with tf.device("CPU:0"):
         return _assemble(data_dir, split, info, small, tf.constant(sound), tf.constant(frames))
-
-
-def _read_sizes(
-    data_dir: Path, split: str, info: DatasetInfo, records: tf.data.Dataset
-) -> Recordings:
-    parsed = records.map(
-        lambda record: parse_sizes(record) | parse_marks(record),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    small = list(parsed.prefetch(2).as_numpy_iterator())
-    return _assemble(data_dir, split, info, small, None, None)
 
 
 def _assemble(

@@ -21,11 +21,11 @@ from typing import Any
 import soundfile
 import tensorflow as tf
 
-from cmgen.config import build, signed, take_checksum
 from cmgen.data.recording import Recording, encode_flac, to_int16
 from cmgen.errors import UserError
 from cmgen.files import write_text
 from cmgen.sound_files import SAMPLE_RATE
+from cmgen.typed_json import build, signed, take_checksum
 
 FORMAT_VERSION = 1
 INFO_FILE = "dataset.json"

@@ -12,12 +12,14 @@ import numpy as np
 from cmgen.data import catalog
 from cmgen.data.recordings import Recordings
 from cmgen.errors import UserError
+from cmgen.files import read_arrays
 
 SUFFIX = ".truth.npz"
 # Rows of the stored table.
 COLUMNS = ("since_onset", "level", "pitch", "bow", "loudness", "rest", "sway")
 VARIABLES = ("pitch", "bow")
 BOWED = ("cello", "double_bass", "viola", "violin")
+_MAX_BYTES = 1 << 28  # of a track's numbers: ten hours of video
 _LOWERED = 0.3  # with more `rest` than this the instrument is on its way down
 
 
@@ -51,7 +53,7 @@ def read_tracks(recordings: Recordings) -> Tracks | None:
     frames = np.diff(recordings.frame_offsets)
     values, counts = [], []
     for path, label, count in zip(paths, recordings.labels, frames, strict=True):
-        pose, playing = _read(path, int(count))
+        pose, playing = read_track(path, int(count))
         bowed = recordings.classes[label] in BOWED
         values.append(pose)
         counts.append(np.stack([playing, playing & bowed], axis=1))
@@ -66,11 +68,19 @@ def _source_folder(recordings: Recordings) -> Path:
     return catalog.demo_folder() if folder.name == catalog.DEMO else folder
 
 
-def _read(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """The VARIABLES of each frame, float32 [frames, 2], and whether a note is played, bool."""
+def read_track(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The VARIABLES of each frame, float32 [frames, 2], and whether a note is played, bool [frames].
+
+    Args:
+      path: of the track.
+      frames: pictures that its video has.
+
+    Raises:
+      UserError: no track, or one of another length.
+    """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            table, midi = stored["table"].astype(np.float32), stored["midi"]
+        stored = read_arrays(path, _MAX_BYTES)
+        table, midi = stored["table"].astype(np.float32), stored["midi"].astype(np.float32)
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
         raise UserError(f"{path}: not a pose track ({error}); render it again") from error
     if table.shape != (len(COLUMNS), frames) or midi.shape != (frames,):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import make_config, write_run
 
-from cmgen import checkpoint, config
+from cmgen import checkpoint, typed_json
 from cmgen.config import TrainConfig
 from cmgen.data import shards
 from cmgen.errors import UserError
@@ -32,23 +32,23 @@ def run_folder(tmp_path_factory):
 
 
 def test_a_config_with_any_bit_changed_is_refused_by_name():
-    text = config.to_json(make_config("nowhere")).encode()
+    text = typed_json.to_json(make_config("nowhere")).encode()
     for at in range(len(text)):
         with pytest.raises(UserError, match=r"^run/config\.json"):
-            config.from_json(TrainConfig, flipped(text, at, at % 8), "run/config.json")
+            typed_json.from_json(TrainConfig, flipped(text, at, at % 8), "run/config.json")
     for length in range(len(text) - 1):
         with pytest.raises(UserError, match=r"^run/config\.json"):
-            config.from_json(TrainConfig, text[:length], "run/config.json")
+            typed_json.from_json(TrainConfig, text[:length], "run/config.json")
 
 
 def test_a_config_without_checksum_is_read_and_a_changed_one_refused():
     settings = make_config("nowhere")
-    values = json.loads(config.to_json(settings))
-    checksum = values.pop(config.CHECKSUM)
-    assert config.from_json(TrainConfig, json.dumps(values)) == settings
-    values |= {config.CHECKSUM: checksum, "seed": 2}
+    values = json.loads(typed_json.to_json(settings))
+    checksum = values.pop(typed_json.CHECKSUM)
+    assert typed_json.from_json(TrainConfig, json.dumps(values)) == settings
+    values |= {typed_json.CHECKSUM: checksum, "seed": 2}
     with pytest.raises(UserError, match="was changed since cmgen wrote it"):
-        config.from_json(TrainConfig, json.dumps(values))
+        typed_json.from_json(TrainConfig, json.dumps(values))
 
 
 def test_a_dataset_with_any_bit_changed_is_refused_by_name(tmp_path):
@@ -68,7 +68,7 @@ def test_a_dataset_with_any_bit_changed_is_refused_by_name(tmp_path):
         path.write_bytes(text[:length])
         with pytest.raises(UserError, match=r"dataset\.json"):
             shards.read_info(tmp_path)
-    older = {k: v for k, v in json.loads(text).items() if k != config.CHECKSUM}
+    older = {k: v for k, v in json.loads(text).items() if k != typed_json.CHECKSUM}
     path.write_text(json.dumps(older))
     assert shards.read_info(tmp_path) == info
 

@@ -10,12 +10,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 from PIL import Image
 
 from cmgen import cli
+
+if TYPE_CHECKING:
+    import keras
 
 Seeds = Iterator[tuple[str, bytes]]
 RATE = 8000
@@ -87,8 +91,8 @@ def names() -> Seeds:
 
 
 def datasets() -> Seeds:
-    from cmgen.config import CHECKSUM
     from cmgen.data import shards
+    from cmgen.typed_json import CHECKSUM
 
     split = shards.SplitInfo(1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1),))
     info = shards.DatasetInfo(("bell",), 32, 10.0, "middle", {"train": split}, {"kind": "x"}, {})
@@ -118,7 +122,8 @@ def records() -> Seeds:
 
 
 def configs() -> Seeds:
-    from cmgen.config import CHECKSUM, TrainConfig, to_json
+    from cmgen.config import TrainConfig
+    from cmgen.typed_json import CHECKSUM, to_json
 
     values = json.loads(to_json(TrainConfig()))
     yield "whole", to_json(TrainConfig()).encode()
@@ -165,6 +170,80 @@ def scores() -> Seeds:
     ).encode()  # fmt: skip
 
 
+def networks() -> Seeds:
+    from onnx import TensorProto, helper
+
+    from cmgen.config import SoundConfig
+
+    sizes = {"window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8, "step": 7}
+    for task, given in (("s2i", "waveform"), ("i2s", "image")):
+        names = (given, "noise", "made")
+        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in names]
+        node = helper.make_node("Add", names[:2], names[2:])
+        graph = helper.make_graph([node], "g", values[:2], values[2:])
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        sound = json.dumps(dataclasses.asdict(SoundConfig()))
+        facts = {name: json.dumps(size) for name, size in sizes.items()}
+        helper.set_model_props(model, {"task": task, "sound": sound, **facts})
+        yield task, model.SerializeToString(deterministic=True)
+
+
+def saved_facts() -> Seeds:
+    for name, data in exports():
+        yield name, data
+        yield "i2s", data.replace(b'"task": "s2i"', b'"task": "i2s"')
+
+
+def small_network() -> "keras.Model":
+    """Of which `weights` are."""
+    import keras
+
+    return keras.Sequential([keras.Input([1]), keras.layers.Dense(2, name="dense")], name="small")
+
+
+def weights() -> Seeds:
+    from cmgen import checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.npz"
+        checkpoint.save_weights(small_network(), path, step=7)
+        yield "small", path.read_bytes()
+
+
+def poses() -> Seeds:
+    table, midi = np.ones((7, 3), np.float32), np.array([60, 0, 61])
+    for name, save in (("plain", np.savez), ("packed", np.savez_compressed)):
+        file = io.BytesIO()
+        save(file, table=table, midi=midi)
+        yield name, file.getvalue()
+
+
+def rating_requests() -> Seeds:
+    yield "study", b"GET /api/study\n\n"
+    yield "join", b'POST /api/join\n\n{"name": "Bo", "code": "", "password": ""}'
+    yield "again", b'POST /api/join\n\n{"code": "CODE"}'
+    yield "state", b"GET /api/state\nCODE\n"
+    yield "vote", b'POST /api/vote\nCODE\n{"place": 0, "score": 3}'
+    yield "picture", b"GET /api/picture/0\nCODE\n"
+    yield "sound", b"GET /api/sound/1\nCODE\n"
+    yield "leave", b"POST /api/leave\nCODE\n{}"
+
+
+def studio_requests() -> Seeds:
+    noise = b'"seed": 1, "towards": 2, "percent": 50'
+    yield "studio", b"GET /api/studio\n\n"
+    yield "made", b"GET /made/SOUND\n\n"
+    yield "thumbnail", b"GET /example/0.png\n\n"
+    yield "upload", b"POST /api/upload?name=x.wav\n\nRIFF"
+    yield "example", b'POST /api/example\n\n{"kind": "sound", "number": 0}'
+    asked = b'POST /api/pictures\n\n{"input": "SOUND", "model": "s2i", "every": 5, '
+    yield "pictures", asked + noise + b"}"
+    yield "lms", b'POST /api/lms\n\n{"input": "SOUND", "model": "s2i"}'
+    yield "video", b'POST /api/video\n\n{"input": "SOUND", "models": ["s2i"], ' + noise + b"}"
+    yield "sound", b'POST /api/sound\n\n{"input": "SOUND", "model": "s2i", "seed": 1, "seconds": 2}'
+
+
 SEEDS = {
     "sound": sounds,
     "picture": pictures,
@@ -177,6 +256,12 @@ SEEDS = {
     "study": studies,
     "export": exports,
     "scores": scores,
+    "onnx": networks,
+    "saved_facts": saved_facts,
+    "weights": weights,
+    "track": poses,
+    "rating_page": rating_requests,
+    "studio_page": studio_requests,
 }
 # Targets that take what others take.
 SAME = {

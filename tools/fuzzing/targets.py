@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cmgen.errors import UserError
+from tools.fuzzing import pages
 
 Target = Callable[[bytes], None]
 
@@ -169,7 +170,8 @@ def _picture_in_graph() -> Target:
 
 
 def _config() -> Target:
-    from cmgen.config import TrainConfig, from_json, to_json, validate
+    from cmgen.config import TrainConfig, validate
+    from cmgen.typed_json import from_json, to_json
 
     def read(data: bytes) -> None:
         config = from_json(TrainConfig, data)
@@ -218,6 +220,61 @@ def _export() -> Target:
     return refusing(read)
 
 
+def _onnx() -> Target:
+    """A whole exported network, with its facts."""
+    from cmgen import generation
+
+    def read(path: Path) -> None:
+        assert generation.load_model(path).noise_size >= 1
+
+    return _file("s2i.onnx", read)
+
+
+def _saved_facts() -> Target:
+    """The facts beside a SavedModel."""
+    import numpy as np
+
+    from cmgen import generation, saved_models
+    from cmgen.export_folder import FACTS_FILE
+
+    place = tempfile.TemporaryDirectory(prefix="fuzz-")
+    folder = Path(place.name)
+    (folder / FACTS_FILE).parent.mkdir()
+
+    def read(data: bytes) -> None:
+        assert place
+        (folder / FACTS_FILE).write_bytes(data)
+        facts = saved_models.read_facts(folder)
+        assert generation.exported_model(np.add, facts, folder).noise_size >= 1
+
+    return refusing(read)
+
+
+def _weights() -> Target:
+    """The weights of a network."""
+    from cmgen import checkpoint
+    from tools.fuzzing.seeds import small_network
+
+    network = small_network()
+
+    def read(path: Path) -> None:
+        facts = checkpoint.load_weights(network, path)
+        assert all(isinstance(value, int | float) for value in facts.values())
+
+    return _file("generator.npz", read)
+
+
+def _track() -> Target:
+    """The poses beside a video of three pictures."""
+    from cmgen.data import tracks
+
+    def read(path: Path) -> None:
+        pose, playing = tracks.read_track(path, 3)
+        assert pose.shape == (3, 2) and playing.shape == (3,)
+
+    return _file("x.truth.npz", read)
+
+
 def _scores() -> Target:
     """What cmgen.evaluate wrote of another run."""
     from cmgen import comparison
@@ -245,4 +302,10 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "study": _study,
     "export": _export,
     "scores": _scores,
+    "onnx": _onnx,
+    "saved_facts": _saved_facts,
+    "weights": _weights,
+    "track": _track,
+    "rating_page": pages.rating,
+    "studio_page": pages.studio,
 }
