@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tools.orchestra.instruments import Instrument, Material, Workshop
@@ -20,6 +22,7 @@ from tools.orchestra.instruments.shapes import (
 LACQUER = Material((0.90, 0.67, 0.22), gloss=0.75, metal=True)
 NICKEL = Material((0.84, 0.85, 0.88), gloss=0.75, metal=True)
 HALF = np.pi / 2
+Places = Callable[..., np.ndarray]
 
 
 def _mouthpiece(shop: Workshop, start: np.ndarray, axis: np.ndarray, cup: float) -> None:
@@ -145,6 +148,30 @@ def trombone(look_seed: int) -> Instrument:
     )
 
 
+def _horn_valves(shop: Workshop, brass: Material, at: Places, front: np.ndarray) -> None:
+    """Three rotary valves, each with its crook and lever; `at` gives places in the coil's plane."""
+    for right in (-0.045, -0.005, 0.035):
+        shop.add(
+            NICKEL,
+            turned(at(right, 0.0, 0.0), front, [-0.02, 0.045, 0.05], [0.019, 0.019, 0.012], 12),
+        )
+        crook = [
+            at(right, 0.0, 0.01),
+            at(right, -0.07, 0.02),
+            at(right + 0.018, -0.085, 0.02),
+            at(right + 0.018, -0.02, 0.01),
+        ]
+        shop.add(brass, tube(np.array(crook).tolist(), 0.007, count=10, sides=6))
+        shop.add(
+            NICKEL,
+            tube(
+                np.array([at(right - 0.02, 0.02, 0.04), at(right - 0.06, 0.07, 0.05)]).tolist(),
+                0.006,
+                sides=5,
+            ),
+        )
+
+
 def horn(look_seed: int) -> Instrument:
     """French horn: a round coil before the chest, the throat round its rim into a big bell.
 
@@ -178,26 +205,7 @@ def horn(look_seed: int) -> Instrument:
     )
     shop.add(brass, sweep(ring(0.120, (0, 2 * np.pi), 0.016, 28), 0.0105, 8))
     shop.add(brass, sweep(ring(0.090, (0, 2 * np.pi), -0.010, 24), 0.0100, 8))
-    for right in (-0.045, -0.005, 0.035):
-        shop.add(
-            NICKEL,
-            turned(at(right, 0.0, 0.0), front, [-0.02, 0.045, 0.05], [0.019, 0.019, 0.012], 12),
-        )
-        crook = [
-            at(right, 0.0, 0.01),
-            at(right, -0.07, 0.02),
-            at(right + 0.018, -0.085, 0.02),
-            at(right + 0.018, -0.02, 0.01),
-        ]
-        shop.add(brass, tube(np.array(crook).tolist(), 0.007, count=10, sides=6))
-        shop.add(
-            NICKEL,
-            tube(
-                np.array([at(right - 0.02, 0.02, 0.04), at(right - 0.06, 0.07, 0.05)]).tolist(),
-                0.006,
-                sides=5,
-            ),
-        )
+    _horn_valves(shop, brass, at, front)
     lead = [
         [0.0, -0.065, -0.005],
         [0.03, -0.13, -0.02],
@@ -219,11 +227,8 @@ def horn(look_seed: int) -> Instrument:
     )
 
 
-def tuba(look_seed: int) -> Instrument:
-    """Tuba: bell up at the player's left, wide bottom bow on the lap, four valves in front."""
-    shop = Workshop()
-    brass = LACQUER.tinted(look_seed, 0.10)
-    y = -0.20
+def _tuba_body(shop: Workshop, brass: Material, y: float) -> None:
+    """The widening tube: down from the top, round the bottom bow and up into the bell."""
     bell = [
         [0.15, y, -0.50, 0.066], [0.165, y, -0.30, 0.076], [0.172, y, -0.10, 0.090],
         [0.178, y, 0.06, 0.108],
@@ -245,6 +250,10 @@ def tuba(look_seed: int) -> Instrument:
             (0.178, y, 0.05), unit([0.10, -0.06, 1.0]), 0.32, (0.107, 0.225), power=2.4, sides=28
         ),
     )
+
+
+def _tuba_valves(shop: Workshop, y: float) -> None:
+    """Four upright valves; their caps are parts that move."""
     for index, place in enumerate((-0.075, -0.035, 0.005, 0.045)):
         shop.add(NICKEL, rod((place, y - 0.075, -0.44), (place, y - 0.075, -0.20), 0.0155, 10))
         part = f"valve{index + 1}"
@@ -256,6 +265,15 @@ def tuba(look_seed: int) -> Instrument:
             turned((place, y - 0.075, -0.165), (0, 0, 1), [0, 0.008], [0.015, 0.014], 8),
             part=part,
         )
+
+
+def tuba(look_seed: int) -> Instrument:
+    """Tuba: bell up at the player's left, wide bottom bow on the lap, four valves in front."""
+    shop = Workshop()
+    brass = LACQUER.tinted(look_seed, 0.10)
+    y = -0.20
+    _tuba_body(shop, brass, y)
+    _tuba_valves(shop, y)
     for place in (-0.05, 0.03):
         loop = smooth(
             [

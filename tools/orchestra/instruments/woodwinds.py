@@ -5,6 +5,8 @@ Slim tubes are a quarter to a half thicker than in life: at 64 x 64 a pixel is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tools.orchestra.instruments import Instrument, Material, Workshop
@@ -214,6 +216,32 @@ SAX_BODY = (
 )  # fmt: skip
 
 
+def _sax_keys(
+    shop: Workshop, brass: Material, at: Callable[..., np.ndarray], turn: np.ndarray
+) -> None:
+    """Cups along the body, a rod on each side of them, and the bell's brace."""
+    for index, z in enumerate(np.linspace(-0.12, -0.47, 10)):
+        width = float(np.interp(-z, [0.1, 0.5], [0.017, 0.036]))
+        face = at(0.175 + width, float(z), -0.4 * width)
+        cup = 0.012 + 0.0008 * index
+        shop.add(
+            PEARL if index % 3 else brass,
+            turned(face, turn @ (0, -1, 0), [0, 0.012], [cup, cup], 8),
+        )
+    for side in (-1, 1):
+        shop.add(
+            brass, rod(at(0.175, -0.09, side * 0.022), at(0.185, -0.5, side * 0.040), 0.005, 5)
+        )
+    shop.add(
+        brass,
+        sweep(
+            arc(at(0.25, -0.25), at(1.155, 0) - at(0.155, 0), (0, 0, 1), 0.05, (0, 2 * np.pi), 12),
+            0.004,
+            5,
+        ),
+    )
+
+
 def sax(look_seed: int) -> Instrument:
     """Alto saxophone, brass: black mouthpiece, bent neck, cone, bow, and the bell turned up.
 
@@ -247,26 +275,7 @@ def sax(look_seed: int) -> Instrument:
     mouth = at(0.318, -0.335)
     axis = at(0.348, -0.20) - mouth
     shop.add(brass, flare(mouth, axis, 0.13, (0.056, 0.088), power=2.2, sides=20))
-    for index, z in enumerate(np.linspace(-0.12, -0.47, 10)):
-        width = float(np.interp(-z, [0.1, 0.5], [0.017, 0.036]))
-        face = at(0.175 + width, float(z), -0.4 * width)
-        cup = 0.012 + 0.0008 * index
-        shop.add(
-            PEARL if index % 3 else brass,
-            turned(face, turn @ (0, -1, 0), [0, 0.012], [cup, cup], 8),
-        )
-    for side in (-1, 1):
-        shop.add(
-            brass, rod(at(0.175, -0.09, side * 0.022), at(0.185, -0.5, side * 0.040), 0.005, 5)
-        )
-    shop.add(
-        brass,
-        sweep(
-            arc(at(0.25, -0.25), at(1.155, 0) - elbow, (0, 0, 1), 0.05, (0, 2 * np.pi), 12),
-            0.004,
-            5,
-        ),
-    )
+    _sax_keys(shop, brass, at, turn)
     return shop.finish(
         {
             "left_hand": tuple(at(0.175, -0.19)),
