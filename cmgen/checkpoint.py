@@ -48,6 +48,18 @@ class Run:
     verifier: Encoder | None
     data_hash: str = ""
 
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What its exports and the files made by it say of it; names are those of `origin.FACTS`."""
+        return {
+            "name": self.workdir.name,
+            "task": self.config.task,
+            "step": self.step,
+            "seed": self.config.seed,
+            "data": Path(self.data).name,
+            "data_hash": self.data_hash,
+        }
+
 
 def weights_path(workdir: Path, name: str) -> Path:
     """Where the finished weights of "sound_encoder", "verifier", "generator" ... are kept."""

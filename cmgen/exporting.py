@@ -110,7 +110,7 @@ def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     try:
         written = json.loads(source.read_text(encoding="utf-8"))
         step, scores = written["step"], headlines(written)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{source}: not a file of cmgen.evaluate ({error}); run it again"
         ) from error
@@ -128,9 +128,9 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What a user of the exported functions has to know, of JSON types."""
     config = run.config
     return {
+        **run.facts,
         "format": export_folder.FORMAT,
         "name": name,
-        "task": config.task,
         "pose": config.gan.mismatch == "recording",
         "condition": config.gan.condition,
         "classes": list(run.classes),
@@ -139,10 +139,6 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
         "noise_size": config.gan.noise_size,
         "image_size": config.data.image_size,
         "sound": dataclasses.asdict(config.sound),
-        "step": run.step,
-        "seed": config.seed,
-        "data": Path(run.data).name,
-        "data_hash": run.data_hash,
         "scores": dict(scores),
         "versions": installed(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -328,28 +328,18 @@ def _load_workdir(path: Path) -> Model | SoundModel:
     run = checkpoint.load_run(path)
     module = serving.module_of(run)
     config = run.config
-    facts = origin.facts_of(
-        {
-            "name": run.workdir.name,
-            "task": config.task,
-            "step": run.step,
-            "seed": config.seed,
-            "data": Path(run.data).name,
-            "data_hash": run.data_hash,
-        }
-    )
     if config.task == "i2s":
         return SoundModel(
             lambda image, noise: module.generate(image, noise)["lms"].numpy(),
             config.data.image_size,
             config.gan.noise_size,
             config.sound,
-            facts,
+            run.facts,
         )
     return Model(
         lambda waveform, noise: module.generate(waveform, noise)["image"].numpy(),
         config.sound.window_samples,
         config.gan.noise_size,
         config.sound.sample_rate,
-        facts,
+        run.facts,
     )

@@ -69,6 +69,7 @@ def create_app(
         app.add_url_rule(path, name, _fixed((folder / name).read_bytes(), kind))
     app.before_request(partial(_refuse_strangers, access.hosts))
     app.before_request(partial(_refuse_haste, Allowance(access.requests_per_minute)))
+    app.before_request(_refuse_other_letters)
     app.after_request(partial(_add_headers, headers))
     app.register_error_handler(HTTPException, _explain)
     return app
@@ -211,6 +212,13 @@ def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | N
     if request.method == "POST" and (site not in ("same-origin", "none") or foreign):
         return refusal("Requests from other sites are refused.", 403)
     return None
+
+
+def _refuse_other_letters() -> tuple[Response, int] | None:
+    """Browsers escape what isn't ASCII in an address (RFC 3986); Flask falls over what isn't UTF-8."""
+    if request.query_string.isascii():
+        return None
+    return refusal("The address has letters that are not escaped.", 400)
 
 
 def _refuse_haste(allowance: Allowance) -> tuple[Response, int] | None:

@@ -254,6 +254,14 @@ def test_too_many_are_told_to_come_again(browser: FlaskClient, gate: Gate) -> No
     assert send(browser, photo()).status_code == 200
 
 
+def test_an_address_of_unescaped_bytes_is_refused(browser: FlaskClient) -> None:
+    answer = browser.post("/api/upload", environ_overrides={"QUERY_STRING": "name=\xff"})
+    assert (answer.status_code, answer.json["error"]) == (
+        400,
+        "The address has letters that are not escaped.",
+    )
+
+
 def test_a_fault_of_ours_is_no_traceback(
     browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
