@@ -25,6 +25,18 @@ def test_a_collapsed_embedding_retrieves_nothing():
     assert (agreement.retrieval_ranks(point, point) == 9).all()
 
 
+def test_vectors_of_less_precision_are_compared_in_double():
+    # Their cosines with the query differ by 1.5e-8, which float32 can't tell apart from 1.
+    gallery = np.array([[1, 1e-4], [1, 2e-4]], np.float32)
+    queries = np.array([[1, 0], [1, 0]], np.float32)
+    np.testing.assert_array_equal(agreement.retrieval_ranks(queries, gallery), [0, 1])
+
+
+def test_galleries_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"queries \(2, 3\) and gallery \(2, 4\): must be alike"):
+        agreement.retrieval_ranks(np.ones((2, 3)), np.ones((2, 4)))
+
+
 def test_unrelated_vectors_reach_chance():
     random = np.random.default_rng(1)
     first, second = random.standard_normal((2, 2000, 16))
@@ -59,5 +71,7 @@ def test_galleries_take_every_recording_before_any_twice():
 def test_a_gallery_may_take_everything():
     groups = np.repeat(["a", "b"], [1, 5])
     assert sorted(agreement.draw_galleries(groups, 6, 1, seed=0)[0]) == list(range(6))
-    with pytest.raises(ValueError, match="at most 6"):
-        agreement.draw_galleries(groups, 7, 1, seed=0)
+    assert agreement.draw_galleries(groups, 1, 4, seed=0).shape == (4, 1)
+    for size in (0, 7):
+        with pytest.raises(ValueError, match=f"size {size}: must be at least 1 and at most 6"):
+            agreement.draw_galleries(groups, size, 1, seed=0)
