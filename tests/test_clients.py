@@ -1,5 +1,6 @@
 """The programs that exports ship, where neither TensorFlow nor cmgen can be imported."""
 
+import shutil
 import subprocess
 import sys
 
@@ -45,6 +46,18 @@ def run_client(folder, *arguments, cwd):
     )
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(("name", "client"), [("s2i", s2i), ("i2s", i2s)])
+def test_a_model_that_was_changed_is_refused(exports, tmp_path, name, client):
+    folder = shutil.copytree(exports / name, tmp_path / name)
+    path = folder / f"{name}.onnx"
+    assert client.load(path).get_inputs()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"{name}.onnx: damaged or changed since the export"):
+        client.load(path)
 
 
 @pytest.mark.parametrize("rate", [44100, 48000])

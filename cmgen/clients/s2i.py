@@ -5,6 +5,7 @@ the sound, or of the one around --time; --seed chooses the player.
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -17,9 +18,13 @@ HERE = Path(__file__).resolve().parent
 
 
 def load(path=None):
-    """The model beside this file, or the one at `path`."""
-    path = path or min(HERE.glob("*.onnx"), key=lambda found: len(found.name))
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    """The model beside this file, or the one at `path`; refused if SHA256SUMS beside it says so."""
+    path = Path(path or min(HERE.glob("*.onnx"), key=lambda found: len(found.name)))
+    data, sums = path.read_bytes(), path.parent / "SHA256SUMS"
+    for line in sums.read_text().splitlines() if sums.is_file() else ():
+        if line[66:] == path.name and line[:64] != hashlib.sha256(data).hexdigest():
+            raise ValueError(f"{path}: damaged or changed since the export; copy it again")
+    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 def facts(session):
