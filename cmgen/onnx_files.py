@@ -53,5 +53,5 @@ def _other_files(message: Any) -> Iterator[str]:
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
-        for one in value if field.label == field.LABEL_REPEATED else [value]:
+        for one in [value] if hasattr(value, "DESCRIPTOR") else value:  # repeated ones have none
             yield from _other_files(one)

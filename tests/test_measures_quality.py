@@ -107,3 +107,8 @@ def test_precision_and_recall_of_toy_clouds():
 def test_a_cloud_contains_itself():
     cloud, _ = clouds(n=20)
     assert quality.inside(cloud, cloud, np.zeros(20)).all()
+
+
+def test_just_outside_of_a_ball_is_outside():
+    found = quality.inside([[0.999, 0.0], [1.001, 0.0]], [[0.0, 0.0]], np.ones(1, np.float32))
+    assert found.tolist() == [True, False]

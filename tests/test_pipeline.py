@@ -34,8 +34,8 @@ def unpaired(tmp_path_factory):
     from fixtures import tone
 
     folder = tmp_path_factory.mktemp("unpaired")
-    for number, (name, (colour, pitch)) in enumerate(CLASSES.items()):
-        for split in ("train", "validation", "test"):
+    for name, (colour, pitch) in CLASSES.items():
+        for number, split in enumerate(("train", "validation", "test")):
             for index in range(2):
                 path = folder / "raw" / "images" / split / name / f"{index}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)

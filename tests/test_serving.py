@@ -201,5 +201,9 @@ def test_a_graph_with_a_foreign_operation_is_refused():
     def with_tensorflow_io(data):
         return tfio.audio.decode_flac(data, dtype=tf.int16)
 
+    try:
+        graph = with_tensorflow_io.get_concrete_function()
+    except NotImplementedError as error:
+        pytest.skip(f"tensorflow-io's operations don't load with this TensorFlow ({error})")
     with pytest.raises(UserError, match="IO>"):
-        serving.check_core_ops("decode", with_tensorflow_io.get_concrete_function())
+        serving.check_core_ops("decode", graph)

@@ -25,7 +25,7 @@ def mean_pairwise_distance(vectors: ArrayLike) -> NDArray[np.float64]:
     Returns:
       float64 [sets].
     """
-    vectors = np.asarray(vectors, np.float64)
+    vectors = np.asarray(vectors)
     number = vectors.shape[1]
     if number < 2:
         raise ValueError(f"vectors {vectors.shape}: a set needs at least 2")
