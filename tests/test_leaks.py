@@ -93,9 +93,9 @@ def test_a_recording_of_a_song_in_train_is_found_even_in_data_that_are_streamed(
 @pytest.mark.parametrize("size", [SIZE, STREAMED])
 def test_silence_and_plain_pictures_are_no_sign_of_a_leak(raw, tmp_path, size):
     folder = shutil.copytree(raw, tmp_path / "raw")
-    black = [np.zeros((48, 64, 3), np.uint8)] * 8
+    blue = [np.full((48, 64, 3), (20, 40, 200), np.uint8)] * 8
     for split, number in (("train", 8), ("test", 9)):
-        write_video(folder / split / "drum" / f"{number}.mp4", black, 10.0, np.zeros(35280))
+        write_video(folder / split / "drum" / f"{number}.mp4", blue, 10.0, np.zeros(35280))
     prepare(folder, tmp_path / "prepared", PrepareConfig(image_size=32))
     found = all_contents(tmp_path / "prepared", size)
     assert [len(part) for part in found.values()] == [19, 9, 10]  # one more song each

@@ -303,10 +303,10 @@ def test_silent_windows_are_marked(tmp_path):
     from fixtures import tone
 
     for name in ("bell", "drum"):
-        for split in ("train", "test"):
+        for number, split in enumerate(("train", "test")):
             path = tmp_path / "raw" / split / name / "a.wav"
             path.parent.mkdir(parents=True)
-            sound = tone(440, 2.0)
+            sound = tone(440, 2.0, number)
             sound[:44100] *= 1e-4
             soundfile.write(str(path), sound, 44100)
     prepare(tmp_path / "raw", tmp_path / "prepared", PrepareConfig())

@@ -18,7 +18,7 @@ def contents(recordings: Recordings) -> dict[bytes, str]:
     """What tells each recording and the song that it is a piece of -> the recording's id.
 
     These are their names, and digests of its sound and of its pictures, coded ones of streamed data.
-    Silence is in many recordings, so it doesn't count.
+    Silence, or one colour alone, is in many recordings, so it doesn't count.
     """
     names = zip(recordings.ids, recordings.groups, strict=True)
     found = {_SONG + str(group).encode(): str(name) for name, group in names}
@@ -31,7 +31,7 @@ def contents(recordings: Recordings) -> dict[bytes, str]:
         values = np.asarray(data)
         for name, first, end in zip(recordings.ids, offsets[:-1], offsets[1:], strict=True):
             part = values[first:end]
-            if part.size and part.min() != part.max():
+            if part.size and (part != part.reshape(-1, *part.shape[3:])[0]).any():
                 found[kind + hashlib.blake2b(part.tobytes()).digest()] = str(name)
     for which, marks in recordings.marks.items():
         for name, mark in zip(recordings.ids, marks, strict=True):

@@ -208,7 +208,7 @@ def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
 @tf.autograph.experimental.do_not_convert
 def parse_marks(record: tf.Tensor) -> dict[str, tf.Tensor]:
     """Fingerprints, uint8 [8], of an example's coded sound and pictures, which are alike in two
-    examples if these are: sound_mark, frames_mark; zeros where there is only one value or nothing.
+    examples if these are: sound_mark, frames_mark; zeros where there is one value or colour, or nothing.
     """
     features = {
         "num_samples": tf.io.FixedLenFeature([], tf.int64),
@@ -222,7 +222,7 @@ def parse_marks(record: tf.Tensor) -> dict[str, tf.Tensor]:
 
     def varied() -> tf.Tensor:
         first = tf.io.decode_jpeg(frames[0], channels=3)
-        plain = tf.equal(tf.reduce_min(first), tf.reduce_max(first))
+        plain = tf.reduce_all(first == first[0, 0])
         return ~plain | tf.reduce_any(frames != frames[0])
 
     seen = tf.cond(tf.size(frames) > 0, varied, lambda: False)
