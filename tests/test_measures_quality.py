@@ -78,7 +78,7 @@ def test_drawn_kid_equals_a_loop_over_drawn_recordings():
 
 
 def test_paired_clouds_need_the_same_recordings():
-    with pytest.raises(ValueError, match="same recordings"):
+    with pytest.raises(ValueError, match=r"^paired clouds must come from the same recordings$"):
         quality.kid_interval(*clouds(), ["a"] * 9, ["b"] * 7, paired=True)
 
 

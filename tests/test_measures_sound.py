@@ -1,5 +1,7 @@
 """Measures of spectrograms on tones whose pitch is known."""
 
+import math
+
 import librosa
 import numpy as np
 import pytest
@@ -28,6 +30,48 @@ def test_distance_is_in_decibels():
     np.testing.assert_allclose(
         sound.lms_distance(first, second, CONFIG), [6.0, 6.0 * 0.5**0.5], rtol=1e-9
     )
+
+
+def test_distance_of_single_precision_is_computed_in_double():
+    first, second = np.random.default_rng(0).uniform(-1, 1, (2, 3, 128, 44)).astype(np.float32)
+    apart = 60.0 * (first.astype(np.float64) - second.astype(np.float64))
+    wanted = [math.sqrt(np.square(window).mean()) for window in apart]
+    np.testing.assert_allclose(sound.lms_distance(first, second, CONFIG), wanted, rtol=1e-12)
+
+
+def chroma_by_hand(lms: np.ndarray) -> np.ndarray:
+    """Of one window, band by band and pitch class by pitch class."""
+    edges = librosa.mel_frequencies(CONFIG.n_mels + 2, fmin=CONFIG.f_min, fmax=CONFIG.f_max)
+    found = np.zeros(12)
+    for band, row in enumerate(lms.tolist()):
+        low, centre, high = edges[band : band + 3].tolist()
+        if not 130.0 <= centre <= 4200.0:
+            continue
+        power = sum(10 ** ((-80 + 60 * (value + 1)) / 10) for value in row) / len(row)
+        note = 69 + 12 * math.log2(centre / 440)
+        width = max(0.5, 12 * math.log2(1 + (high - low) / 4 / centre))
+        ways = [(note - pitch) % 12 for pitch in range(12)]
+        weights = [math.exp(-((min(way, 12 - way) / width) ** 2) / 2) for way in ways]
+        found += power * np.array(weights) / sum(weights)
+    return found / found.sum()
+
+
+def test_chroma_equals_a_loop_over_bands():
+    random = np.random.default_rng(1)
+    noise = random.uniform(-0.9, -0.5, (2, 128, 44)).astype(np.float32)
+    lms = np.concatenate([tones(440.0, 987.77), noise])
+    wanted = [chroma_by_hand(window) for window in lms]
+    np.testing.assert_allclose(sound.chroma(lms, CONFIG), wanted, rtol=1e-9)
+
+
+def test_agreement_is_the_correlation_of_each_row():
+    first, second = np.random.default_rng(2).random((2, 4, 12)).astype(np.float32)
+    first *= np.array([[1], [2], [3], [4]], np.float32)
+    wanted = [
+        np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1]
+        for a, b in zip(first, second, strict=True)
+    ]
+    np.testing.assert_allclose(sound.chroma_agreement(first, second), wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("note", range(60, 96))
@@ -64,7 +108,10 @@ def test_shuffled_partners_are_of_the_class_and_of_another_recording():
     partners = sound.shuffled_within(labels, groups, seed=0)
     assert (groups[partners] != groups).all()
     assert (labels[partners][:15] == 0).all()
-    with pytest.raises(ValueError, match="two recordings"):
+    assert all(len(set(partners[at : at + 5])) > 1 for at in range(0, 20, 5))
+    np.testing.assert_array_equal(partners, sound.shuffled_within(labels, groups, seed=0))
+    assert not np.array_equal(partners, sound.shuffled_within(labels, groups, seed=1))
+    with pytest.raises(ValueError, match=r"^shuffled pairs need at least two recordings$"):
         sound.shuffled_within([0, 0], ["a", "a"], seed=0)
 
 
