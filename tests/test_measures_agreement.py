@@ -75,3 +75,8 @@ def test_a_gallery_may_take_everything():
     for size in (0, 7):
         with pytest.raises(ValueError, match=f"size {size}: must be at least 1 and at most 6"):
             agreement.draw_galleries(groups, size, 1, seed=0)
+
+
+def test_windows_are_drawn_from_the_inner_half_of_a_stretch():
+    drawn = agreement.draw_galleries(["a"] * 20, 1, 200, seed=0)
+    assert set(drawn[:, 0]) == set(range(5, 15))

@@ -37,6 +37,7 @@ def test_nearest_of_whole_numbers_does_not_overflow():
     distances, index = diversity.nearest(np.array([[0, 0], [250, 250]], np.uint8), gallery)
     np.testing.assert_array_equal(index, [1, 2])
     np.testing.assert_allclose(distances, [16.0, 50**0.5])
+    assert (distances.dtype, index.dtype) == (np.float64, np.int64)
 
 
 def test_a_copy_is_at_distance_zero():

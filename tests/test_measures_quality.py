@@ -27,6 +27,39 @@ def test_kid_equals_a_loop_over_pairs():
     assert quality.kid(first, second) == pytest.approx(sum(inner) - 2 * cross)
 
 
+def test_kid_of_single_precision_is_computed_in_double():
+    near = [np.array(cloud, np.float32) for cloud in clouds(0.01)]
+    wanted = quality.kid(*(cloud.astype(np.float64) for cloud in near))
+    assert quality.kid(*near) == pytest.approx(wanted, rel=1e-12)
+    kernels = quality.polynomial_kernel(*near), quality.polynomial_kernel(*near[::-1])
+    assert kernels[0].dtype == np.float64
+    np.testing.assert_allclose(kernels[0][2, 3], kernel(*(near[0][2], near[1][3])), rtol=1e-6)
+    np.testing.assert_allclose(kernels[0], kernels[1].T, rtol=1e-14)
+
+
+def test_clouds_need_two_vectors_of_one_length():
+    assert np.isfinite(quality.kid(np.eye(2), 2 * np.eye(2)))
+    said = r"features \(1, 4\) and \(7, 4\): need 2 vectors of one length"
+    with pytest.raises(ValueError, match=said):
+        quality.kid(clouds(n=1)[0], clouds()[1])
+    with pytest.raises(ValueError, match=r"\(9, 4\) and \(7, 3\)"):
+        quality.kid(clouds()[0], clouds(d=3)[1])
+
+
+def test_intervals_are_drawn_by_their_seed():
+    first, second = clouds(0.5, n=8, m=8)
+    groups, others = np.repeat(np.arange(4), 2), np.repeat(np.arange(2), 4)
+
+    def interval(paired=False, **settings):
+        wanted = groups if paired else others
+        return quality.kid_interval(first, second, groups, wanted, paired, **settings)
+
+    assert interval() == interval(resamples=2000, seed=0)
+    assert interval(resamples=50, seed=3) == interval(resamples=50, seed=3)
+    assert interval(resamples=50, seed=3) != interval(resamples=50, seed=4)
+    assert interval(paired=True, resamples=50, seed=3) != interval(paired=True, resamples=50)
+
+
 def test_kid_is_unbiased():
     """Means over many small draws: 0 for the same distribution, that of large ones for two."""
     random = np.random.default_rng(5)
