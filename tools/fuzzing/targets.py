@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cmgen.errors import UserError
@@ -121,52 +122,65 @@ def _dataset() -> Target:
 
 
 def _shard() -> Target:
-    """One record of a shard, decoded in a graph as training does."""
-    import tensorflow as tf
-
+    """One record of a shard, decoded as training does."""
     from cmgen.data.shards import flac_decoder, parse
 
     decode = flac_decoder()
-    traced = tf.function(lambda record: parse(record, 32, decode), autograph=False)
-    record = traced.get_concrete_function(tf.TensorSpec([], tf.string))
-
-    def read(data: bytes) -> None:
-        # An error's message may hold bytes of the record, which Python then can't read.
-        with contextlib.suppress(tf.errors.OpError, UnicodeDecodeError):
-            record(tf.constant(data))
-
-    return read
+    return _both_ways(lambda record: parse(record, 32, decode), "frames", (None, 32, 32, 3))
 
 
 def _wav_in_graph() -> Target:
-    import tensorflow as tf
-
     from cmgen import graph_files
     from cmgen.config import SoundConfig
 
-    traced = tf.function(lambda d: graph_files.read_middle(d, SoundConfig()), autograph=False)
-    middle = traced.get_concrete_function(tf.TensorSpec([], tf.string))
-
-    def read(data: bytes) -> None:
-        with contextlib.suppress(tf.errors.OpError):
-            assert bool(tf.reduce_all(tf.math.is_finite(middle(tf.constant(data)))))
-
-    return read
+    sound = SoundConfig()
+    return _both_ways(
+        lambda data: {"made": graph_files.read_middle(data, sound)}, "made", (sound.window_samples,)
+    )
 
 
 def _picture_in_graph() -> Target:
-    import tensorflow as tf
-
     from cmgen import graph_files
 
-    traced = tf.function(lambda d: graph_files.read_picture(d, 32), autograph=False)
-    picture = traced.get_concrete_function(tf.TensorSpec([], tf.string))
+    return _both_ways(
+        lambda data: {"made": graph_files.read_picture(data, 32)}, "made", (32, 32, 3)
+    )
 
-    def read(data: bytes) -> None:
-        with contextlib.suppress(tf.errors.OpError):
-            assert picture(tf.constant(data)).shape == (32, 32, 3)
 
-    return read
+def _both_ways(read: Callable, name: str, shape: tuple[int | None, ...]) -> Target:
+    """A reader made of operations: one by one, where it is seen which of them are reached, and as a
+    graph, which must come to the same.
+
+    Args:
+      read: string tensor [] -> tensors by name.
+      name: of the tensor that has this shape.
+      shape: with None for any length.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    traced = tf.function(read, autograph=False)
+    graph = traced.get_concrete_function(tf.TensorSpec([], tf.string))
+
+    def run(function: Callable, data: bytes) -> dict | None:
+        try:
+            return {key: value.numpy() for key, value in function(tf.constant(data)).items()}
+        # An error's message may hold bytes of the input, which Python then can't read.
+        except (tf.errors.OpError, UnicodeDecodeError):
+            return None
+
+    def target(data: bytes) -> None:
+        found, again = run(read, data), run(graph, data)
+        assert (found is None) == (again is None)
+        if found is not None and again is not None:
+            assert tf.TensorShape(shape).is_compatible_with(found[name].shape)
+            for key, value in found.items():
+                numbers = np.asarray(value).dtype == np.float32
+                equal = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+                (equal if numbers else np.testing.assert_array_equal)(value, again[key])
+                assert not numbers or key == "times" or np.isfinite(value).all()
+
+    return target
 
 
 def _config() -> Target:
