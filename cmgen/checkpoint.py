@@ -16,7 +16,14 @@ from cmgen import representations, typed_json
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import atomic_file, explained_disk_errors, read_arrays, read_json, write_text
+from cmgen.files import (
+    TooLargeError,
+    atomic_file,
+    explained_disk_errors,
+    read_arrays,
+    read_json,
+    write_text,
+)
 from cmgen.networks import Encoder, Generator
 from cmgen.versions import installed
 
@@ -95,6 +102,11 @@ def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
         _check_numbers(facts, arrays)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; train the run first, or check --workdir") from error
+    except TooLargeError as error:
+        raise UserError(
+            f"{path}: does not fit the network {network.name} ({error}); use the settings that the "
+            "weights were trained with (config.json of their run)"
+        ) from error
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
         raise UserError(
             f"{path}: damaged, or not a weights file of cmgen ({error}); delete it and train again"
@@ -123,7 +135,8 @@ def _bytes_of(variables: Iterable[Any]) -> int:
 def _check_numbers(facts: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
     """Refuses what `save_weights` never writes."""
     for name, array in {**facts, **arrays}.items():
-        if array.dtype.kind not in "fiub" or (name in facts and array.ndim):
+        fact = name in facts
+        if array.dtype.kind not in "fiub" or (fact and (array.ndim or not np.isfinite(array))):
             raise ValueError(f"{name} holds {array.dtype} of shape {array.shape}")
 
 

@@ -46,7 +46,9 @@ def check_sums(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
       files: names in it, and their bytes.
     """
     path = folder / SUMS_FILE
-    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    lines = (
+        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    )
     known = {line[66:]: line[:64] for line in lines}
     for name, data in files:
         if name in known and known[name] != sum_line(name, data)[:64]:

@@ -91,7 +91,7 @@ def export(
         (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
         (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
         version = output / str(1 + max(export_folder.versions(output), default=0))
-        (aside / export_folder.SUMS_FILE).write_text(_sums(aside, version.name))
+        (aside / export_folder.SUMS_FILE).write_text(_sums(aside, version.name), encoding="utf-8")
         _move_in(aside, output, version)
     with explained_disk_errors(output.parent):
         write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))

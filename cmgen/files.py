@@ -5,7 +5,7 @@ import json
 import shutil
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -87,19 +87,27 @@ def read_json(path: Path, mend: str) -> Any:
         raise UserError(f"{path}: damaged ({error}); {mend}") from error
 
 
-def read_arrays(path: Path, most: int) -> dict[str, np.ndarray]:
+class TooLargeError(ValueError):
+    """A file holds more than belongs there."""
+
+
+def read_arrays(path: Path, most: int, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """The arrays of an .npz file that cmgen wrote, by name; damaged bytes raise nearly any error.
 
     Args:
       path: of the file.
       most: bytes that all may hold, looked up before any is read.
+      names: those that are read; all if None.
+
+    Raises:
+      TooLargeError: it holds more.
     """
     with zipfile.ZipFile(path) as archive:
         held = sum(member.file_size for member in archive.infolist())
     if held > most:
-        raise ValueError(f"holds {held} bytes, more than the {most} that belong there")
+        raise TooLargeError(f"holds {held} bytes, more than the {most} that belong there")
     with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+        return {name: stored[name] for name in (stored.files if names is None else names)}
 
 
 @contextmanager

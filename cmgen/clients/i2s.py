@@ -21,7 +21,7 @@ def load(path=None):
     """The model beside this file, or the one at `path`; refused if SHA256SUMS beside it says so."""
     path = Path(path or min(HERE.glob("*.onnx"), key=lambda found: len(found.name)))
     data, sums = path.read_bytes(), path.parent / "SHA256SUMS"
-    for line in sums.read_text().splitlines() if sums.is_file() else ():
+    for line in sums.read_text("utf-8").splitlines() if sums.is_file() else ():
         if line[66:] == path.name and line[:64] != hashlib.sha256(data).hexdigest():
             raise ValueError(f"{path}: damaged or changed since the export; copy it again")
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])

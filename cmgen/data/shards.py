@@ -218,7 +218,7 @@ def parse_marks(record: tf.Tensor) -> dict[str, tf.Tensor]:
     example = tf.io.parse_single_example(record, features)
     sound, frames = example["sound"], example["frames"].values
     # FLAC takes 0.01 bytes a sample for a constant, and more than 0.1 for the least noise.
-    heard = tf.strings.length(sound) * 50 > tf.cast(example["num_samples"], tf.int32)
+    heard = tf.cast(tf.strings.length(sound), tf.int64) * 50 > example["num_samples"]
 
     def varied() -> tf.Tensor:
         first = tf.io.decode_jpeg(frames[0], channels=3)

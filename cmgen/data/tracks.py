@@ -19,7 +19,7 @@ SUFFIX = ".truth.npz"
 COLUMNS = ("since_onset", "level", "pitch", "bow", "loudness", "rest", "sway")
 VARIABLES = ("pitch", "bow")
 BOWED = ("cello", "double_bass", "viola", "violin")
-_MAX_BYTES = 1 << 28  # of a track's numbers: ten hours of video
+_MAX_BYTES = 1 << 28  # of a track's numbers: days of video
 _LOWERED = 0.3  # with more `rest` than this the instrument is on its way down
 
 
@@ -79,7 +79,7 @@ def read_track(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:
       UserError: no track, or one of another length.
     """
     try:
-        stored = read_arrays(path, _MAX_BYTES)
+        stored = read_arrays(path, _MAX_BYTES, ("table", "midi"))
         table, midi = stored["table"].astype(np.float32), stored["midi"].astype(np.float32)
     except Exception as error:  # damaged bytes make zipfile and NumPy raise nearly anything
         raise UserError(f"{path}: not a pose track ({error}); render it again") from error

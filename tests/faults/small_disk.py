@@ -6,6 +6,7 @@ FOLDER becomes a disk of a few hundred KB; REPORT receives, as JSON, {kind: {"fu
 whether what was there before is still whole, new files], "read-only": [...]}}.
 """
 
+import gc
 import json
 import subprocess
 import sys
@@ -94,6 +95,7 @@ def main(disk: Path, report: Path) -> None:
             if state == "full":
                 fill(disk)
             else:
+                gc.collect()  # closes what errors before left open; else the disk is busy
                 subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
             before = snapshot(disk)
             code, message = attempt(write)
