@@ -19,7 +19,7 @@ def comment(facts: Mapping[str, str | int], noise_seeds: Sequence[int]) -> str:
     """What a generated file says of itself: its model, the seeds of its noise, and versions.
 
     Args:
-      facts: of the model, from `facts_of`.
+      facts: of the model, from `facts_of` or `Run.facts`.
       noise_seeds: those that were drawn.
     """
     said = {"model": dict(facts), "noise_seeds": list(noise_seeds), "versions": installed()}
