@@ -114,7 +114,9 @@ def parse_wav(data: tf.Tensor) -> Wav:
         f"audio_bytes is too short; send at least {MIN_SECONDS} s of sound; found samples and Hz:",
         (frames, rate),
     )
-    return Wav(data, begin, frames, channels, rate)
+    # A graph would otherwise begin to resample from a rate that is being refused, in gigabytes.
+    with tf.control_dependencies([data]):
+        return Wav(data, *(tf.identity(number) for number in (begin, frames, channels, rate)))
 
 
 def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:

@@ -110,6 +110,23 @@ def test_ten_minutes_cost_no_more_memory_than_one_second(read_middle):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
 
 
+def test_nothing_is_made_of_a_header_before_it_is_checked():
+    """A server runs side by side what need not wait; a forged rate's filters would take gigabytes."""
+    with tf.Graph().as_default() as graph:
+        found = graph_files.parse_wav(tf.compat.v1.placeholder(tf.string, []))
+    # An assertion that shows numbers is a branch.
+    checks = {op for op in graph.get_operations() if op.type in ("Assert", "If")}
+    assert len(checks) == 7
+    for tensor in found:
+        waiting, before = [tensor.op], set()
+        while waiting:
+            op = waiting.pop()
+            if op not in before:
+                before.add(op)
+                waiting += [*op.control_inputs, *(given.op for given in op.inputs)]
+        assert checks <= before, tensor
+
+
 BAD_SOUNDS = {
     "is empty": b"",
     "is no WAV file": b"abc",
