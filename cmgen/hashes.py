@@ -7,17 +7,27 @@ from pathlib import Path
 import numpy as np
 
 DIGITS = 16
+_PART = 1 << 20
 
 
-def data_hash(folder: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file of any length, 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def data_hash(checksums: Mapping[str, str]) -> str:
     """Changes with the prepared recordings, wherever they lie; 16 hex digits.
 
     Args:
-      folder: of cmgen.prepare.
+      checksums: name of each shard -> its `file_hash`.
     """
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.tfrecord")):
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name, checksum in sorted(checksums.items()):
+        digest.update(f"{name} {checksum}\n".encode())
     return digest.hexdigest()[:DIGITS]
 
 

@@ -56,7 +56,7 @@ def evaluate_run(
     if measures is not None:
         runner.check(folder, run, measures)
     evaluator = Evaluator.of(run)
-    data_hash = hashes.data_hash(folder)
+    data_hash = hashes.data_hash(info.checksums)
     trained_on = {} if data_hash == run.data_hash else _trained_on(run)
     scores, ids, contents = {}, {}, {}
     for split in _in_order(info.splits):

@@ -17,7 +17,6 @@ BATCH = 64
 OUTPUTS = (*SOUNDS, ".png", ".mp4")
 PHOTO_SECONDS = 5.0
 MAX_SECONDS = 300.0  # phases are found for the whole sound at once: about 10 MB a second
-PHOTO_HOP_FRAMES = 36  # from one window to the next; the usable 40 of 44 frames overlap by 4
 VIDEO_WINDOWS_PER_SECOND = 10.0
 
 
@@ -108,6 +107,11 @@ def lms_of_photo(
     return lms_of_one(generate, model.sound, model.noise_size, seed, seconds)
 
 
+def photo_hop(config: SoundConfig) -> int:
+    """Frames from one window to the next: those that `mel.join_lms` uses overlap by 4 (36 of 44)."""
+    return max(1, config.frames - 8)
+
+
 def lms_of_one(
     generate: Callable[[NDArray[np.float64]], NDArray[np.float32]],
     config: SoundConfig,
@@ -118,8 +122,9 @@ def lms_of_one(
     """The same for one picture that `generate` knows already: noise [n, noise_size] -> n LMS."""
     samples = round(seconds * config.sample_rate)
     frames = _frames(samples, config)
-    count = 1 + max(0, -(-(frames - config.frames) // PHOTO_HOP_FRAMES))
-    middles = (config.frames - 1) / 2 + PHOTO_HOP_FRAMES * np.arange(count)
+    hop = photo_hop(config)
+    count = 1 + max(0, -(-(frames - config.frames) // hop))
+    middles = (config.frames - 1) / 2 + hop * np.arange(count)
     noise = np.random.default_rng(seed).standard_normal((count, noise_size))
     return mel.join_lms(generate(noise), middles, frames, config), samples
 

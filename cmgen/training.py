@@ -78,7 +78,8 @@ def _run(config: TrainConfig, team: Team) -> None:
         # Absolute, so that a run can be evaluated and exported from any folder.
         data = config.data.data
         data = data if data == catalog.DEMO else str(Path(data).resolve())
-        checkpoint.write_facts(workdir, tuple(train.classes), data, hashes.data_hash(folder))
+        data_hash = hashes.data_hash(train.info.checksums)
+        checkpoint.write_facts(workdir, tuple(train.classes), data, data_hash)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     with pipeline.named_damage(folder):  # streamed data are read while it trains
         _train(config, train, validation, test, team)

@@ -1,6 +1,9 @@
 """Hashes change with what they are of, and with nothing else."""
 
+import hashlib
+
 import numpy as np
+import pytest
 
 from cmgen import hashes
 
@@ -26,12 +29,16 @@ def test_a_recording_that_changes_its_split_changes_the_hash():
     assert hashes.splits_hash({"train": ["a"], "test": ["b", "c"]}) != known
 
 
-def test_data_count_wherever_they_lie(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "train-00000-of-00001.tfrecord").write_bytes(b"data")
-        (tmp_path / name / "notes.txt").write_text(name)
-    known = hashes.data_hash(tmp_path / "one")
-    assert hashes.data_hash(tmp_path / "two") == known
-    (tmp_path / "two" / "train-00000-of-00001.tfrecord").write_bytes(b"date")
-    assert hashes.data_hash(tmp_path / "two") != known
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 1])
+def test_files_of_any_length_count_whole(tmp_path, size):
+    data = bytes(size)
+    (tmp_path / "a").write_bytes(data)
+    assert hashes.file_hash(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_data_count_by_names_and_checksums_in_any_order():
+    known = hashes.data_hash({"train-0": "a" * 64, "test-0": "b" * 64})
+    assert len(known) == hashes.DIGITS
+    assert hashes.data_hash({"test-0": "b" * 64, "train-0": "a" * 64}) == known
+    for other in ({"train-0": "a" * 64}, {"train-0": "b" * 64, "test-0": "a" * 64}):
+        assert hashes.data_hash(other) != known

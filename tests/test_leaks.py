@@ -3,8 +3,10 @@
 import dataclasses
 import shutil
 
+import av
 import numpy as np
 import pytest
+import soundfile
 from fixtures import write_corpus, write_recording
 from tiny_run import write_run
 
@@ -36,7 +38,8 @@ def leaky(leaky_raw):
     """The same, prepared by something that doesn't look."""
     folder = leaky_raw.parent / "prepared"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cmgen.data.prepare.check_shards", lambda *given: None)
+        for check in ("check_shards", "check_files"):
+            patch.setattr(f"cmgen.data.prepare.{check}", lambda *given: None)
         prepare(leaky_raw, folder, PrepareConfig(image_size=32))
     return folder
 
@@ -51,11 +54,60 @@ def all_contents(folder, size=SIZE):
     }
 
 
-def test_preparing_refuses_it_and_leaves_nothing(leaky_raw, tmp_path):
-    said = r"raw: test/drum/drum_0.mp4 in test is the same .*drum_7.mp4 in train.* one of the two"
-    with pytest.raises(UserError, match=said):
+PLANTED = r"raw: test/drum/drum_0.mp4 in test is the same .*drum_7.m.. in train.* one of the two"
+
+
+def test_preparing_refuses_a_copied_file_before_it_decodes_any(leaky_raw, tmp_path, monkeypatch):
+    def decode(*given):
+        raise AssertionError
+
+    monkeypatch.setattr("cmgen.data.prepare.read_in_order", decode)
+    with pytest.raises(UserError, match=PLANTED):
         prepare(leaky_raw, tmp_path / "prepared", PrepareConfig(image_size=32))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_preparing_refuses_a_repacked_recording_and_leaves_nothing(raw, tmp_path):
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    repack(folder / "test/drum/drum_0.mp4", folder / "train/drum/drum_7.mkv")
+    with pytest.raises(UserError, match=PLANTED):
+        prepare(folder, tmp_path / "prepared", PrepareConfig(image_size=32))
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def repack(source, target):
+    """The same pictures and sound in another container."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        streams = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                new.mux(packet)
+
+
+def test_all_pairs_are_counted_and_the_first_are_named():
+    train = {b"%d" % number: f"train/{number}" for number in range(8)}
+    test = {b"%d" % number: f"test/{number}" for number in range(1, 9)}
+    with pytest.raises(UserError) as refused:
+        leaks.check_apart({"train": train, "test": test}, "here")
+    said = str(refused.value)
+    assert said.count("is the same recording as") == 5 and "(and 2 pairs more)" in said
+    assert "here: test/1 in test is the same recording as train/1 in train; test/2 in test" in said
+
+
+def test_a_click_in_silence_is_enough(raw, tmp_path):
+    """Coded, it is hardly longer than silence, which is in both splits, too."""
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    for name, value in (("silence", 0.0), ("click", 0.5)):
+        sound = np.zeros(44100)
+        sound[20000] = value
+        for split, subtype in (("train", "PCM_16"), ("test", "PCM_24")):
+            soundfile.write(folder / split / "drum" / f"{name}.wav", sound, 44100, subtype)
+    with pytest.raises(UserError) as refused:
+        prepare(folder, tmp_path / "prepared", PrepareConfig(image_size=32))
+    said = str(refused.value)
+    assert "test/drum/click.wav in test is the same recording as train/drum/click.wav" in said
+    assert said.count("is the same recording as") == 1
 
 
 @pytest.mark.parametrize("size", [SIZE, STREAMED])

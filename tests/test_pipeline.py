@@ -1,5 +1,6 @@
 """From a prepared folder to batches: what is in them, and that they can be had again."""
 
+import json
 import shutil
 
 import numpy as np
@@ -11,8 +12,11 @@ from PIL import Image
 from cmgen.config import DataConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data.shards import INFO_FILE, read_info
 from cmgen.errors import UserError
+from cmgen.hashes import file_hash
 from cmgen.replica import get_strategy
+from cmgen.typed_json import CHECKSUM
 
 CONFIG = TrainConfig()
 WINDOW = CONFIG.sound.window_samples
@@ -278,6 +282,13 @@ def test_whole_shards_of_something_else_are_refused(prepared, tmp_path, cache_gi
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in changed[change]:
             writer.write(record)
+    with pytest.raises(UserError, match=rf"{path.name}: is damaged, or was changed"):
+        load(folder, cache_gib=cache_gib)
+    # As by someone who writes the new checksum, too.
+    said = (folder / INFO_FILE).read_text()
+    forged = json.loads(said.replace(read_info(folder).checksums[path.name], file_hash(path)))
+    del forged[CHECKSUM]
+    (folder / INFO_FILE).write_text(json.dumps(forged))
     with pytest.raises(UserError, match=r"not what cmgen.prepare wrote.*prepare the data again"):
         load(folder, cache_gib=cache_gib)
 

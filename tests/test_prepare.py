@@ -289,10 +289,10 @@ def test_damaged_shards_are_named(corpus, tmp_path):
     for gib in (2.0, 0.0):  # in memory, and streamed, where only the sizes are read at first
         for damage in (data[:-100], _flipped(data, len(data) // 2)):
             path.write_bytes(damage)
-            with pytest.raises(UserError, match=f"{path.name}: is damaged"):
+            with pytest.raises(UserError, match=f"{path.name}: is damaged, or was changed"):
                 pipeline.load_split(tmp_path / "out", "train", DataConfig(cache_gib=gib))
     path.unlink()
     with pytest.raises(UserError, match=f"{path.name}: is missing"):
         pipeline.load_split(tmp_path / "out", "train", DataConfig())
     info = json.loads((tmp_path / "out" / "dataset.json").read_text())
-    assert info["format_version"] == 1
+    assert info["format_version"] == 2

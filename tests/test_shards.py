@@ -1,35 +1,32 @@
-"""The native format: what is written is read back, by either FLAC decoder."""
+"""The native format: what is written is read back, and what isn't whole is refused."""
 
-import builtins
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 from fixtures import tone
 
 from cmgen.data import shards
-from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
+from cmgen.data.recording import Recording, encode_flac, to_int16
 from cmgen.errors import UserError
+from cmgen.hashes import file_hash
 
 
 def make_recording(number: int, class_name: str = "bell", frames: int = 3) -> Recording:
     pictures = [np.full((32, 32, 3), 40 * i + number, np.uint8) for i in range(frames)]
+    base = Recording(f"{class_name}/{number}", f"{class_name}/group", class_name)
     samples = to_int16(tone(440, 0.6, number))
-    return Recording(
-        f"{class_name}/{number}",
-        f"{class_name}/group",
-        class_name,
-        encode_frames(pictures),
-        np.arange(frames) / 10,
-        encode_flac(samples),
-        len(samples),
-    )
+    return base.with_sound(samples).with_frames(pictures, np.arange(frames) / 10)
 
 
 def make_info(**changes) -> shards.DatasetInfo:
-    split = shards.SplitInfo(2, 6, 100, 0.1, {"bell": 2}, (shards.ShardInfo("a", "bell", 2),))
+    split = shards.SplitInfo(
+        2, 6, 100, 0.1, {"bell": 2}, (shards.ShardInfo("a", "bell", 2, "0" * 64),)
+    )
     return dataclasses.replace(
         shards.DatasetInfo(("bell", "drum"), 32, 10.0, "middle", {"train": split}, {}, {}),
         **changes,
@@ -37,9 +34,7 @@ def make_info(**changes) -> shards.DatasetInfo:
 
 
 def read_back(path) -> list[dict[str, np.ndarray]]:
-    decode = shards.flac_decoder()
-    records = tf.data.TFRecordDataset([str(path)])
-    dataset = records.map(lambda record: shards.parse(record, 32, decode))
+    dataset = tf.data.TFRecordDataset([str(path)]).map(lambda record: shards.parse(record, 32))
     return list(dataset.as_numpy_iterator())
 
 
@@ -47,7 +42,7 @@ def test_recordings_come_back(tmp_path):
     written = [make_recording(0), make_recording(1), make_recording(2, frames=1)]
     sizes = shards.write_shard(tmp_path / "a", 4, written)
     samples = sum(recording.samples for recording in written)
-    assert sizes == shards.ShardSizes(3, 7, samples)
+    assert sizes == shards.ShardSizes(3, 7, samples, file_hash(tmp_path / "a"))
     for number, (found, recording) in enumerate(
         zip(read_back(tmp_path / "a"), written, strict=True)
     ):
@@ -64,7 +59,7 @@ def test_recordings_may_lack_sound_or_pictures(tmp_path):
     silent = dataclasses.replace(whole, sound=b"", samples=0)
     unseen = dataclasses.replace(whole, frames=[], times=np.zeros(0))
     sizes = shards.write_shard(tmp_path / "a", 0, [silent, unseen])
-    assert sizes == shards.ShardSizes(2, 3, whole.samples)
+    assert (sizes.recordings, sizes.frames, sizes.samples) == (2, 3, whole.samples)
     first, second = read_back(tmp_path / "a")
     assert first["sound"].shape == (0,) and first["frames"].shape == (3, 32, 32, 3)
     assert second["sound"].shape == (whole.samples,) and second["frames"].shape == (0, 32, 32, 3)
@@ -110,23 +105,66 @@ def test_an_info_with_foreign_names_is_named(tmp_path):
         shards.read_info(tmp_path)
 
 
-def test_soundfile_decodes_where_tensorflow_io_cannot(monkeypatch):
-    real_import = builtins.__import__
+def flac(samples: int = 44100, rate: int = 44100, channels: int = 1, form: str = "FLAC") -> bytes:
+    file = io.BytesIO()
+    shape = (samples, channels) if channels > 1 else samples
+    noise = np.random.default_rng(0).integers(-9000, 9000, shape).astype(np.int16)
+    soundfile.write(file, noise, rate, format=form, subtype="PCM_16")
+    return file.getvalue()
 
-    def refuse(name, *arguments, **options):
-        if name == "tensorflow_io":
-            raise ImportError("undefined symbol: _ZN10tensorflow\nand a long tail")
-        return real_import(name, *arguments, **options)
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    shards.flac_decoder.cache_clear()
-    with pytest.warns(RuntimeWarning, match="soundfile decodes instead") as caught:
-        decode = shards.flac_decoder()
-    assert len(caught) == 1 and "\n" not in str(caught[0].message)
-    monkeypatch.undo()
-    shards.flac_decoder.cache_clear()
-    samples = to_int16(tone(440, 0.6))
-    for decoder in (decode, shards.flac_decoder()):
-        dataset = tf.data.Dataset.from_tensors(encode_flac(samples)).map(decoder)
-        assert dataset.element_spec == tf.TensorSpec([None], tf.int16)
-        np.testing.assert_array_equal(next(dataset.as_numpy_iterator()), samples)
+def promising(samples: int) -> bytes:
+    """A FLAC file of 44,100 samples whose header says otherwise (36 bits before the MD5 sum)."""
+    data = flac()
+    assert int.from_bytes(data[21:26], "big") & 0xFFFFFFFFF == 44100
+    said = int.from_bytes(data[21:26], "big") >> 36 << 36 | samples
+    return data[:21] + said.to_bytes(5, "big") + data[26:]
+
+
+def test_sound_is_decoded_as_it_was(tmp_path):
+    samples = to_int16(tone(440, 1.7))
+    given = tf.data.Dataset.from_tensors((encode_flac(samples), np.int64(len(samples))))
+    decoded = given.map(shards.decode_flac)
+    assert decoded.element_spec == tf.TensorSpec([None], tf.int16)
+    np.testing.assert_array_equal(next(decoded.as_numpy_iterator()), samples)
+
+
+@pytest.mark.parametrize(
+    ("data", "samples", "reason"),
+    [
+        (flac(), 44099, "44099 samples"),
+        (flac()[:-3000], 44100, "44100 samples"),  # tensorflow-io's decoder never ends here
+        (promising(2**36 - 1), 2**36 - 1, "68719476735 samples"),
+        (promising(50_000), 50_000, "50000 samples"),
+        (flac(rate=48000), 44100, "48000"),
+        (flac(channels=2), 44100, "2, 44100"),
+        (flac(form="WAV"), 44100, "WAV"),
+        (b"", 44100, "44100 samples"),
+        (b"fLaC", 0, "0 samples is damaged"),
+    ],
+)
+def test_a_sound_that_is_not_what_the_record_says_is_refused(data, samples, reason):
+    given = tf.data.Dataset.from_tensors((data, np.int64(samples)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+        next(given.map(shards.decode_flac).as_numpy_iterator())
+
+
+def test_marks_are_of_what_is_heard_and_seen():
+    base = Recording("a", "a", "bell")
+    click = np.zeros(44100, np.int16)
+    click[700] = 1
+    grey, dot = np.full((8, 8, 3), 90, np.uint8), np.full((8, 8, 3), 90, np.uint8)
+    dot[3, 4, 1] = 91
+    assert base.with_sound(click).sound_mark == base.with_sound(click.copy()).sound_mark != b""
+    assert base.with_sound(click).sound_mark != base.with_sound(-click).sound_mark
+    for nothing in (click[:0], click[:1], click[:700], click[:700] + 5):
+        assert base.with_sound(nothing).sound_mark == b""
+    seen = {
+        name: base.with_frames(frames, np.arange(len(frames))).frames_mark
+        for name, frames in {
+            "none": [], "plain": [grey, grey], "dot": [dot], "later": [grey, dot], "order": [dot, grey],
+            "two plain": [grey, grey + 1],
+        }.items()
+    }  # fmt: skip
+    assert seen["none"] == seen["plain"] == b""
+    assert len({seen[name] for name in ("dot", "later", "order", "two plain")} | {b""}) == 5

@@ -1,5 +1,7 @@
 """Photos and videos to sounds and dubbed videos, by the library and by the command."""
 
+import dataclasses
+
 import av
 import numpy as np
 import pytest
@@ -68,7 +70,7 @@ def test_windows_join_without_clicks(photo, tmp_path):
     sound_generation.generate_file(MODEL, photo, output, seconds=4.0)
     sound = soundfile.read(output)[0]
     bend = np.abs(np.diff(sound, 2))
-    joins = (39.5 + sound_generation.PHOTO_HOP_FRAMES * np.arange(8)) * SOUND.hop_length
+    joins = (39.5 + sound_generation.photo_hop(SOUND) * np.arange(8)) * SOUND.hop_length
     near = (np.abs(np.arange(len(bend))[:, None] - joins) < 1024).any(axis=1)
     assert bend[near].max() <= 1.2 * bend[~near].max()
     jump = np.abs(np.diff(sound))
@@ -187,3 +189,14 @@ def test_the_command_makes_a_sound_of_a_photo_and_refuses_two_seeds(
     done = run_main(*common, "--seconds=1")
     assert done.returncode == 0, done.stderr
     assert len(decode_sound_file(tmp_path / "out.wav")) == RATE
+
+
+@pytest.mark.parametrize("hop", [512, 128, 2000])
+def test_windows_of_any_number_of_frames_leave_no_gap(hop):
+    config = dataclasses.replace(SOUND, hop_length=hop)
+
+    def generate(noise):
+        return np.zeros((len(noise), config.n_mels, config.frames), np.float32)
+
+    lms, _ = sound_generation.lms_of_one(generate, config, 3, 1, 2.0)
+    np.testing.assert_allclose(lms, 0.0, atol=1e-6)

@@ -110,7 +110,7 @@ def measure(workdir: Path) -> dict[str, Any]:
         "recordings": len(set(places.tolist())),
         "parameters": encoder.count_params(),
         "train_steps": config.sound_encoder.train_steps,
-        "data_hash": hashes.data_hash(folder),
+        "data_hash": hashes.data_hash(recordings.info.checksums),
     }
 
 
@@ -180,9 +180,11 @@ def _cell(row: dict[str, Any] | None) -> str:
 def main() -> None:
     from cmgen import hashes  # TensorFlow is imported only when the work starts
     from cmgen.data import catalog
+    from cmgen.data.shards import read_info
 
     folder = catalog.resolve(DataConfig(data=FLAGS.data))
-    if "test" not in catalog.splits(folder):
+    info = read_info(folder)
+    if "test" not in info.splits:
         raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")
     known = [study.name for study in studies()]
     for name in FLAGS.only:
@@ -192,7 +194,7 @@ def main() -> None:
     path = output / "encoder_study.json"
     stored = json.loads(path.read_text())["rows"] if path.exists() else []
     rows: dict[str, dict[str, Any]] = {row["name"]: row for row in stored}
-    check_same_data(rows, hashes.data_hash(folder))
+    check_same_data(rows, hashes.data_hash(info.checksums))
     for study in studies():
         if FLAGS.only and study.name not in FLAGS.only:
             continue

@@ -22,7 +22,7 @@ from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
 from cmgen.data import storage
-from cmgen.data.leaks import check_shards
+from cmgen.data.leaks import check_files, check_shards
 from cmgen.data.listing import is_address
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.prepare import (
@@ -66,6 +66,8 @@ def prepare_with_beam(
     config.validate()
     settings = make_options(runner, options, config.workers)
     plan = make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
+    if not is_address(plan.source.path):
+        check_files(plan.items, Path(plan.source.path), config.read_options)
     with storage.new_folder(_plain(output)) as folder:
         storage.write_text(f"{folder}/{_PLAN_FILE}", _plan_text(plan))
         with _progress(plan, folder), _explained(runner):

@@ -1,42 +1,35 @@
 """A recording that lies in two splits: scores of the second would be of what was learned by heart."""
 
-import hashlib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from cmgen.data.reading import read_item
+from cmgen.data.recording import ReadOptions
 from cmgen.data.recordings import Recordings, read_undecoded
 from cmgen.data.shards import DatasetInfo
+from cmgen.data.sources import Item
 from cmgen.errors import UserError
+from cmgen.hashes import file_hash
 
 Contents = Mapping[bytes, str]
 _SONG = b"song "
+_SHOWN = 5  # pairs in a message
+_HELD_APART = ("train", "validation", "test")
 
 
 def contents(recordings: Recordings) -> dict[bytes, str]:
     """What tells each recording and the song that it is a piece of -> the recording's id.
 
-    These are their names, and digests of its sound and of its pictures, coded ones of streamed data.
-    Silence, or one colour alone, is in many recordings, so it doesn't count.
+    These are the songs' names, and the marks of sound and pictures. Silence, or one colour alone, is in
+    many recordings, so it has no mark.
     """
     names = zip(recordings.ids, recordings.groups, strict=True)
     found = {_SONG + str(group).encode(): str(name) for name, group in names}
-    for kind, data, offsets in (
-        (b"sound", recordings.sound, recordings.sound_offsets),
-        (b"pictures", recordings.frames, recordings.frame_offsets),
-    ):
-        if data is None:
-            continue
-        values = np.asarray(data)
-        for name, first, end in zip(recordings.ids, offsets[:-1], offsets[1:], strict=True):
-            part = values[first:end]
-            if part.size and (part != part.reshape(-1, *part.shape[3:])[0]).any():
-                found[kind + hashlib.blake2b(part.tobytes()).digest()] = str(name)
     for which, marks in recordings.marks.items():
         for name, mark in zip(recordings.ids, marks, strict=True):
-            if mark.any():
-                found[which.encode() + mark.tobytes()] = str(name)
+            if mark:
+                found[which.encode() + mark] = str(name)
     return found
 
 
@@ -45,17 +38,49 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
 
     Args:
       splits: name -> `contents` of its recordings.
-      source: of the data, for the message.
+      source: of the data, for the message, which names the first few pairs.
     """
     known: dict[bytes, tuple[str, str]] = {}
+    pairs: dict[str, None] = {}
     for split, parts in splits.items():
         for mark, name in parts.items():
             other, twin = known.setdefault(mark, (split, name))
             if other != split:
-                raise UserError(
-                    f"{source}: {name} in {split} is the same recording as {twin} in {other}, so that "
-                    "scores would flatter; remove one of the two files and prepare the data again"
-                )
+                pairs[f"{name} in {split} is the same recording as {twin} in {other}"] = None
+    if pairs:
+        more = f" (and {len(pairs) - _SHOWN} pairs more)" if len(pairs) > _SHOWN else ""
+        raise UserError(
+            f"{source}: {'; '.join(list(pairs)[:_SHOWN])}{more}, so that scores would flatter; remove "
+            "one of the two files and prepare the data again"
+        )
+
+
+def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> None:
+    """`check_apart` of raw files that are the same byte by byte, before all the others are decoded.
+
+    Args:
+      items: with their splits.
+      folder: holds their files.
+      options: how they are read.
+    """
+    alone = [item for item in items if item.split in _HELD_APART and len(item.files) == 1]
+    same = _in_two_splits(alone, lambda item: item.size)
+    same = _in_two_splits(same, lambda item: file_hash(folder / item.files[0]))
+    found: dict[str, dict[bytes, str]] = defaultdict(dict)
+    for item in same:
+        for recording in read_item(item, folder, options, skip=True)[0]:
+            marks = recording.sound_mark, recording.frames_mark
+            found[item.split] |= {mark: recording.id for mark in marks if mark}
+    check_apart(found, str(folder))
+
+
+def _in_two_splits(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[Item]:
+    """The items whose key another item of another split has, too."""
+    keys = [key(item) for item in items]
+    splits: dict[Hashable, set[str]] = defaultdict(set)
+    for item, its in zip(items, keys, strict=True):
+        splits[its].add(item.split)
+    return [item for item, its in zip(items, keys, strict=True) if len(splits[its]) > 1]
 
 
 def check_shards(folder: Path, info: DatasetInfo, source: str) -> None:
@@ -68,7 +93,7 @@ def check_shards(folder: Path, info: DatasetInfo, source: str) -> None:
       info: what dataset.json will say of them.
       source: what they were made of, for the message.
     """
-    there = [split for split in ("train", "validation", "test") if split in info.splits]
+    there = [split for split in _HELD_APART if split in info.splits]
     check_apart({split: contents(read_undecoded(folder, split, info)) for split in there}, source)
 
 

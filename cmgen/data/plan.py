@@ -101,6 +101,11 @@ class Plan:
     classes: tuple[str, ...]
     shards: Sequence[ShardPlan]
 
+    @property
+    def items(self) -> list[Item]:
+        """Those of all shards."""
+        return [item for shard in self.shards for item in shard.items]
+
 
 def make_plan(source: Source, config: PrepareConfig) -> Plan:
     """Splits and shards of everything in a source; refuses splits that lack classes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cmgen import __version__
-from cmgen.data.leaks import check_shards
+from cmgen.data.leaks import check_files, check_shards
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.reading import ReadResult, processors, read_in_order
 from cmgen.data.recording import Recording
@@ -71,6 +71,7 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
     """
     config.validate()
     plan = make_plan(find_source(source_folder), config)
+    check_files(plan.items, source_folder, config.read_options)
     with atomic_folder(output) as folder:
         results = _write_all(plan, folder)
         info = summarise(plan, results)
@@ -138,7 +139,7 @@ def versions() -> dict[str, str]:
 def _write_all(plan: Plan, folder: Path) -> list[ShardResult]:
     """Reads everything in order, with a progress bar, and writes it."""
     config = plan.config
-    items = [item for shard in plan.shards for item in shard.items]
+    items = plan.items
     workers = min(config.workers or processors(), len(items))
     reads = read_in_order(
         items, Path(plan.source.path), config.read_options, workers, config.skip_bad_files
@@ -174,7 +175,10 @@ def _split_info(written: Sequence[tuple[ShardPlan, ShardSizes]]) -> SplitInfo:
         samples=samples,
         seconds=round(samples / SAMPLE_RATE, 3),
         per_class=per_class,
-        shards=tuple(ShardInfo(s.name, s.class_name, sizes.recordings) for s, sizes in written),
+        shards=tuple(
+            ShardInfo(shard.name, shard.class_name, sizes.recordings, sizes.sha256)
+            for shard, sizes in written
+        ),
     )
 
 

@@ -1,5 +1,7 @@
 """What passes from the sources to the shards. No TensorFlow: worker processes import this."""
 
+import dataclasses
+import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -51,6 +53,8 @@ class Recording:
         that is the middle of each picture's window of sound.
       sound: FLAC file, 16 bit, mono, 44.1 kHz; empty if there is no sound.
       samples: length of the sound.
+      sound_mark, frames_mark: digests of the decoded sound and pictures, by which they are known
+        wherever they lie; empty where there is one value or one colour alone, or nothing.
     """
 
     id: str
@@ -60,11 +64,24 @@ class Recording:
     times: np.ndarray = field(default_factory=lambda: np.zeros(0))
     sound: bytes = b""
     samples: int = 0
+    sound_mark: bytes = b""
+    frames_mark: bytes = b""
 
+    def with_sound(self, samples: np.ndarray) -> "Recording":
+        """The recording with this sound, int16 [n] at 44.1 kHz."""
+        return dataclasses.replace(
+            self, sound=encode_flac(samples), samples=len(samples), sound_mark=_mark([samples])
+        )
 
-def encode_frames(frames: Iterable[np.ndarray]) -> list[bytes]:
-    """uint8 [size, size, 3] each -> JPEG files."""
-    return [images.encode_jpeg(frame) for frame in frames]
+    def with_frames(self, frames: Iterable[np.ndarray], times: np.ndarray) -> "Recording":
+        """The recording with these pictures, uint8 [size, size, 3] each, at float64 [frames]."""
+        shown = list(frames)
+        return dataclasses.replace(
+            self,
+            frames=[images.encode_jpeg(frame) for frame in shown],
+            times=times,
+            frames_mark=_mark(shown),
+        )
 
 
 def encode_flac(samples: np.ndarray) -> bytes:
@@ -78,3 +95,14 @@ def to_int16(waveform: ArrayLike) -> np.ndarray:
     """float [-1, 1] of any shape -> int16 samples, rounded and clipped."""
     scaled = np.rint(np.asarray(waveform, np.float32) * 32768.0)
     return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+def _mark(parts: Iterable[np.ndarray]) -> bytes:
+    """16 bytes that are the same for the same values; none if all samples, or all pixels, are alike."""
+    digest, first, varied = hashlib.blake2b(digest_size=16), None, False
+    for part in parts:
+        if part.size:
+            digest.update(np.ascontiguousarray(part).data)
+            first = part.reshape(-1, *part.shape[2:])[0] if first is None else first
+            varied = varied or bool((part != first).any())
+    return digest.digest() if varied else b""

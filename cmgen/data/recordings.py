@@ -1,6 +1,6 @@
 """A split of a prepared folder in memory, or what is known of it without decoding."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -11,15 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import DataConfig
-from cmgen.data.shards import (
-    DatasetInfo,
-    flac_decoder,
-    parse,
-    parse_marks,
-    parse_sizes,
-    read_info,
-)
+from cmgen.data.shards import MARKS, DatasetInfo, parse, parse_sizes, read_info
 from cmgen.errors import UserError
+from cmgen.hashes import file_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +31,7 @@ class Recordings:
         recording's first.
       sound: int16 [samples], one recording after the other; None if the data are streamed.
       frames: uint8 [F, size, size, 3]; None if the data are streamed.
-      marks: of streamed data, those of `shards.parse_marks` of each recording, uint8 [R, 8] each.
+      marks: "sound_mark" and "frames_mark" -> those of the recordings (see `Recording`).
     """
 
     folder: Path
@@ -51,7 +45,7 @@ class Recordings:
     frame_times: np.ndarray
     sound: tf.Tensor | None
     frames: tf.Tensor | None
-    marks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    marks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,6 +87,8 @@ class Recordings:
 def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
     """Reads a split of a prepared folder; decoded into memory if that takes at most cache_gib.
 
+    Its shards are held to their checksums first, so that nothing is computed from changed data.
+
     Raises:
       UserError: no such split, or damaged files.
     """
@@ -104,6 +100,8 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
     size = info.splits[split]
     decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
     read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else read_undecoded
+    for shard in size.shards:
+        _check_whole(data_dir / shard.name, shard.sha256)
     try:
         with named_damage(data_dir):
             return read(data_dir, split, info)
@@ -113,6 +111,16 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
             f"{data_dir}: its {split} shards are whole, but not what cmgen.prepare wrote ({reason}); "
             "prepare the data again"
         ) from error
+
+
+def _check_whole(path: Path, checksum: str) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; prepare the data again")
+    if file_hash(path) != checksum:
+        raise UserError(
+            f"{path}: is damaged, or was changed after it was written (its SHA-256 is not the one in "
+            "dataset.json); prepare the data again"
+        )
 
 
 @contextmanager
@@ -142,7 +150,8 @@ def _damage(path: Path) -> str | None:
 
 
 def read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
-    """What is known of a split without decoding it: names, sizes, times and marks.
+    """What is known of a split without decoding it: names, sizes, times and marks; its shards are not
+    held to their checksums.
 
     Args:
       data_dir: folder of the shards.
@@ -150,9 +159,7 @@ def read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
       info: what dataset.json says, or will say.
     """
     parsed = _records(data_dir, split, info).map(
-        lambda record: parse_sizes(record) | parse_marks(record),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+        parse_sizes, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     small = list(parsed.prefetch(2).as_numpy_iterator())
     return _assemble(data_dir, split, info, small, None, None)
@@ -163,11 +170,11 @@ def _records(data_dir: Path, split: str, info: DatasetInfo) -> tf.data.Dataset:
 
 
 def _read_decoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
-    size, decode = info.splits[split], flac_decoder()
+    size = info.splits[split]
     sound = np.empty(size.samples, np.int16)
     frames = np.empty((size.frames, info.image_size, info.image_size, 3), np.uint8)
     parsed = _records(data_dir, split, info).map(
-        partial(parse, image_size=info.image_size, decode_sound=decode),
+        partial(parse, image_size=info.image_size),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -178,7 +185,7 @@ def _read_decoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
         sound[at_sound : at_sound + count] = example.pop("sound")
         frames[at_frame : at_frame + shown] = example.pop("frames")
         at_sound, at_frame = at_sound + count, at_frame + shown
-        small.append({**example, "num_samples": np.int64(count)})
+        small.append(example)
     # On the processor, since tf.data reads from there.
     with tf.device("CPU:0"):
         return _assemble(data_dir, split, info, small, tf.constant(sound), tf.constant(frames))
@@ -209,7 +216,7 @@ def _assemble(
         frame_times=np.rint(np.concatenate(times) * info.sample_rate).astype(np.int64),
         sound=sound,
         frames=frames,
-        marks={k: np.stack([e[k] for e in small]) for k in small[0] if k.endswith("_mark")},
+        marks={name: [example[name] for example in small] for name in MARKS},
     )
 
 

@@ -5,39 +5,42 @@
     DIR/set_aside.jsonl                    files of the source that could not be read, if any
 
 An example holds (see `Recording`): id, group, class, label, frames (JPEG), times, sound (FLAC),
-num_samples. A shard holds recordings of one class only, so that balanced batches can stream. One of
-which no file could be read is missing; dataset.json names those that are there.
+num_samples, sound_mark, frames_mark. A shard holds recordings of one class only, so that balanced
+batches can stream. One of which no file could be read is missing; dataset.json names those that are
+there, with their checksums.
 """
 
 import io
 import json
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
 import tensorflow as tf
 
-from cmgen.data.recording import Recording, encode_flac, to_int16
+from cmgen.data.recording import Recording
 from cmgen.errors import UserError
 from cmgen.files import write_text
+from cmgen.hashes import file_hash
 from cmgen.sound_files import SAMPLE_RATE
 from cmgen.typed_json import build, signed, take_checksum
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 INFO_FILE = "dataset.json"
+MARKS = ("sound_mark", "frames_mark")
 
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """One TFRecord file: recordings of one class."""
+    """One TFRecord file: recordings of one class, and the file's checksum."""
 
     name: str
     class_name: str
     recordings: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class DatasetInfo:
     format_version: int = FORMAT_VERSION
     set_aside: int = 0
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every shard by its name."""
+        return {shard.name: shard.sha256 for s in self.splits.values() for shard in s.shards}
+
 
 def write_info(folder: Path, info: DatasetInfo) -> None:
     write_text(folder / INFO_FILE, info_text(info))
@@ -124,11 +132,12 @@ def read_info(folder: Path) -> DatasetInfo:
 
 @dataclass(frozen=True)
 class ShardSizes:
-    """Numbers of recordings, pictures and sound samples in a shard."""
+    """Numbers of recordings, pictures and sound samples in a shard, and its file's checksum."""
 
     recordings: int = 0
     frames: int = 0
     samples: int = 0
+    sha256: str = ""
 
 
 def write_shard(path: Path, label: int, recordings: Iterable[Recording]) -> ShardSizes:
@@ -148,55 +157,45 @@ def write_shard(path: Path, label: int, recordings: Iterable[Recording]) -> Shar
             samples += recording.samples
     if not number:
         path.unlink()
-    return ShardSizes(number, frames, samples)
+        return ShardSizes()
+    return ShardSizes(number, frames, samples, file_hash(path))
 
 
 @tf.autograph.experimental.do_not_convert
-def parse(
-    record: tf.Tensor, image_size: int, decode_sound: Callable[[tf.Tensor], tf.Tensor]
-) -> dict[str, tf.Tensor]:
+def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
     """Decodes one serialized example inside tf.data.
 
     Returns:
-      id, group: string []; label: int64 []; frames: uint8 [f, image_size, image_size, 3];
-      times: float32 [f] in seconds; sound: int16 [num_samples].
+      what `parse_sizes` gives; frames: uint8 [f, image_size, image_size, 3]; sound: int16
+      [num_samples].
     """
     features = {
-        "id": tf.io.FixedLenFeature([], tf.string),
-        "group": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
         "frames": tf.io.VarLenFeature(tf.string),
-        "times": tf.io.VarLenFeature(tf.float32),
         "sound": tf.io.FixedLenFeature([], tf.string),
     }
     example = tf.io.parse_single_example(record, features)
-    sound, frames = example["sound"], example["frames"].values
     pixels = tf.map_fn(
         lambda jpeg: tf.ensure_shape(
             tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE"),
             [image_size, image_size, 3],
         ),
-        frames,
+        example["frames"].values,
         fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
     )
-    empty = tf.equal(tf.strings.length(sound), 0)
-    samples = tf.cond(empty, lambda: tf.zeros([0], tf.int16), lambda: decode_sound(sound))
-    return {
-        "id": example["id"],
-        "group": example["group"],
-        "label": example["label"],
-        "frames": pixels,
-        "times": example["times"].values,
-        "sound": tf.ensure_shape(samples, [None]),
-    }
+    sizes = parse_sizes(record)
+    return sizes | {"frames": pixels, "sound": decode_flac(example["sound"], sizes["num_samples"])}
 
 
 @tf.autograph.experimental.do_not_convert
 def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What `parse` gives, without decoding: id, group, label, times, and num_samples int64 []."""
+    """What is known of an example without decoding it.
+
+    Returns:
+      id, group, sound_mark, frames_mark: string []; label, num_samples: int64 []; times: float32 [f]
+      in seconds.
+    """
     features = {
-        "id": tf.io.FixedLenFeature([], tf.string),
-        "group": tf.io.FixedLenFeature([], tf.string),
+        **{name: tf.io.FixedLenFeature([], tf.string) for name in ("id", "group", *MARKS)},
         "label": tf.io.FixedLenFeature([], tf.int64),
         "num_samples": tf.io.FixedLenFeature([], tf.int64),
         "times": tf.io.VarLenFeature(tf.float32),
@@ -205,62 +204,38 @@ def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
     return example | {"times": example["times"].values}
 
 
-@tf.autograph.experimental.do_not_convert
-def parse_marks(record: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Fingerprints, uint8 [8], of an example's coded sound and pictures, which are alike in two
-    examples if these are: sound_mark, frames_mark; zeros where there is one value or colour, or nothing.
+def decode_flac(data: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
+    """A FLAC file inside of a graph; libsndfile decodes without holding Python's lock.
+
+    Args:
+      data: string []; an empty one has no samples.
+      samples: int64 [], the number that must be in it.
+
+    Returns:
+      int16 [samples]; InvalidArgumentError if it is damaged or has not so many.
     """
-    features = {
-        "num_samples": tf.io.FixedLenFeature([], tf.int64),
-        "sound": tf.io.FixedLenFeature([], tf.string),
-        "frames": tf.io.VarLenFeature(tf.string),
-    }
-    example = tf.io.parse_single_example(record, features)
-    sound, frames = example["sound"], example["frames"].values
-    # FLAC takes 0.01 bytes a sample for a constant, and more than 0.1 for the least noise.
-    heard = tf.cast(tf.strings.length(sound), tf.int64) * 50 > example["num_samples"]
-
-    def varied() -> tf.Tensor:
-        first = tf.io.decode_jpeg(frames[0], channels=3)
-        plain = tf.reduce_all(first == first[0, 0])
-        return ~plain | tf.reduce_any(frames != frames[0])
-
-    seen = tf.cond(tf.size(frames) > 0, varied, lambda: False)
-    none = tf.zeros([8], tf.uint8)
-    return {
-        "sound_mark": tf.where(heard, tf.fingerprint([sound])[0], none),
-        "frames_mark": tf.where(seen, tf.fingerprint([tf.strings.reduce_join(frames)])[0], none),
-    }
+    decoded = tf.numpy_function(_decode_flac, [data, samples], tf.int16, stateful=False)
+    return tf.ensure_shape(decoded, [None])
 
 
-@cache
-def flac_decoder() -> Callable[[tf.Tensor], tf.Tensor]:
-    """FLAC bytes -> int16 [n] as a graph op: tensorflow-io's, or soundfile where that can't load."""
-    probe = encode_flac(to_int16([0.0, 0.5, -0.5, 0.0]))
+def _decode_flac(data: bytes | np.ndarray, samples: np.int64) -> np.ndarray:
+    data = data if isinstance(data, bytes) else data.item()  # an array where no graph runs
+    if not data and samples == 0:
+        return np.zeros(0, np.int16)
     try:
-        import tensorflow_io as tfio
-
-        def decode(data: tf.Tensor) -> tf.Tensor:
-            return tfio.audio.decode_flac(data, shape=[-1, 1], dtype=tf.int16)[:, 0]
-
-        decode(tf.constant(probe))
-    # Its native library is built for one TensorFlow release; on others loading fails in many ways.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        warnings.warn(
-            f"tensorflow-io cannot decode FLAC here ({reason}); soundfile decodes instead, slower",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return _decode_with_soundfile
-    return decode
-
-
-def _decode_with_soundfile(data: tf.Tensor) -> tf.Tensor:
-    def decode(encoded: bytes) -> Any:
-        return soundfile.read(io.BytesIO(encoded), dtype="int16")[0]
-
-    return tf.ensure_shape(tf.numpy_function(decode, [data], tf.int16, stateful=False), [None])
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            said = (file.format, file.channels, file.samplerate, file.frames)
+            if said != ("FLAC", 1, SAMPLE_RATE, samples):
+                raise ValueError(f"a sound of {samples} samples is {said}")
+            # In parts: what a forged header promises is not taken before it is there.
+            parts = list(file.blocks(blocksize=SAMPLE_RATE, dtype="int16"))
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string
+        raise ValueError(f"a sound of {samples} samples is damaged: {reason}") from error
+    found = np.concatenate([np.zeros(0, np.int16), *parts])
+    if len(found) != samples:
+        raise ValueError(f"a sound of {samples} samples has {len(found)}")
+    return found
 
 
 def _to_example(recording: Recording, label: int) -> bytes:
@@ -280,6 +255,8 @@ def _to_example(recording: Recording, label: int) -> bytes:
         "times": times,
         "sound": of_bytes(recording.sound),
         "num_samples": of_ints(recording.samples),
+        "sound_mark": of_bytes(recording.sound_mark),
+        "frames_mark": of_bytes(recording.frames_mark),
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return example.SerializeToString(deterministic=True)

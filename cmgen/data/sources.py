@@ -16,7 +16,7 @@ import numpy as np
 from cmgen import images
 from cmgen.data import sub_urmp
 from cmgen.data.listing import Listing, RawFile, list_folder
-from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
+from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, decode_sound_file
 from cmgen.video import read_video
@@ -101,10 +101,9 @@ class FileItem:
         base = Recording(self.id, self.id, self.class_name)
         if suffix in PICTURE_SUFFIXES:
             pixels = images.read_image(path, options.image_size, options.limits)
-            frames = encode_frames([images.square(pixels, options.image_size)])
-            return [dataclasses.replace(base, frames=frames, times=np.zeros(1))], []
+            return [base.with_frames([images.square(pixels, options.image_size)], np.zeros(1))], []
         if suffix in SOUND_SUFFIXES:
-            return [_with_sound(base, decode_sound_file(path, limits=options.limits))], []
+            return [base.with_sound(to_int16(decode_sound_file(path, limits=options.limits)))], []
         video = read_video(path, options.image_size, options.max_fps, limits=options.limits)
         times = video.times + options.middle_offset
         seconds = len(video.sound) / video.sample_rate
@@ -115,8 +114,7 @@ class FileItem:
                 f"{path}: no picture lies in the middle of {MIN_SECONDS} s of sound; "
                 "give a video whose pictures and sound run together"
             )
-        frames = encode_frames(video.frames)
-        return [dataclasses.replace(_with_sound(base, video.sound), frames=frames, times=times)], []
+        return [base.with_sound(to_int16(video.sound)).with_frames(video.frames, times)], []
 
 
 @dataclass(frozen=True)
@@ -195,8 +193,3 @@ def _file_item(file: RawFile, inside: str, prefix: str) -> FileItem:
 
 def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
-
-
-def _with_sound(base: Recording, waveform: np.ndarray) -> Recording:
-    samples = to_int16(waveform)
-    return dataclasses.replace(base, sound=encode_flac(samples), samples=len(samples))

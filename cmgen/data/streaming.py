@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cmgen.data import sampling
 from cmgen.data.recordings import Recordings
-from cmgen.data.shards import flac_decoder, parse, parse_sizes
+from cmgen.data.shards import parse, parse_sizes
 
 WINDOWS_PER_RECORDING = 32
 _RECORD_BUFFER = 32  # undecoded recordings of a class
@@ -116,8 +116,7 @@ def _files(recordings: Recordings, label: int | None = None) -> list[str]:
 
 
 def _parser(recordings: Recordings) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    size = recordings.info.image_size
-    return partial(parse, image_size=size, decode_sound=flac_decoder())
+    return partial(parse, image_size=recordings.info.image_size)
 
 
 def _pictures(recordings: Recordings, label: int) -> tf.data.Dataset:

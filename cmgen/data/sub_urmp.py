@@ -8,7 +8,6 @@ SS numbers the songs of an instrument, MS = 500, 600, ... counts milliseconds; a
 belong to the whole chunk, hence to its middle.
 """
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import soundfile
 
 from cmgen import images
 from cmgen.data.listing import Listing, RawFile
-from cmgen.data.recording import ReadOptions, Recording, encode_flac, encode_frames, to_int16
+from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.errors import UserError
 from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
 
@@ -87,7 +86,7 @@ class SongItem:
     ) -> Recording:
         sound = stitch(run, sounds)
         shown = [ms for ms in run if ms in pictures]
-        frames = encode_frames(
+        frames = (
             images.square(
                 images.read_image(pictures[ms], options.image_size, options.limits),
                 options.image_size,
@@ -96,9 +95,7 @@ class SongItem:
         )
         times = (np.array(shown, np.float64) - run[0]) / 1000.0 + MIN_SECONDS / 2
         base = Recording(self.id if alone else f"{self.id}_{run[0]}", self.id, self.class_name)
-        return dataclasses.replace(
-            base, frames=frames, times=times, sound=encode_flac(sound), samples=len(sound)
-        )
+        return base.with_sound(sound).with_frames(frames, times)
 
 
 def find_songs(listing: Listing) -> list[SongItem]:

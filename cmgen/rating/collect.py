@@ -252,7 +252,7 @@ def _facts(
         "data": {
             **recordings.info.source,
             "split": SPLIT,
-            "fingerprint": hashes.data_hash(recordings.folder),
+            "fingerprint": hashes.data_hash(recordings.info.checksums),
         },
         "versions": installed(),
     }

@@ -52,7 +52,9 @@ def test_a_config_without_checksum_is_read_and_a_changed_one_refused():
 
 
 def test_a_dataset_with_any_bit_changed_is_refused_by_name(tmp_path):
-    split = shards.SplitInfo(1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1),))
+    split = shards.SplitInfo(
+        1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1, "0" * 64),)
+    )
     info = shards.DatasetInfo(("bell",), 32, 10.0, "middle", {"train": split}, {"kind": "x"}, {})
     shards.write_info(tmp_path, info)
     assert shards.read_info(tmp_path) == info

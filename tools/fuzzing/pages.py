@@ -17,9 +17,10 @@ from cmgen.errors import UserError
 if TYPE_CHECKING:
     from flask import Flask
 
-# In an input they stand for the rater's code, and for the name of a sound that was sent before.
-CODE, SOUND = b"CODE", b"SOUND"
+# In an input they stand for the rater's code, for inputs that were sent before, and for a result.
+CODE, SOUND, PICTURE, MADE = b"CODE", b"SOUND", b"PICTURE", b"MADE"
 _CLASSES = ("bell",)
+_SIDE = 32
 
 
 def rating() -> Callable[[bytes], None]:
@@ -46,7 +47,7 @@ def rating() -> Callable[[bytes], None]:
 
 
 def studio() -> Callable[[bytes], None]:
-    """The studio's page, with a model that makes grey pictures, and a sound of 0.7 s in its store."""
+    """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
     from cmgen.access import Access
     from cmgen.config import SoundConfig
     from cmgen.exported import Exported, Facts
@@ -54,37 +55,79 @@ def studio() -> Callable[[bytes], None]:
     from cmgen.studio_server.examples import Examples
     from cmgen.studio_server.gate import Gate
     from cmgen.studio_server.store import Store
-    from cmgen.studio_server.work import SoundInput
+
+    # The smallest that a sound can be made of, for the search lives on many requests.
+    sound = SoundConfig(8000, n_fft=256, hop_length=128, n_mels=16, f_max=4000.0)
+    shapes = {"s2i": (_SIDE, _SIDE, 3), "i2s": (sound.n_mels, sound.frames)}
 
     class Grey(Exported):
         def encode(self, given: Any) -> Any:
             return np.zeros((len(given), 2), np.float32), np.ones((len(given), 1), np.float32)
 
         def generate(self, encoding: Any, noise: Any) -> Any:
-            return np.zeros((len(encoding), 32, 32, 3), np.float32)
+            return np.zeros((len(noise), *shapes[self.facts.task]), np.float32)
 
-    sound = SoundConfig()
-    sizes = sound.sample_rate, sound.window_samples, 10, 32, 7
-    grey = Grey(Path(), Facts("s2i", "s2i", _CLASSES, *sizes, "demo", sound))
-    with tempfile.TemporaryDirectory() as empty:
-        examples = Examples(Path(empty))
-    store, limits = Store(1 << 20, 1e9), Limits(1.0, 2.0)
-    decoders: Any = _NoDecoders()
-    made = Studio({"s2i": grey}, examples, decoders, store, Gate(1, 0, 1), limits)
+    sizes = sound.sample_rate, sound.window_samples, 10, _SIDE, 7
+    models = {
+        task: Grey(Path(), Facts(task, task, _CLASSES, *sizes, "demo", sound)) for task in shapes
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "bell").mkdir()
+        (Path(folder) / "bell" / "1.mp4").touch()
+        examples: Any = _OneExample(Examples(Path(folder)).titles)
+    decoders: Any = _FewDecoders()
+    limits = Limits(1.0, 2.0)
+    store = Store(1 << 22, 1e9)
+    made = Studio(models, examples, decoders, store, Gate(1, 0, 1), limits)
     app = create_app(made, Access(requests_per_minute=0), limits)
-    key = store.put(SoundInput(np.zeros(30_000, np.float32)), 1)
+    browser = app.test_client()
+    known = {}
+    for kind, name in (("sound", SOUND), ("picture", PICTURE)):
+        answer = browser.post("/api/example", json={"kind": kind, "number": 0}).json
+        assert answer is not None
+        known[name], known[MADE] = answer["id"], answer[kind].rpartition("/")[2]
 
     def send(data: bytes) -> None:
-        assert store.get(key) is not None, "what is used stays"
-        _send(app, data.replace(SOUND, key.encode()), b"")
+        for name, key in known.items():
+            assert store.get(key) is not None, "what is used stays"
+            data = data.replace(name, key.encode())
+        _send(app, data, b"")
 
     return send
 
 
-class _NoDecoders:
-    """In the place of the studio's; what files may do has targets of its own."""
+class _OneExample:
+    """In the place of the demo's recordings, which are decoded anew for every request."""
+
+    def __init__(self, titles: tuple[str, ...]):
+        self.titles = titles
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+    def sound(self, number: int) -> Any:
+        return np.zeros((30_000,)[number:][0], np.float32)
+
+    def picture(self, number: int) -> Any:
+        from cmgen.studio_server.examples import RealPicture
+
+        return RealPicture(np.zeros((_SIDE, _SIDE, 3), np.uint8), self.sound(number), 0.3)
+
+    def thumbnail(self, number: int) -> bytes:
+        return (b"picture",)[number]
+
+
+class _FewDecoders:
+    """In the place of the studio's processes; what files may do has targets of its own."""
 
     def decode(self, data: bytes, name: str) -> Any:
+        from cmgen.studio_server.decoder import VIEW_SIZE, Picture, Sound
+
+        if data.startswith(b"RIFF"):
+            return Sound(np.zeros(30_000, np.float32), cut=True)
+        if data.startswith(b"GIF"):
+            pixels = {size: np.zeros((size, size, 3), np.uint8) for size in (_SIDE, VIEW_SIZE)}
+            return Picture(pixels)
         raise UserError(f"{name}: is no sound, video or picture that can be read")
 
 

@@ -94,7 +94,9 @@ def datasets() -> Seeds:
     from cmgen.data import shards
     from cmgen.typed_json import CHECKSUM
 
-    split = shards.SplitInfo(1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1),))
+    split = shards.SplitInfo(
+        1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1, "0" * 64),)
+    )
     info = shards.DatasetInfo(("bell",), 32, 10.0, "middle", {"train": split}, {"kind": "x"}, {})
     values = json.loads(shards.info_text(info))
     yield "whole", json.dumps(values).encode()
@@ -105,12 +107,12 @@ def datasets() -> Seeds:
 def records() -> Seeds:
     import tensorflow as tf
 
-    from cmgen.data.recording import Recording, encode_flac, encode_frames, to_int16
+    from cmgen.data.recording import Recording, to_int16
     from cmgen.data.shards import write_shard
 
     sound = to_int16(tone(0.05))
-    frames = encode_frames([np.full((32, 32, 3), 90, np.uint8)])
-    whole = Recording("id", "id", "bell", frames, np.zeros(1), encode_flac(sound), len(sound))
+    frames = [np.full((32, 32, 3), 90, np.uint8)]
+    whole = Recording("id", "id", "bell").with_sound(sound).with_frames(frames, np.zeros(1))
     with tempfile.TemporaryDirectory() as folder:
         for name, recording in (
             ("whole", whole),
@@ -233,15 +235,19 @@ def rating_requests() -> Seeds:
 def studio_requests() -> Seeds:
     noise = b'"seed": 1, "towards": 2, "percent": 50'
     yield "studio", b"GET /api/studio\n\n"
-    yield "made", b"GET /made/SOUND\n\n"
+    yield "made", b"GET /made/MADE\n\n"
     yield "thumbnail", b"GET /example/0.png\n\n"
     yield "upload", b"POST /api/upload?name=x.wav\n\nRIFF"
+    yield "upload_picture", b"POST /api/upload?name=x.gif\n\nGIF"
+    yield "upload_else", b"POST /api/upload?name=x.txt\n\ntext"
     yield "example", b'POST /api/example\n\n{"kind": "sound", "number": 0}'
+    yield "example_picture", b'POST /api/example\n\n{"kind": "picture", "number": 0}'
     asked = b'POST /api/pictures\n\n{"input": "SOUND", "model": "s2i", "every": 5, '
     yield "pictures", asked + noise + b"}"
     yield "lms", b'POST /api/lms\n\n{"input": "SOUND", "model": "s2i"}'
     yield "video", b'POST /api/video\n\n{"input": "SOUND", "models": ["s2i"], ' + noise + b"}"
-    yield "sound", b'POST /api/sound\n\n{"input": "SOUND", "model": "s2i", "seed": 1, "seconds": 2}'
+    asked = b'POST /api/sound\n\n{"input": "PICTURE", "model": "i2s", '
+    yield "sound", asked + b'"seed": 1, "seconds": 2}'
 
 
 SEEDS = {
