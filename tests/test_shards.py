@@ -121,12 +121,12 @@ def promising(samples: int) -> bytes:
     return data[:21] + said.to_bytes(5, "big") + data[26:]
 
 
-def test_sound_is_decoded_as_it_was(tmp_path):
-    samples = to_int16(tone(440, 1.7))
-    given = tf.data.Dataset.from_tensors((encode_flac(samples), np.int64(len(samples))))
-    decoded = given.map(shards.decode_flac)
-    assert decoded.element_spec == tf.TensorSpec([None], tf.int16)
-    np.testing.assert_array_equal(next(decoded.as_numpy_iterator()), samples)
+def test_sound_is_decoded_as_it_was():
+    for seconds in (0.0, 0.5, 1.7):
+        samples = to_int16(tone(440, seconds))
+        found = shards.decode_flac(encode_flac(samples), len(samples))
+        assert found.dtype == np.int16
+        np.testing.assert_array_equal(found, samples)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,36 @@ def test_sound_is_decoded_as_it_was(tmp_path):
     ],
 )
 def test_a_sound_that_is_not_what_the_record_says_is_refused(data, samples, reason):
-    given = tf.data.Dataset.from_tensors((data, np.int64(samples)))
+    with pytest.raises(ValueError, match=reason):
+        shards.decode_flac(data, samples)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda features: features["id"].bytes_list.value.append(b"b"), "2 values of id"),
+        (lambda features: features.pop("label"), "0 values of label"),
+        (
+            lambda features: features["times"].int64_list.value.append(1),
+            "times of a record is no f",
+        ),
+        (lambda features: features["num_samples"].int64_list.value.append(7), "2 values of num_"),
+        (lambda features: features["sound"].bytes_list.value.__setitem__(0, b"x"), "is damaged"),
+        (None, "no example"),
+    ],
+)
+def test_a_forged_record_is_refused(tmp_path, change, reason):
+    shards.write_shard(tmp_path / "a", 0, [make_recording(0)])
+    (record,) = tf.data.TFRecordDataset(str(tmp_path / "a")).as_numpy_iterator()
+    example = tf.train.Example.FromString(record)
+    # The length of an inner value reaches beyond the record.
+    data = record[:9] + b"\xff" * 8 + record[9:]
+    if change:
+        change(example.features.feature)
+        data = example.SerializeToString()
+    dataset = tf.data.Dataset.from_tensors(data).map(lambda record: shards.parse(record, 32))
     with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
-        next(given.map(shards.decode_flac).as_numpy_iterator())
+        next(dataset.as_numpy_iterator())
 
 
 def test_marks_are_of_what_is_heard_and_seen():

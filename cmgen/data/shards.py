@@ -12,7 +12,7 @@ there, with their checksums.
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from cmgen.data.recording import Recording
 from cmgen.errors import UserError
@@ -31,6 +32,12 @@ from cmgen.typed_json import build, signed, take_checksum
 FORMAT_VERSION = 2
 INFO_FILE = "dataset.json"
 MARKS = ("sound_mark", "frames_mark")
+# Of what `parse_sizes` gives: type and rank.
+_SIZES = {
+    **{name: (tf.string, 0) for name in ("id", "group", *MARKS)},
+    **{name: (tf.int64, 0) for name in ("label", "num_samples")},
+    "times": (tf.float32, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -169,21 +176,16 @@ def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
       what `parse_sizes` gives; frames: uint8 [f, image_size, image_size, 3]; sound: int16
       [num_samples].
     """
-    features = {
-        "frames": tf.io.VarLenFeature(tf.string),
-        "sound": tf.io.FixedLenFeature([], tf.string),
-    }
-    example = tf.io.parse_single_example(record, features)
+    found = _read(record, _whole, _SIZES | {"frames": (tf.string, 1), "sound": (tf.int16, 1)})
     pixels = tf.map_fn(
         lambda jpeg: tf.ensure_shape(
             tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE"),
             [image_size, image_size, 3],
         ),
-        example["frames"].values,
+        found["frames"],
         fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
     )
-    sizes = parse_sizes(record)
-    return sizes | {"frames": pixels, "sound": decode_flac(example["sound"], sizes["num_samples"])}
+    return found | {"frames": pixels}
 
 
 @tf.autograph.experimental.do_not_convert
@@ -194,32 +196,84 @@ def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
       id, group, sound_mark, frames_mark: string []; label, num_samples: int64 []; times: float32 [f]
       in seconds.
     """
-    features = {
-        **{name: tf.io.FixedLenFeature([], tf.string) for name in ("id", "group", *MARKS)},
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "num_samples": tf.io.FixedLenFeature([], tf.int64),
-        "times": tf.io.VarLenFeature(tf.float32),
+    return _read(record, _sizes, _SIZES)
+
+
+def _read(
+    record: tf.Tensor,
+    reader: Callable[["_Features"], list],
+    outputs: Mapping[str, tuple[tf.DType, int]],
+) -> dict[str, tf.Tensor]:
+    """What a Python function makes of a record, string []: names -> type and rank.
+
+    tf.io.parse_single_example would do without Python, but a forged length in a record ends the process
+    there. libsndfile, which takes most of the time, works without Python's lock.
+    """
+
+    def read(data: bytes | np.ndarray) -> list:
+        # An array where no graph runs.
+        return reader(_Features(data if isinstance(data, bytes) else data.item()))
+
+    types = [kind for kind, _ in outputs.values()]
+    found = tf.numpy_function(read, [record], types, stateful=False)
+    shapes = [[None] * rank for _, rank in outputs.values()]
+    return {
+        name: tf.ensure_shape(value, shape)
+        for name, value, shape in zip(outputs, found, shapes, strict=True)
     }
-    example = tf.io.parse_single_example(record, features)
-    return example | {"times": example["times"].values}
 
 
-def decode_flac(data: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
-    """A FLAC file inside of a graph; libsndfile decodes without holding Python's lock.
+class _Features:
+    """The features of an example; those that are not as `_to_example` writes them are a ValueError.
 
     Args:
-      data: string []; an empty one has no samples.
-      samples: int64 [], the number that must be in it.
+      record: a serialized tf.train.Example.
+    """
+
+    def __init__(self, record: bytes):
+        try:
+            self._features = tf.train.Example.FromString(record).features.feature
+        except DecodeError as error:
+            raise ValueError(f"a record that is no example: {error}") from error
+
+    def all_of(self, name: str, kind: str) -> Sequence:
+        """The values of a list of one kind: "bytes", "int64" or "float"."""
+        if self._features[name].WhichOneof("kind") not in (f"{kind}_list", None):
+            raise ValueError(f"{name} of a record is no {kind}")
+        return getattr(self._features[name], f"{kind}_list").value
+
+    def one_of(self, name: str, kind: str) -> Any:
+        values = self.all_of(name, kind)
+        if len(values) != 1:
+            raise ValueError(f"a record has {len(values)} values of {name}, not one")
+        return values[0]
+
+
+def _sizes(features: _Features) -> list:
+    """The values of `_SIZES`."""
+    texts = [features.one_of(name, "bytes") for name in ("id", "group", *MARKS)]
+    numbers = [np.int64(features.one_of(name, "int64")) for name in ("label", "num_samples")]
+    return [*texts, *numbers, np.array(features.all_of("times", "float"), np.float32)]
+
+
+def _whole(features: _Features) -> list:
+    """The values of `_SIZES`, the coded pictures, and the sound."""
+    sizes = _sizes(features)
+    frames = np.array(features.all_of("frames", "bytes"), object)
+    samples = features.one_of("num_samples", "int64")
+    return [*sizes, frames, decode_flac(features.one_of("sound", "bytes"), samples)]
+
+
+def decode_flac(data: bytes, samples: int) -> np.ndarray:
+    """The sound of a recording.
+
+    Args:
+      data: a FLAC file; an empty one has no samples.
+      samples: the number that must be in it.
 
     Returns:
-      int16 [samples]; InvalidArgumentError if it is damaged or has not so many.
+      int16 [samples]; a ValueError if it is damaged or has not so many.
     """
-    decoded = tf.numpy_function(_decode_flac, [data, samples], tf.int16, stateful=False)
-    return tf.ensure_shape(decoded, [None])
-
-
-def _decode_flac(data: bytes | np.ndarray, samples: np.int64) -> np.ndarray:
-    data = data if isinstance(data, bytes) else data.item()  # an array where no graph runs
     if not data and samples == 0:
         return np.zeros(0, np.int16)
     try:
