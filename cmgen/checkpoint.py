@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import representations, typed_json
+from cmgen import origin, representations, typed_json
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.errors import FAILED_WORK, UserError
@@ -80,12 +81,17 @@ def _named(network: keras.layers.Layer) -> dict[str, Any]:
     return named
 
 
-def save_weights(network: keras.Model, path: Path, **facts: int | float) -> None:
-    """Writes all variables by name into one .npz, with facts (e.g. the step) beside them."""
+def save_weights(network: keras.Model, path: Path, comment: str = "", **facts: int | float) -> None:
+    """Writes all variables by name into one .npz, with facts (e.g. the step) beside them.
+
+    The comment, what made them, is the archive's: `unzip -z` shows it.
+    """
     arrays = {name: keras.ops.convert_to_numpy(v) for name, v in _named(network).items()}
     arrays |= {f"{_FACT}{name}": np.asarray(value) for name, value in facts.items()}
     with atomic_file(path) as temporary:
         np.savez(temporary, **arrays)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.comment = comment.encode()
 
 
 def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
@@ -332,6 +338,15 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
         known.append(now)
     facts = RunFacts(classes, data, data_hash, known[0], tuple(known[1:]))
     write_text(path, json.dumps(dataclasses.asdict(facts), indent=2) + "\n")
+
+
+def origin_of(workdir: Path, config: TrainConfig) -> str:
+    """The comment in what a run writes: its task and seed, its data, and versions."""
+    facts = read_facts(workdir / FACTS_FILE)
+    run = {"task": config.task, "seed": config.seed}
+    return origin.said(
+        "cmgen.train", run=run | {"data": Path(facts.data).name, "data_hash": facts.data_hash}
+    )
 
 
 def read_facts(path: Path) -> RunFacts:

@@ -14,7 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from cmgen import audio, charts, images
+from cmgen import audio, charts, images, origin
+from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.errors import UserError
@@ -81,13 +82,9 @@ class Curve:
         return row
 
 
-def draw(workdir: Path, kept: int) -> None:
-    """Draws curve.png from curve.json and samples/.
-
-    Args:
-      workdir: the run folder.
-      kept: the step whose generator was kept.
-    """
+def draw(run: Run) -> None:
+    """Draws curve.png from curve.json and samples/, with the step whose generator was kept."""
+    workdir = run.workdir
     path = workdir / "curve.json"
     if not path.exists():
         return  # a run of an earlier version, trained to its end
@@ -100,10 +97,11 @@ def draw(workdir: Path, kept: int) -> None:
         steps,
         {name: [row[name] for row in rows] for name in names},
         "What is generated, recognised by the verifier, over training steps",
-        kept,
+        run.step,
         {step: strip for step, strip in strips.items() if strip is not None},
     )
-    images.write_png(workdir / "curve.png", figure)
+    comment = origin.said("cmgen.train", model=run.facts)
+    images.write_png(workdir / "curve.png", figure, comment)
 
 
 def _first_row(path: Path) -> NDArray[np.uint8] | None:

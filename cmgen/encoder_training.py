@@ -67,7 +67,8 @@ def train_encoder(
         return
     if settings.objective == "autoencoder":
         encoder.scale_encoding(1.0 / encoding_scale(encoder, key, train, config))
-    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), step=total)
+    comment = checkpoint.origin_of(workdir, config)
+    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), comment, step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)

@@ -22,5 +22,9 @@ def comment(facts: Mapping[str, str | int], noise_seeds: Sequence[int]) -> str:
       facts: of the model, from `facts_of` or `Run.facts`.
       noise_seeds: those that were drawn.
     """
-    said = {"model": dict(facts), "noise_seeds": list(noise_seeds), "versions": installed()}
-    return json.dumps({"made_by": "cmgen.generate"} | said)
+    return said("cmgen.generate", model=dict(facts), noise_seeds=list(noise_seeds))
+
+
+def said(made_by: str, **what: Any) -> str:
+    """One line of JSON: the program that made a file, of what, and with which versions."""
+    return json.dumps({"made_by": made_by, **what, "versions": installed()})

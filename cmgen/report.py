@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen import charts, files, hashes, images
+from cmgen import charts, files, hashes, images, origin
 from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
 from cmgen.data import catalog, leaks, pipeline
@@ -76,9 +76,10 @@ def evaluate_run(
     report = compose(run, scores, info, measured_with)
     if measures is not None:
         report = add_measures(report, runner.measure(run, folder, output, measures))
+    comment = origin.said("cmgen.evaluate", model=run.facts, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
-        images.write_png(picture, confusion_picture(split, split_scores))
+        images.write_png(picture, confusion_picture(split, split_scores), comment)
     files.write_text(output, json.dumps(report, indent=2) + "\n")
     return report
 

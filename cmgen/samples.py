@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen import audio, images
+from cmgen.checkpoint import origin_of
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.errors import UserError
@@ -35,6 +36,7 @@ class SampleSheet:
         writer: tf.summary.SummaryWriter,
     ):
         self.folder, self.writer, self.sound = workdir / "samples", writer, config.sound
+        self.comment = origin_of(workdir, config)
         self.target = config.direction.target
         examples = self._one_of_each_class(recordings, config)
         if config.direction.condition not in examples:
@@ -49,7 +51,7 @@ class SampleSheet:
         self.noise = tf.repeat(tf.cast(noise, tf.float32), self.columns, axis=0)
         if self.target in examples:
             reals = images.grid(self._drawn(examples[self.target]), self.columns)
-            images.write_png(self.folder / "reals.png", reals)
+            images.write_png(self.folder / "reals.png", reals, self.comment)
         self._log_sounds("sounds", examples["waveform"], 0)
 
     @staticmethod
@@ -81,7 +83,7 @@ class SampleSheet:
         """Draws the sheet with the averaged generator; an LMS of the first row is made audible."""
         targets = gan((self.conditions, self.noise))
         sheet = images.grid(self._drawn(targets), self.columns)
-        images.write_png(self.folder / f"{step:06d}.png", sheet)
+        images.write_png(self.folder / f"{step:06d}.png", sheet, self.comment)
         with self.writer.as_default():
             tf.summary.image("samples", sheet[None], step=step)
         if self.target == "lms":

@@ -109,7 +109,7 @@ def _measure(config: TrainConfig) -> None:
     """Draws the curve, evaluates the kept generator, and says what to do with it."""
     workdir = Path(config.workdir)
     finished = checkpoint.load_run(workdir)
-    curve.draw(workdir, finished.step)
+    curve.draw(finished)
     scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
     print(report.summary(scores), flush=True)
     print(_what_next(config), flush=True)
@@ -316,6 +316,7 @@ class _Chooser:
     ):
         self.gan, self.validation, self.log = gan, validation, log
         self.path = checkpoint.weights_path(Path(config.workdir), "generator")
+        self.comment = checkpoint.origin_of(Path(config.workdir), config)
         self.record_path = Path(config.workdir) / "validation.json"
         self.record: list[dict[str, float]] = []
         if self.record_path.exists():
@@ -328,7 +329,7 @@ class _Chooser:
 
     def __call__(self, step: int) -> None:
         if self.validation is None:
-            checkpoint.save_weights(self.gan.average, self.path, step=step)
+            self._keep(step)
             return
         scores = self.evaluator.split(self.validation, VALIDATION_STRIDE)
         row = {"step": step, "accuracy": scores.accuracy}
@@ -338,7 +339,10 @@ class _Chooser:
         self.log.write({f"validation/{k}": v for k, v in row.items() if k != "step"})
         write_text(self.record_path, json.dumps(self.record, indent=1) + "\n")
         if best_step(self.record) == step:
-            checkpoint.save_weights(self.gan.average, self.path, step=step)
+            self._keep(step)
+
+    def _keep(self, step: int) -> None:
+        checkpoint.save_weights(self.gan.average, self.path, self.comment, step=step)
 
 
 def best_step(record: list[dict[str, float]]) -> int:

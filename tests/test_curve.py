@@ -1,5 +1,6 @@
 """The curve over training: fixed windows, rows of later steps dropped, a picture at the end."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -68,11 +69,11 @@ def test_the_picture_shows_moments(run, tmp_path):
         follow(step)
     sheet = images.grid(np.full((12, 32, 32, 3), (9, 8, 7), np.uint8), 3)
     images.write_png(tmp_path / "samples" / "000006.png", sheet)
-    curve.draw(tmp_path, kept=6)
+    curve.draw(dataclasses.replace(run, workdir=tmp_path, step=6))
     with Image.open(tmp_path / "curve.png") as picture:
         assert (np.asarray(picture) == (9, 8, 7)).all(axis=-1).sum() == 3 * 32 * 32
 
 
-def test_a_run_without_curve_is_left_alone(tmp_path):
-    curve.draw(tmp_path, kept=1)
+def test_a_run_without_curve_is_left_alone(run, tmp_path):
+    curve.draw(dataclasses.replace(run, workdir=tmp_path))
     assert not (tmp_path / "curve.png").exists()

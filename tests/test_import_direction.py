@@ -36,7 +36,7 @@ MAY_IMPORT = {
     # What trains and what reports import the measures, not the other way round.
     "measures": SIGNALS
     | {"networks", "losses", "augment", "classifier", "data", "checkpoint", "precision"}
-    | {"metrics", "evaluation", "charts", "measures", "pose"},
+    | {"metrics", "evaluation", "charts", "measures", "origin", "pose"},
     "pose": SIGNALS | {"augment", "classifier", "data", "networks"},
     "sound_files": BASE,
     "mel": BASE,

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+import zipfile
 
 import keras
 import numpy as np
@@ -90,6 +91,23 @@ def test_a_run_leaves_what_it_promises(whole):
     curve = json.loads((whole / "curve.json").read_text())
     assert [row["step"] for row in curve] == [3, 6]
     assert all(0 <= row[split] <= 1 for row in curve for split in ("train", "validation", "test"))
+
+
+def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
+    facts, found = checkpoint.read_facts(whole / checkpoint.FACTS_FILE), []
+    for path in sorted(whole.rglob("*")):
+        if path.suffix == ".png":
+            found.append(json.loads(Image.open(path).info["Comment"]))
+        elif path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                found.append(json.loads(archive.comment))
+    assert len(found) == 3 + 4 + 3  # weights; samples, real ones and the curve; confusions
+    for said in found:
+        made = said.get("run") or said["model"]
+        assert made["seed"] == 1 and made["data_hash"] == facts.data_hash != ""
+        assert said["versions"] == facts.versions
+    scores = json.loads((whole / "evaluation.json").read_text())
+    assert (scores["seed"], scores["hashes"]["data"]) == (1, facts.data_hash)
 
 
 def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import charts, images, metrics
+from cmgen import charts, images, metrics, origin
 from cmgen.evaluation import SEED
 from cmgen.measures import agreement, diversity, inception, quality
 from cmgen.measures.scores import Score
@@ -180,7 +180,8 @@ def memory(subject: Subject, output: Path) -> list[Score]:
             rows[f"{kind}, nearest by {title}"] = shown[first]
             rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
-    images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet)
+    comment = origin.said("cmgen.evaluate", model=subject.run.facts)
+    images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)
     return scores
 
 
