@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import tensorflow as tf
-from onnx import TensorProto, helper
 
 from cmgen import checkpoint, generation
 from cmgen.config import SoundConfig
@@ -28,13 +26,7 @@ DEEP = "[" * 100_000
 
 
 def _write_onnx(path: Path, task: str, texts: dict[str, str]) -> Path:
-    names = ("waveform" if task == "s2i" else "image", "noise", "made")
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in names]
-    node = helper.make_node("Add", names[:2], names[2:])
-    graph = helper.make_graph([node], "g", values[:2], values[2:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"task": task, **texts})
-    onnx.save(model, path)
+    path.write_bytes(seeds.onnx_file(task, texts))
     return path
 
 

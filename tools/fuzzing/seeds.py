@@ -8,7 +8,7 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,23 +172,27 @@ def scores() -> Seeds:
     ).encode()  # fmt: skip
 
 
-def networks() -> Seeds:
+def onnx_file(task: str, facts: Mapping[str, str]) -> bytes:
+    """The smallest network of a task, with these texts as its metadata."""
     from onnx import TensorProto, helper
 
+    names = ("waveform" if task == "s2i" else "image", "noise", "made")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in names]
+    node = helper.make_node("Add", names[:2], names[2:])
+    graph = helper.make_graph([node], "g", values[:2], values[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"task": task, **facts})
+    return model.SerializeToString(deterministic=True)
+
+
+def networks() -> Seeds:
     from cmgen.config import SoundConfig
 
     sizes = {"window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8, "step": 7}
-    for task, given in (("s2i", "waveform"), ("i2s", "image")):
-        names = (given, "noise", "made")
-        values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in names]
-        node = helper.make_node("Add", names[:2], names[2:])
-        graph = helper.make_graph([node], "g", values[:2], values[2:])
-        opset = [helper.make_opsetid("", 17)]
-        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-        sound = json.dumps(dataclasses.asdict(SoundConfig()))
-        facts = {name: json.dumps(size) for name, size in sizes.items()}
-        helper.set_model_props(model, {"task": task, "sound": sound, **facts})
-        yield task, model.SerializeToString(deterministic=True)
+    facts = {"sound": json.dumps(dataclasses.asdict(SoundConfig()))}
+    facts |= {name: json.dumps(size) for name, size in sizes.items()}
+    for task in ("s2i", "i2s"):
+        yield task, onnx_file(task, facts)
 
 
 def saved_facts() -> Seeds:
