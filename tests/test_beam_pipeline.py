@@ -108,6 +108,26 @@ def test_songs_of_chunks_come_out_the_same(tmp_path, memory):
     assert shards(tmp_path / "remote") == shards(tmp_path / "alone")
 
 
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+@pytest.mark.parametrize("again", ["copied", "decoded anew"])
+def test_a_recording_in_two_splits_is_refused(corpus, tmp_path, memory, where, again):
+    raw = shutil.copytree(corpus, tmp_path / "raw")
+    planted = raw / "train" / "drum" / "planted.mp4"
+    shutil.copy(raw / "test" / "drum" / "drum_0.mp4", planted)
+    if again == "decoded anew":
+        planted.write_bytes(planted.read_bytes() + b"\0\0\0\x08free")  # an empty box at the end
+    source, output = (
+        (raw, tmp_path / "out") if where == "here" else (f"{memory}/raw", f"{memory}/out")
+    )
+    if where == "elsewhere":
+        upload(raw, source)
+    said = r"drum_0.mp4 in test is the same recording as train/drum/planted.mp4 in train"
+    with pytest.raises(UserError, match=said):
+        run_beam(source, output)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    assert not tf.io.gfile.exists(f"{memory}/out") or not tf.io.gfile.listdir(f"{memory}/out")
+
+
 def shards(folder: Path) -> dict[str, bytes]:
     return {n: data for n, data in contents(folder).items() if n.endswith(".tfrecord")}
 

@@ -38,8 +38,8 @@ def leaky(leaky_raw):
     """The same, prepared by something that doesn't look."""
     folder = leaky_raw.parent / "prepared"
     with pytest.MonkeyPatch.context() as patch:
-        for check in ("check_shards", "check_files"):
-            patch.setattr(f"cmgen.data.prepare.{check}", lambda *given: None)
+        for check in ("check_read", "check_files"):
+            patch.setattr(leaks, check, lambda *given: None)
         prepare(leaky_raw, folder, PrepareConfig(image_size=32))
     return folder
 
@@ -86,8 +86,8 @@ def repack(source, target):
 
 
 def test_all_pairs_are_counted_and_the_first_are_named():
-    train = {b"%d" % number: f"train/{number}" for number in range(8)}
-    test = {b"%d" % number: f"test/{number}" for number in range(1, 9)}
+    train = {f"sound {number}": f"train/{number}" for number in range(8)}
+    test = {f"sound {number}": f"test/{number}" for number in range(1, 9)}
     with pytest.raises(UserError) as refused:
         leaks.check_apart({"train": train, "test": test}, "here")
     said = str(refused.value)

@@ -21,8 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
-from cmgen.data import storage
-from cmgen.data.leaks import check_files, check_shards
+from cmgen.data import leaks, storage
 from cmgen.data.listing import is_address
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.prepare import (
@@ -67,15 +66,13 @@ def prepare_with_beam(
     settings = make_options(runner, options, config.workers)
     plan = make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
     if not is_address(plan.source.path):
-        check_files(plan.items, Path(plan.source.path), config.read_options)
+        leaks.check_files(plan.items, Path(plan.source.path), config.read_options)
     with storage.new_folder(_plain(output)) as folder:
         storage.write_text(f"{folder}/{_PLAN_FILE}", _plan_text(plan))
         with _progress(plan, folder), _explained(runner):
             _run(plan, folder, runner, settings)
         results = _take_results(plan, folder)
         info = summarise(plan, results)
-        if not is_address(folder):  # elsewhere training is the first to look
-            check_shards(Path(folder), info, source_folder)
         if info.set_aside:
             storage.write_text(f"{folder}/{SET_ASIDE_FILE}", set_aside_text(results))
         storage.write_text(f"{folder}/{INFO_FILE}", info_text(info))
@@ -220,6 +217,7 @@ def _result_from_json(values: dict[str, Any]) -> ShardResult:
         ShardSizes(**values["sizes"]),
         [SetAside(**aside) for aside in values["set_aside"]],
         values["notes"],
+        values["contents"],
     )
 
 

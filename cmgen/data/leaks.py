@@ -1,36 +1,49 @@
 """A recording that lies in two splits: scores of the second would be of what was learned by heart."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cmgen.data.reading import read_item
-from cmgen.data.recording import ReadOptions
-from cmgen.data.recordings import Recordings, read_undecoded
-from cmgen.data.shards import DatasetInfo
+from cmgen.data.recording import ReadOptions, Recording
+from cmgen.data.recordings import Recordings
+from cmgen.data.shards import MARKS
 from cmgen.data.sources import Item
 from cmgen.errors import UserError
 from cmgen.hashes import file_hash
 
-Contents = Mapping[bytes, str]
-_SONG = b"song "
+Contents = Mapping[str, str]
+_SONG = "song "
 _SHOWN = 5  # pairs in a message
 _HELD_APART = ("train", "validation", "test")
 
 
-def contents(recordings: Recordings) -> dict[bytes, str]:
+def contents(recordings: Recordings) -> dict[str, str]:
     """What tells each recording and the song that it is a piece of -> the recording's id.
 
     These are the songs' names, and the marks of sound and pictures. Silence, or one colour alone, is in
     many recordings, so it has no mark.
     """
-    names = zip(recordings.ids, recordings.groups, strict=True)
-    found = {_SONG + str(group).encode(): str(name) for name, group in names}
-    for which, marks in recordings.marks.items():
-        for name, mark in zip(recordings.ids, marks, strict=True):
-            if mark:
-                found[which.encode() + mark] = str(name)
+    found: dict[str, str] = {}
+    marks = zip(*(recordings.marks[name] for name in MARKS), strict=True)
+    for name, group, its in zip(recordings.ids, recordings.groups, marks, strict=True):
+        found |= contents_of(str(name), str(group), *its)
     return found
+
+
+def contents_of_all(recordings: Iterable[Recording]) -> dict[str, str]:
+    """`contents` of recordings that were just read."""
+    found: dict[str, str] = {}
+    for one in recordings:
+        found |= contents_of(one.id, one.group, one.sound_mark, one.frames_mark)
+    return found
+
+
+def contents_of(name: str, group: str, sound_mark: bytes, frames_mark: bytes) -> dict[str, str]:
+    """`contents` of one recording, by its fields."""
+    marks = {"sound": sound_mark, "pictures": frames_mark}
+    found = {f"{kind} {mark.hex()}": name for kind, mark in marks.items() if mark}
+    return {_SONG + group: name, **found}
 
 
 def check_apart(splits: Mapping[str, Contents], source: str) -> None:
@@ -40,7 +53,7 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
       splits: name -> `contents` of its recordings.
       source: of the data, for the message, which names the first few pairs.
     """
-    known: dict[bytes, tuple[str, str]] = {}
+    known: dict[str, tuple[str, str]] = {}
     pairs: dict[str, None] = {}
     for split, parts in splits.items():
         for mark, name in parts.items():
@@ -66,12 +79,11 @@ def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> No
     alone = [item for item in items if item.split in _HELD_APART and len(item.files) == 1]
     same = _in_two_splits(alone, lambda item: item.size)
     same = _in_two_splits(same, lambda item: file_hash(folder / item.files[0]))
-    found: dict[str, dict[bytes, str]] = defaultdict(dict)
-    for item in same:
-        for recording in read_item(item, folder, options, skip=True)[0]:
-            marks = recording.sound_mark, recording.frames_mark
-            found[item.split] |= {mark: recording.id for mark in marks if mark}
-    check_apart(found, str(folder))
+    read = (read_item(item, folder, options, skip=True)[0] for item in same)
+    check_read(
+        ((item.split, contents_of_all(some)) for item, some in zip(same, read, strict=True)),
+        str(folder),
+    )
 
 
 def _in_two_splits(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[Item]:
@@ -83,18 +95,20 @@ def _in_two_splits(items: Sequence[Item], key: Callable[[Item], Hashable]) -> li
     return [item for item, its in zip(items, keys, strict=True) if len(splits[its]) > 1]
 
 
-def check_shards(folder: Path, info: DatasetInfo, source: str) -> None:
-    """`check_apart` of the shards of train, validation and test that have just been written.
+def check_read(parts: Iterable[tuple[str, Contents]], source: str) -> None:
+    """`check_apart` of what was read piece by piece.
 
-    Other splits may overlap with these on purpose.
+    Splits beside train, validation and test may overlap with these on purpose.
 
     Args:
-      folder: of the shards.
-      info: what dataset.json will say of them.
-      source: what they were made of, for the message.
+      parts: splits, and contents of recordings in them; a split may come several times.
+      source: of the data, for the message.
     """
-    there = [split for split in _HELD_APART if split in info.splits]
-    check_apart({split: contents(read_undecoded(folder, split, info)) for split in there}, source)
+    found: dict[str, dict[str, str]] = {split: {} for split in _HELD_APART}
+    for split, some in parts:
+        if split in found:
+            found[split].update(some)
+    check_apart(found, source)
 
 
 def check_unseen(trained_on: Contents, held_out: Contents, source: str) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cmgen import __version__
-from cmgen.data.leaks import check_files, check_shards
+from cmgen.data import leaks
 from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.data.reading import ReadResult, processors, read_in_order
 from cmgen.data.recording import Recording
@@ -50,12 +50,14 @@ class ShardResult:
       sizes: what is in it; a shard without recordings is not written.
       set_aside: items that could not be read.
       notes: on what else was left out.
+      contents: of the recordings in it (see `leaks.contents`).
     """
 
     name: str
     sizes: ShardSizes
     set_aside: Sequence[SetAside] = ()
     notes: Sequence[str] = ()
+    contents: leaks.Contents = field(default_factory=dict)
 
 
 def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> DatasetInfo:
@@ -71,11 +73,10 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
     """
     config.validate()
     plan = make_plan(find_source(source_folder), config)
-    check_files(plan.items, source_folder, config.read_options)
+    leaks.check_files(plan.items, source_folder, config.read_options)
     with atomic_folder(output) as folder:
         results = _write_all(plan, folder)
         info = summarise(plan, results)
-        check_shards(folder, info, str(source_folder))
         if info.set_aside:
             write_text(folder / SET_ASIDE_FILE, set_aside_text(results))
         write_info(folder, info)
@@ -92,15 +93,18 @@ def make_shard(shard: ShardPlan, path: Path, reads: Iterable[ReadResult]) -> Sha
     """
     set_aside: list[SetAside] = []
     notes: list[str] = []
+    contents: dict[str, str] = {}
 
     def recordings() -> Iterator[Recording]:
         for item, (found, remarks, error) in zip(shard.items, reads, strict=True):
             if error is not None:
                 set_aside.append(SetAside(_name(item), error))
             notes.extend(remarks)
+            contents.update(leaks.contents_of_all(found))
             yield from found
 
-    return ShardResult(shard.name, write_shard(path, shard.label, recordings()), set_aside, notes)
+    sizes = write_shard(path, shard.label, recordings())
+    return ShardResult(shard.name, sizes, set_aside, notes, contents)
 
 
 def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
@@ -111,9 +115,12 @@ def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
       results: what became of its shards, in its order.
 
     Raises:
-      UserError: nothing is left, or a class lost all its recordings in train or test.
+      UserError: nothing is left, a class lost all its recordings in train or test, or a recording lies
+        in two splits.
     """
     _print_notes(results)
+    made = zip(plan.shards, results, strict=True)
+    leaks.check_read(((s.split, result.contents) for s, result in made), plan.source.path)
     splits = {}
     for split in dict.fromkeys(shard.split for shard in plan.shards):
         pairs = zip(plan.shards, results, strict=True)
