@@ -7,7 +7,7 @@ from pathlib import Path
 from cmgen.data.reading import read_item
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.recordings import Recordings
-from cmgen.data.shards import MARKS
+from cmgen.data.records import MARKS
 from cmgen.data.sources import Item
 from cmgen.errors import UserError
 from cmgen.hashes import file_hash

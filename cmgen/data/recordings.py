@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import DataConfig
-from cmgen.data.shards import MARKS, DatasetInfo, parse, parse_sizes, read_info
+from cmgen.data.records import MARKS, parse, parse_sizes
+from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
 from cmgen.hashes import file_hash
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cmgen.data import sampling
 from cmgen.data.recordings import Recordings
-from cmgen.data.shards import parse, parse_sizes
+from cmgen.data.records import parse, parse_sizes
 
 WINDOWS_PER_RECORDING = 32
 _RECORD_BUFFER = 32  # undecoded recordings of a class

@@ -123,7 +123,7 @@ def _dataset() -> Target:
 
 def _shard() -> Target:
     """One record of a shard, decoded as training does."""
-    from cmgen.data.shards import parse
+    from cmgen.data.records import parse
 
     return _both_ways(lambda record: parse(record, 32), "frames", (None, 32, 32, 3))
 

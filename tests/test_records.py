@@ -1,0 +1,84 @@
+"""Records give back what was recorded, or are refused; whatever was made of them."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from fixtures import tone
+from test_shards import make_recording
+
+from cmgen.data import records, shards
+from cmgen.data.recording import encode_flac, to_int16
+
+
+def flac(samples: int = 44100, rate: int = 44100, channels: int = 1, form: str = "FLAC") -> bytes:
+    file = io.BytesIO()
+    shape = (samples, channels) if channels > 1 else samples
+    noise = np.random.default_rng(0).integers(-9000, 9000, shape).astype(np.int16)
+    soundfile.write(file, noise, rate, format=form, subtype="PCM_16")
+    return file.getvalue()
+
+
+def promising(samples: int) -> bytes:
+    """A FLAC file of 44,100 samples whose header says otherwise (36 bits before the MD5 sum)."""
+    data = flac()
+    assert int.from_bytes(data[21:26], "big") & 0xFFFFFFFFF == 44100
+    said = int.from_bytes(data[21:26], "big") >> 36 << 36 | samples
+    return data[:21] + said.to_bytes(5, "big") + data[26:]
+
+
+def test_sound_is_decoded_as_it_was():
+    for seconds in (0.0, 0.5, 1.7):
+        samples = to_int16(tone(440, seconds))
+        found = records.decode_flac(encode_flac(samples), len(samples))
+        assert found.dtype == np.int16
+        np.testing.assert_array_equal(found, samples)
+
+
+@pytest.mark.parametrize(
+    ("data", "samples", "reason"),
+    [
+        (flac(), 44099, "44099 samples"),
+        (flac()[:-3000], 44100, "44100 samples"),  # tensorflow-io's decoder never ends here
+        (promising(2**36 - 1), 2**36 - 1, "68719476735 samples"),
+        (promising(50_000), 50_000, "50000 samples"),
+        (flac(rate=48000), 44100, "48000"),
+        (flac(channels=2), 44100, "2, 44100"),
+        (flac(form="WAV"), 44100, "WAV"),
+        (b"", 44100, "44100 samples"),
+        (b"fLaC", 0, "0 samples is damaged"),
+    ],
+)
+def test_a_sound_that_is_not_what_the_record_says_is_refused(data, samples, reason):
+    with pytest.raises(ValueError, match=reason):
+        records.decode_flac(data, samples)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda features: features["id"].bytes_list.value.append(b"b"), "2 values of id"),
+        (lambda features: features.pop("label"), "0 values of label"),
+        (
+            lambda features: features["times"].int64_list.value.append(1),
+            "times of a record is no f",
+        ),
+        (lambda features: features["num_samples"].int64_list.value.append(7), "2 values of num_"),
+        (lambda features: features["sound"].bytes_list.value.__setitem__(0, b"x"), "is damaged"),
+        (None, "no example"),
+    ],
+)
+def test_a_forged_record_is_refused(tmp_path, change, reason):
+    shards.write_shard(tmp_path / "a", 0, [make_recording(0)])
+    (record,) = tf.data.TFRecordDataset(str(tmp_path / "a")).as_numpy_iterator()
+    example = tf.train.Example.FromString(record)
+    # The length of an inner value reaches beyond the record.
+    data = record[:9] + b"\xff" * 8 + record[9:]
+    if change:
+        change(example.features.feature)
+        data = example.SerializeToString()
+    dataset = tf.data.Dataset.from_tensors(data).map(lambda record: records.parse(record, 32))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+        next(dataset.as_numpy_iterator())
