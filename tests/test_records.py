@@ -9,6 +9,7 @@ import tensorflow as tf
 from fixtures import tone
 from test_shards import make_recording
 
+from cmgen import images
 from cmgen.data import records, shards
 from cmgen.data.recording import encode_flac, to_int16
 
@@ -27,6 +28,13 @@ def promising(samples: int) -> bytes:
     assert int.from_bytes(data[21:26], "big") & 0xFFFFFFFFF == 44100
     said = int.from_bytes(data[21:26], "big") >> 36 << 36 | samples
     return data[:21] + said.to_bytes(5, "big") + data[26:]
+
+
+def huge_jpeg() -> bytes:
+    """Says 65,000 x 65,000 pixels, and holds 32 x 32."""
+    data = images.encode_jpeg(np.zeros((32, 32, 3), np.uint8))
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + b"\xfd\xe8" * 2 + data[at + 4 :]
 
 
 def test_sound_is_decoded_as_it_was():
@@ -67,6 +75,11 @@ def test_a_sound_that_is_not_what_the_record_says_is_refused(data, samples, reas
         ),
         (lambda features: features["num_samples"].int64_list.value.append(7), "2 values of num_"),
         (lambda features: features["sound"].bytes_list.value.__setitem__(0, b"x"), "is damaged"),
+        (
+            lambda features: features["frames"].bytes_list.value.append(huge_jpeg()),
+            "picture is not",
+        ),
+        (lambda features: features["frames"].bytes_list.value.append(b"x"), "JPEG"),
         (None, "no example"),
     ],
 )

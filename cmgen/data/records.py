@@ -61,14 +61,17 @@ def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
       [num_samples].
     """
     found = _read(record, _whole, _SIZES | {"frames": (tf.string, 1), "sound": (tf.int16, 1)})
-    pixels = tf.map_fn(
-        lambda jpeg: tf.ensure_shape(
-            tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE"),
-            [image_size, image_size, 3],
-        ),
-        found["frames"],
-        fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-    )
+    shape = [image_size, image_size, 3]
+
+    def decode(jpeg: tf.Tensor) -> tf.Tensor:
+        # By the header, before a forged one takes gigabytes.
+        fits = tf.reduce_all(tf.io.extract_jpeg_shape(jpeg) == shape)
+        with tf.control_dependencies([tf.debugging.Assert(fits, ["a picture is not", *shape])]):
+            jpeg = tf.identity(jpeg)
+        pixels = tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
+        return tf.ensure_shape(pixels, shape)
+
+    pixels = tf.map_fn(decode, found["frames"], fn_output_signature=tf.TensorSpec(shape, tf.uint8))
     return found | {"frames": pixels}
 
 
