@@ -324,8 +324,9 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
     before = read_facts(path) if path.exists() else RunFacts(classes, data, data_hash, now)
     if before.data_hash and before.data_hash != data_hash:
         raise UserError(
-            f"--workdir={workdir}: its data have changed since it began (hash {data_hash}, was "
-            f"{before.data_hash}); give the former data, or train in another --workdir"
+            f"--workdir={workdir}: its data, or the format that cmgen prepares them in, have changed "
+            f"since it began (hash {data_hash}, was {before.data_hash}); give the former data to the "
+            "former version, or train in another --workdir"
         )
     known = [before.versions or now, *before.resumed_with]
     changed = [
@@ -345,7 +346,7 @@ def origin_of(workdir: Path, config: TrainConfig) -> str:
     facts = read_facts(workdir / FACTS_FILE)
     run = {"task": config.task, "seed": config.seed}
     return origin.said(
-        "cmgen.train", run=run | {"data": Path(facts.data).name, "data_hash": facts.data_hash}
+        "cmgen.train", model=run | {"data": Path(facts.data).name, "data_hash": facts.data_hash}
     )
 
 

@@ -90,6 +90,7 @@ def fit(
     """
     step = step_function(model, team.strategy)
     (stop,) = (watcher for watcher in watchers if isinstance(watcher, callbacks.StopOnInterrupt))
+    iterator = None
     try:
         for watcher in watchers:
             watcher.set_model(model)
@@ -104,6 +105,8 @@ def fit(
             for watcher in watchers:
                 watcher.on_train_batch_end(number, logs)
     finally:
+        # An error keeps this frame until the process ends, which would wait for what reads ahead.
+        del iterator
         for watcher in watchers:
             if isinstance(watcher, callbacks.Progress):
                 watcher.close()

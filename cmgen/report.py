@@ -61,9 +61,11 @@ def evaluate_run(
     scores, ids, contents = {}, {}, {}
     for split in _in_order(info.splits):
         recordings = pipeline.load_split(folder, split, run.config.data)
-        ids[split], contents[split] = recordings.ids, leaks.contents(recordings)
-        leaks.check_apart(contents, f"--data={data}")
-        if split != "train":
+        ids[split] = recordings.ids
+        if split in leaks.HELD_APART:
+            contents[split] = leaks.contents(recordings)
+            leaks.check_apart(contents, f"--data={data}")
+        if split in contents and split != "train":
             leaks.check_unseen(trained_on, contents[split], f"--data={data}")
         scores[split] = _score(evaluator, recordings, info)
     if not scores:

@@ -4,7 +4,7 @@ import platform
 from importlib import metadata
 
 PACKAGES = (
-    "cmgen", "tensorflow", "keras", "tensorflow-io", "numpy", "av", "tf2onnx", "onnx", "onnxruntime",
+    "cmgen", "tensorflow", "keras", "numpy", "av", "soundfile", "tf2onnx", "onnx", "onnxruntime",
 )  # fmt: skip
 
 

@@ -85,6 +85,29 @@ def repack(source, target):
                 new.mux(packet)
 
 
+def test_a_file_that_cannot_be_opened_is_left_to_its_reader(raw, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    for split in ("train", "test"):
+        (folder / split / "drum" / "text.mp4").write_text(f"{split:10s} is no video")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(leaks, "file_hash", refuse)
+    prepare(folder, tmp_path / "out", PrepareConfig(image_size=32, skip_bad_files=True))
+    assert capsys.readouterr().err.count("text.mp4: not a readable") == 2
+
+
+def test_other_splits_may_hold_the_same_and_are_evaluated(raw, tmp_path):
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    shutil.copytree(folder / "test", folder / "probe")
+    prepare(folder, tmp_path / "out", PrepareConfig(image_size=32))
+    classes = ("bell", "drum", "flute")
+    run = checkpoint.load_run(write_run(tmp_path / "run", classes, str(tmp_path / "out")))
+    scores = report.evaluate_run(run, str(tmp_path / "out"), tmp_path / "scores.json")
+    assert scores["accuracy_probe"] == scores["accuracy_test"]
+
+
 def test_all_pairs_are_counted_and_the_first_are_named():
     train = {f"sound {number}": f"train/{number}" for number in range(8)}
     test = {f"sound {number}": f"test/{number}" for number in range(1, 9)}

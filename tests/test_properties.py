@@ -115,7 +115,8 @@ def paired_recordings(draw: st.DrawFn) -> Recordings:
     names = np.array([str(i) for i in range(count)])
     return Recordings(
         Path("nowhere"), "test", info, names, names, np.array(labels),
-        np.cumsum([0, *samples]), np.cumsum([0, *map(len, times)]), np.concatenate(times), None, None,
+        np.cumsum([0, *samples]), np.cumsum([0, *map(len, times)]), np.concatenate(times),
+        None, None, {},
     )  # fmt: skip
 
 

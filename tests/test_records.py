@@ -60,7 +60,7 @@ def test_sound_is_decoded_as_it_was():
     ],
 )
 def test_a_sound_that_is_not_what_the_record_says_is_refused(data, samples, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(records.RecordError, match=reason):
         records.decode_flac(data, samples)
 
 

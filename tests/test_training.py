@@ -103,8 +103,8 @@ def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
                 found.append(json.loads(archive.comment))
     assert len(found) == 3 + 4 + 3  # weights; samples, real ones and the curve; confusions
     for said in found:
-        made = said.get("run") or said["model"]
-        assert made["seed"] == 1 and made["data_hash"] == facts.data_hash != ""
+        assert said["model"]["seed"] == 1
+        assert said["model"]["data_hash"] == facts.data_hash != ""
         assert said["versions"] == facts.versions
     scores = json.loads((whole / "evaluation.json").read_text())
     assert (scores["seed"], scores["hashes"]["data"]) == (1, facts.data_hash)

@@ -1,8 +1,8 @@
 """The work of `prepare` as an Apache Beam pipeline, on any runner (extra [beam]).
 
 The same plan, the same reading and the same writing: Beam only decides where a shard is made. What
-passes through it is small: the plan is a file from which workers take one shard a line, and what
-became of the shards is one more file at the end.
+passes through it is names: the plan is a file from which workers take one shard a line, and what
+became of the shards, with the marks of their recordings, is one more file at the end.
 """
 
 import dataclasses
@@ -65,9 +65,9 @@ def prepare_with_beam(
     config.validate()
     settings = make_options(runner, options, config.workers)
     plan = make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
-    if not is_address(plan.source.path):
-        leaks.check_files(plan.items, Path(plan.source.path), config.read_options)
     with storage.new_folder(_plain(output)) as folder:
+        if not is_address(plan.source.path):
+            leaks.check_files(plan.items, Path(plan.source.path), config.read_options)
         storage.write_text(f"{folder}/{_PLAN_FILE}", _plan_text(plan))
         with _progress(plan, folder), _explained(runner):
             _run(plan, folder, runner, settings)

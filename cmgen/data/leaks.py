@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from cmgen.data.reading import read_item
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.recordings import Recordings
@@ -15,7 +17,7 @@ from cmgen.hashes import file_hash
 Contents = Mapping[str, str]
 _SONG = "song "
 _SHOWN = 5  # pairs in a message
-_HELD_APART = ("train", "validation", "test")
+HELD_APART = ("train", "validation", "test")
 
 
 def contents(recordings: Recordings) -> dict[str, str]:
@@ -76,9 +78,19 @@ def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> No
       folder: holds their files.
       options: how they are read.
     """
-    alone = [item for item in items if item.split in _HELD_APART and len(item.files) == 1]
+    alone = [item for item in items if item.split in HELD_APART and len(item.files) == 1]
     same = _in_two_splits(alone, lambda item: item.size)
-    same = _in_two_splits(same, lambda item: file_hash(folder / item.files[0]))
+    bar = tqdm(total=len(same), unit="file", desc="comparing files", leave=False, delay=1.0)
+
+    def content(item: Item) -> Hashable:
+        bar.update()
+        try:
+            return file_hash(folder / item.files[0])
+        except OSError:  # told when it is read
+            return item.id
+
+    with bar:
+        same = _in_two_splits(same, content)
     read = (read_item(item, folder, options, skip=True)[0] for item in same)
     check_read(
         ((item.split, contents_of_all(some)) for item, some in zip(same, read, strict=True)),
@@ -104,7 +116,7 @@ def check_read(parts: Iterable[tuple[str, Contents]], source: str) -> None:
       parts: splits, and contents of recordings in them; a split may come several times.
       source: of the data, for the message.
     """
-    found: dict[str, dict[str, str]] = {split: {} for split in _HELD_APART}
+    found: dict[str, dict[str, str]] = {split: {} for split in HELD_APART}
     for split, some in parts:
         if split in found:
             found[split].update(some)

@@ -73,8 +73,8 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
     """
     config.validate()
     plan = make_plan(find_source(source_folder), config)
-    leaks.check_files(plan.items, source_folder, config.read_options)
     with atomic_folder(output) as folder:
+        leaks.check_files(plan.items, source_folder, config.read_options)
         results = _write_all(plan, folder)
         info = summarise(plan, results)
         if info.set_aside:

@@ -69,19 +69,19 @@ class Recording:
 
     def with_sound(self, samples: np.ndarray) -> "Recording":
         """The recording with this sound, int16 [n] at 44.1 kHz."""
+        mark = _Mark()
+        mark.add(samples)
         return dataclasses.replace(
-            self, sound=encode_flac(samples), samples=len(samples), sound_mark=_mark([samples])
+            self, sound=encode_flac(samples), samples=len(samples), sound_mark=mark.digest()
         )
 
     def with_frames(self, frames: Iterable[np.ndarray], times: np.ndarray) -> "Recording":
         """The recording with these pictures, uint8 [size, size, 3] each, at float64 [frames]."""
-        shown = list(frames)
-        return dataclasses.replace(
-            self,
-            frames=[images.encode_jpeg(frame) for frame in shown],
-            times=times,
-            frames_mark=_mark(shown),
-        )
+        mark, coded = _Mark(), []
+        for frame in frames:
+            mark.add(frame)
+            coded.append(images.encode_jpeg(frame))
+        return dataclasses.replace(self, frames=coded, times=times, frames_mark=mark.digest())
 
 
 def encode_flac(samples: np.ndarray) -> bytes:
@@ -97,12 +97,22 @@ def to_int16(waveform: ArrayLike) -> np.ndarray:
     return np.clip(scaled, -32768, 32767).astype(np.int16)
 
 
-def _mark(parts: Iterable[np.ndarray]) -> bytes:
+class _Mark:
     """16 bytes that are the same for the same values; none if all samples, or all pixels, are alike."""
-    digest, first, varied = hashlib.blake2b(digest_size=16), None, False
-    for part in parts:
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._first: np.ndarray | None = None
+        self._varied = False
+
+    def add(self, part: np.ndarray) -> None:
+        """Samples [n], or a picture [height, width, 3]."""
         if part.size:
-            digest.update(np.ascontiguousarray(part).data)
-            first = part.reshape(-1, *part.shape[2:])[0] if first is None else first
-            varied = varied or bool((part != first).any())
-    return digest.digest() if varied else b""
+            self._digest.update(np.ascontiguousarray(part).data)
+            self._first = (
+                part.reshape(-1, *part.shape[2:])[0] if self._first is None else self._first
+            )
+            self._varied = self._varied or bool((part != self._first).any())
+
+    def digest(self) -> bytes:
+        return self._digest.digest() if self._varied else b""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Recordings:
     frame_times: np.ndarray
     sound: tf.Tensor | None
     frames: tf.Tensor | None
-    marks: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    marks: Mapping[str, Sequence[bytes]]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
         )
     size = info.splits[split]
     decoded_bytes = 2 * size.samples + size.frames * info.image_size**2 * 3
-    read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else read_undecoded
+    read = _read_decoded if decoded_bytes <= config.cache_gib * 2**30 else _read_undecoded
     for shard in size.shards:
         _check_whole(data_dir / shard.name, shard.sha256)
     try:
@@ -150,15 +150,8 @@ def _damage(path: Path) -> str | None:
     return None
 
 
-def read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
-    """What is known of a split without decoding it: names, sizes, times and marks; its shards are not
-    held to their checksums.
-
-    Args:
-      data_dir: folder of the shards.
-      split: one of `info`.
-      info: what dataset.json says, or will say.
-    """
+def _read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
+    """What is known of a split without decoding it: names, sizes, times and marks."""
     parsed = _records(data_dir, split, info).map(
         parse_sizes, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )

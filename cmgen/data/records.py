@@ -1,8 +1,8 @@
 """One recording as a record of a shard, and back.
 
 A record is a tf.train.Example of (see `Recording`): id, group, class, label, frames (JPEG), times,
-sound (FLAC), num_samples, sound_mark, frames_mark. What is none, or not whole, is an
-InvalidArgumentError inside of a graph and a ValueError outside.
+sound (FLAC), num_samples, sound_mark, frames_mark. Another one is refused by an InvalidArgumentError
+or, where no graph runs, a RecordError.
 """
 
 import io
@@ -16,6 +16,11 @@ from google.protobuf.message import DecodeError
 
 from cmgen.data.recording import Recording
 from cmgen.sound_files import SAMPLE_RATE
+
+
+class RecordError(ValueError):
+    """A record, or what it holds, is not as `to_example` writes it."""
+
 
 MARKS = ("sound_mark", "frames_mark")
 # Of what `parse_sizes` gives: type and rank.
@@ -111,7 +116,7 @@ def _read(
 
 
 class _Features:
-    """The features of an example; those that are not as `to_example` writes them are a ValueError.
+    """The features of an example; those that are not as `to_example` writes them are a RecordError.
 
     Args:
       record: a serialized tf.train.Example.
@@ -121,18 +126,18 @@ class _Features:
         try:
             self._features = tf.train.Example.FromString(record).features.feature
         except DecodeError as error:
-            raise ValueError(f"a record that is no example: {error}") from error
+            raise RecordError(f"a record that is no example: {error}") from error
 
     def all_of(self, name: str, kind: str) -> Sequence:
         """The values of a list of one kind: "bytes", "int64" or "float"."""
         if self._features[name].WhichOneof("kind") not in (f"{kind}_list", None):
-            raise ValueError(f"{name} of a record is no {kind}")
+            raise RecordError(f"{name} of a record is no {kind}")
         return getattr(self._features[name], f"{kind}_list").value
 
     def one_of(self, name: str, kind: str) -> Any:
         values = self.all_of(name, kind)
         if len(values) != 1:
-            raise ValueError(f"a record has {len(values)} values of {name}, not one")
+            raise RecordError(f"a record has {len(values)} values of {name}, not one")
         return values[0]
 
 
@@ -159,7 +164,7 @@ def decode_flac(data: bytes, samples: int) -> np.ndarray:
       samples: the number that must be in it.
 
     Returns:
-      int16 [samples]; a ValueError if it is damaged or has not so many.
+      int16 [samples]; a RecordError if it is damaged or has not so many.
     """
     if not data and samples == 0:
         return np.zeros(0, np.int16)
@@ -167,7 +172,7 @@ def decode_flac(data: bytes, samples: int) -> np.ndarray:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             said = (file.format, file.channels, file.samplerate, file.frames)
             if said != ("FLAC", 1, SAMPLE_RATE, samples):
-                raise ValueError(f"a sound of {samples} samples is {said}")
+                raise RecordError(f"a sound of {samples} samples is {said}")
             # In parts: what a forged header promises is not taken before it is there. Not `blocks`,
             # which gives memory as it was where a file ends too early.
             parts = [np.zeros(0, np.int16)]
@@ -175,8 +180,8 @@ def decode_flac(data: bytes, samples: int) -> np.ndarray:
                 parts.append(part)
     except soundfile.LibsndfileError as error:
         reason = error.error_string
-        raise ValueError(f"a sound of {samples} samples is damaged: {reason}") from error
+        raise RecordError(f"a sound of {samples} samples is damaged: {reason}") from error
     found = np.concatenate(parts)
     if len(found) != samples:
-        raise ValueError(f"a sound of {samples} samples has {len(found)}")
+        raise RecordError(f"a sound of {samples} samples has {len(found)}")
     return found

@@ -123,9 +123,10 @@ def _dataset() -> Target:
 
 def _shard() -> Target:
     """One record of a shard, decoded as training does."""
-    from cmgen.data.records import parse
+    from cmgen.data.records import RecordError, parse
 
-    return _both_ways(lambda record: parse(record, 32), "frames", (None, 32, 32, 3))
+    read = lambda record: parse(record, 32)  # noqa: E731
+    return _both_ways(read, "frames", (None, 32, 32, 3), RecordError)
 
 
 def _wav_in_graph() -> Target:
@@ -146,7 +147,9 @@ def _picture_in_graph() -> Target:
     )
 
 
-def _both_ways(read: Callable, name: str, shape: tuple[int | None, ...]) -> Target:
+def _both_ways(
+    read: Callable, name: str, shape: tuple[int | None, ...], *refusals: type[Exception]
+) -> Target:
     """A reader made of operations: one by one, where it is seen which of them are reached, and as a
     graph, which must come to the same.
 
@@ -154,6 +157,7 @@ def _both_ways(read: Callable, name: str, shape: tuple[int | None, ...]) -> Targ
       read: string tensor [] -> tensors by name.
       name: of the tensor that has this shape.
       shape: with None for any length.
+      refusals: that `read` has besides TensorFlow's own.
     """
     import numpy as np
     import tensorflow as tf
@@ -164,8 +168,8 @@ def _both_ways(read: Callable, name: str, shape: tuple[int | None, ...]) -> Targ
     def run(function: Callable, data: bytes) -> dict | None:
         try:
             return {key: value.numpy() for key, value in function(tf.constant(data)).items()}
-        # What a reader in Python refuses; and an error's message may hold bytes that are no text.
-        except (tf.errors.OpError, ValueError):
+        # An error's message may hold bytes of the input, which Python then can't read.
+        except (tf.errors.OpError, UnicodeDecodeError, *refusals):
             return None
 
     def target(data: bytes) -> None:
