@@ -122,15 +122,17 @@ def assert_same_results(found: dict[str, Any], wanted: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_path) -> None:
     """And the same pictures and scores; and so does a run that nobody killed, once more."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    # Files say their run's name, so all have the same.
+    whole, again = tmp_path / "whole" / "run", tmp_path / "again" / "run"
+    killed = tmp_path / "killed"
     wanted, rows, moments = train(whole), [], random.Random(1)
-    assert_same_numbers(train(tmp_path / "again"), wanted)
+    assert_same_numbers(train(again), wanted)
     expected = results(whole)
     assert len([name for name in expected if name.endswith((".png", ".npz"))]) >= 12
-    assert_same_results(results(tmp_path / "again"), expected)
+    assert_same_results(results(again), expected)
     run = 0
     while len(rows) < KILLS:
-        workdir = killed / str(run)
+        workdir = killed / str(run) / "run"
         arguments = [*TINY, f"--data={data}", f"--workdir={workdir}"]
         kept = steps_kept(workdir)
         # Some moments lie in the midst of a write, others between two, where it computes.
@@ -145,7 +147,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_pat
         rows.append((run, last, now))
         print(f"\n| {len(rows)} | {run} | {reached} | {now} | `{last}` | {pause:.1f} s |")
     for folder in sorted(killed.iterdir()):
-        assert_same_numbers(train(folder), wanted)
-        assert_same_results(results(folder), expected)
+        assert_same_numbers(train(folder / "run"), wanted)
+        assert_same_results(results(folder / "run"), expected)
         # No rests of files that were being written.
         assert [name for name in look(folder) if ".partial" in name] == []
