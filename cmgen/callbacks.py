@@ -109,18 +109,20 @@ class Progress(StepCallback):
 
 
 class MetricsLog(StepCallback):
-    """metrics.jsonl and TensorBoard scalars, means over `LOG_STEPS` steps; no line twice on resume.
+    """metrics.jsonl and TensorBoard scalars, means over at most `LOG_STEPS` steps; no line twice on
+    resume.
 
     Args:
       start_step: lines after it, of a run that was killed, are dropped.
       folder: the run folder.
       final_step: the last one is always written.
+      checkpoint_steps: no mean goes beyond a checkpoint, or a resumed run's would be others.
     """
 
-    def __init__(self, start_step: int, folder: Path, final_step: int):
+    def __init__(self, start_step: int, folder: Path, final_step: int, checkpoint_steps: int):
         super().__init__(start_step)
         self.path = folder / "metrics.jsonl"
-        self.final_step = final_step
+        self.final_step, self.checkpoint_steps = final_step, checkpoint_steps
         self.sums: dict[str, float] = {}
         self.count = 0
         self.began = time.monotonic()
@@ -135,7 +137,8 @@ class MetricsLog(StepCallback):
         for name, value in logs.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
-        if self.step % LOG_STEPS and self.step != self.final_step:
+        due = self.step % LOG_STEPS == 0 or self.step % self.checkpoint_steps == 0
+        if not due and self.step != self.final_step:
             return
         means = {name: value / self.count for name, value in self.sums.items()}
         means["seconds_per_step"] = (time.monotonic() - self.began) / self.count

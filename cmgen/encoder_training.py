@@ -81,7 +81,7 @@ def _chiefs_watchers(
     settings: EncoderConfig = getattr(config, name)
     total, shown = settings.train_steps, ("loss/reconstruction", "loss/classification", "accuracy")
     return [
-        callbacks.MetricsLog(start, Path(config.workdir) / name, total),
+        callbacks.MetricsLog(start, Path(config.workdir) / name, total, config.checkpoint_steps),
         callbacks.Progress(name, start, total, settings.batch_size, shown),
         callbacks.EverySteps(start, config.checkpoint_steps, total, saved.save),
     ]

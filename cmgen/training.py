@@ -279,7 +279,7 @@ def _chiefs_watchers(
     workdir, total = Path(config.workdir), config.train_steps
     train, validation, test = splits
     classes = tuple(train.classes)
-    log = callbacks.MetricsLog(start, workdir, total)
+    log = callbacks.MetricsLog(start, workdir, total, config.checkpoint_steps)
     sheet = SampleSheet(workdir, validation or train, config, log.writer)
     choose = _Chooser(gan, classes, config, validation, log, start)
     verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)

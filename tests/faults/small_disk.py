@@ -40,7 +40,7 @@ def writers(disk: Path, outside: Path) -> tuple[Write, dict[str, Write]]:
         return lambda: saved.save(number)
 
     def metrics() -> None:
-        log = callbacks.MetricsLog(0, disk, 10**9)
+        log = callbacks.MetricsLog(0, disk, 10**9, 250)
         for number in range(20_000):
             log.step = number
             log.write({"loss": float(number)})
