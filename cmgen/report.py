@@ -12,6 +12,7 @@ from cmgen import charts, files, hashes, images, origin
 from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
 from cmgen.data import catalog, leaks, pipeline
+from cmgen.data.plan import STANDARD_SPLITS
 from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.errors import UserError
 from cmgen.evaluation import SEED, Evaluator, SplitScores
@@ -62,7 +63,7 @@ def evaluate_run(
     for split in _in_order(info.splits):
         recordings = pipeline.load_split(folder, split, run.config.data)
         ids[split] = recordings.ids
-        if split in leaks.HELD_APART:
+        if split in STANDARD_SPLITS:
             contents[split] = leaks.contents(recordings)
             leaks.check_apart(contents, f"--data={data}")
         if split in contents and split != "train":

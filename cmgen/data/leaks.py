@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from cmgen.data.plan import STANDARD_SPLITS
 from cmgen.data.reading import read_item
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.recordings import Recordings
@@ -17,7 +18,6 @@ from cmgen.hashes import file_hash
 Contents = Mapping[str, str]
 _SONG = "song "
 _SHOWN = 5  # pairs in a message
-HELD_APART = ("train", "validation", "test")
 
 
 def contents(recordings: Recordings) -> dict[str, str]:
@@ -78,7 +78,7 @@ def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> No
       folder: holds their files.
       options: how they are read.
     """
-    alone = [item for item in items if item.split in HELD_APART and len(item.files) == 1]
+    alone = [item for item in items if item.split in STANDARD_SPLITS and len(item.files) == 1]
     same = _in_two_splits(alone, lambda item: item.size)
     bar = tqdm(total=len(same), unit="file", desc="comparing files", leave=False, delay=1.0)
 
@@ -116,7 +116,7 @@ def check_read(parts: Iterable[tuple[str, Contents]], source: str) -> None:
       parts: splits, and contents of recordings in them; a split may come several times.
       source: of the data, for the message.
     """
-    found: dict[str, dict[str, str]] = {split: {} for split in HELD_APART}
+    found: dict[str, dict[str, str]] = {split: {} for split in STANDARD_SPLITS}
     for split, some in parts:
         if split in found:
             found[split].update(some)

@@ -17,7 +17,7 @@ from cmgen.data.sources import Item, Source
 from cmgen.errors import UserError
 from cmgen.limits import LIMITS, Limits
 
-_STANDARD_SPLITS = ("train", "validation", "test")
+STANDARD_SPLITS = ("train", "validation", "test")
 _SHARD_BYTES = 256 * 2**20  # of raw files
 _LEAST_BYTES = 2**20  # that an item counts, or a shard would take thousands of small pictures
 
@@ -147,7 +147,7 @@ def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
                 assigned += _divide(kind, (100 - share, share, 0), random)
         else:
             assigned += members
-    order = {name: index for index, name in enumerate(_STANDARD_SPLITS)}
+    order = {name: index for index, name in enumerate(STANDARD_SPLITS)}
     return sorted(assigned, key=lambda i: (order.get(i.split, 3), i.split, i.class_name, i.id))
 
 

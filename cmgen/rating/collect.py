@@ -259,7 +259,7 @@ def _facts(
 
 
 def _file_hash(run: Run, network: str) -> str:
-    return sha256(checkpoint.weights_path(run.workdir, network).read_bytes())
+    return hashes.file_hash(checkpoint.weights_path(run.workdir, network))
 
 
 def _keys(seed: int) -> Iterator[str]:
