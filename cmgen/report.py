@@ -66,8 +66,8 @@ def evaluate_run(
         if split in STANDARD_SPLITS:
             contents[split] = leaks.contents(recordings)
             leaks.check_apart(contents, f"--data={data}")
-        if split in contents and split != "train":
-            leaks.check_unseen(trained_on, contents[split], f"--data={data}")
+            if split != "train":
+                leaks.check_unseen(trained_on, contents[split], f"--data={data}")
         scores[split] = _score(evaluator, recordings, info)
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
