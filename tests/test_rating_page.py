@@ -210,6 +210,64 @@ def test_the_server_goes_away_and_comes_back(chromium: Any, study: Path) -> None
         server.stop()
 
 
+class Losing:
+    """Ends a page's requests without an answer: the first of each address, or all."""
+
+    def __init__(self, page: Any, addresses: str):
+        self.all = False
+        self.lost: list[str] = []
+        page.route(addresses, self._lose)
+
+    def _lose(self, route: Any) -> None:
+        address = route.request.url
+        if self.all or address not in self.lost:
+            self.lost.append(address)
+            route.abort()
+        else:
+            route.continue_()
+
+
+def test_what_was_lost_while_it_loaded_ahead_is_asked_for_again(
+    chromium: Any, server: Server
+) -> None:
+    visitor = Visitor(chromium, server.url)
+    losing = Losing(visitor.page, "**/api/*/1")
+    visitor.join("Gus")
+    wait_until(lambda: visitor.page.evaluate("next?.audio.error != null"))
+    assert sorted(losing.lost) == [f"{server.url}api/{what}/1" for what in ("picture", "sound")]
+    visitor.page.keyboard.press("3")
+    visitor.wait_for(1)
+    assert visitor.page.evaluate("current.image.naturalWidth") == 64
+    wait_until(lambda: visitor.page.evaluate("current.audio.currentTime") > 0)
+
+
+def test_a_picture_that_stays_away_is_said_and_the_vote_is_kept(
+    chromium: Any, server: Server
+) -> None:
+    visitor = Visitor(chromium, server.url)
+    losing = Losing(visitor.page, "**/api/picture/1")
+    losing.all = True
+    visitor.join("Hal")
+    visitor.page.keyboard.press("3")
+    visitor.see("The picture can't be loaded")
+    visitor.page.keyboard.press("2")  # judges nothing that isn't seen
+    losing.all = False
+    visitor.page.reload()
+    visitor.page.get_by_role("button", name=f"Go on at picture 2 of {TOTAL}").click()
+    visitor.wait_for(1)
+
+
+def test_a_sound_that_stays_away_is_said(chromium: Any, server: Server) -> None:
+    visitor = Visitor(chromium, server.url)
+    losing = Losing(visitor.page, "**/api/sound/0")
+    losing.all = True
+    visitor.join("Ida")
+    visitor.see("The sound can't be loaded")
+    losing.all = False
+    visitor.page.keyboard.press(" ")
+    wait_until(lambda: visitor.page.evaluate("current.audio.currentTime") > 0)
+
+
 def test_a_password_is_asked_for(chromium: Any, study: Path) -> None:
     server = Server(study, free_port(), CMGEN_RATING_PASSWORD="open sesame, please")
     try:

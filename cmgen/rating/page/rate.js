@@ -8,7 +8,7 @@ let state = null; // of /api/state: name, code, done, total, last
 let place = 0; // of the picture on the screen
 let ready = false; // whether it may be judged
 let current = null; // {place, image, audio} on the screen
-let next = null; // the same, loading ahead
+let next = null; // the same, loading ahead; it may fail while the server is away
 
 class Refused extends Error {
   constructor(status, message) {
@@ -98,14 +98,18 @@ function chooseCode() {
 
 // ---- Judging
 
-function load(at) {
+function picture(at) {
   const image = new Image();
   image.src = `/api/picture/${at}`;
   image.alt = "The picture to judge";
   image.draggable = false;
+  return image;
+}
+
+function load(at) {
   const audio = new Audio(`/api/sound/${at}`);
   audio.preload = "auto";
-  return { place: at, image, audio };
+  return { place: at, image: picture(at), audio };
 }
 
 async function go(to) {
@@ -134,11 +138,7 @@ async function go(to) {
   }
   show("rate");
   const shown = current;
-  try {
-    await shown.image.decode();
-  } catch {
-    throw new Refused(0, "The picture can't be loaded. Nothing is lost: load the page again.");
-  }
+  await whole(shown);
   if (shown !== current) return;
   byId("picture").replaceChildren(shown.image);
   for (const button of byId("scores").children) button.disabled = false;
@@ -147,14 +147,30 @@ async function go(to) {
   if (place === state.done && place + 1 < state.total) next = load(place + 1);
 }
 
+// Until the picture can be drawn: one that failed is asked for once more.
+async function whole(shown) {
+  try {
+    await shown.image.decode();
+  } catch {
+    shown.image = picture(shown.place);
+    try {
+      await shown.image.decode();
+    } catch {
+      throw new Refused(0, "The picture can't be loaded. Nothing is lost: load the page again.");
+    }
+  }
+}
+
 async function play() {
   const { audio } = current;
+  if (audio.error) audio.load(); // as the picture, once more
   audio.currentTime = 0;
   try {
     await audio.play();
     requestAnimationFrame(follow);
-  } catch {
+  } catch (error) {
     // Browsers forbid sound before the first touch; the button is there.
+    if (error.name === "NotSupportedError") say("The sound can't be loaded. Press play to try again.");
   }
 }
 
