@@ -11,6 +11,7 @@ from dataclasses import dataclass
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MAX_CALLERS = 10_000  # that are told apart; those who came longest ago are forgotten
 _LETTERS_OF_ADDRESS = 64
+UNKNOWN, TOO_OFTEN = 401, 429  # of HTTP
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,27 @@ class Allowance:
         left, since = self._left.get(caller, (float(self._per_minute), self._clock()))
         grown = (self._clock() - since) * self._per_minute / 60.0
         return min(left + grown, float(self._per_minute))
+
+
+class Door:
+    """Lets callers in by the password, and nobody guess it.
+
+    Args:
+      access: with a password.
+    """
+
+    def __init__(self, access: Access):
+        self._access, self._tries = access, Allowance(access.tries_per_minute)
+
+    def refusal(self, caller: str, password: str) -> int:
+        """0 for who may come in, 401 for who may not, 429 for who tried too often."""
+        if password and self._tries.spent(caller):
+            return TOO_OFTEN
+        if self._access.admits(password):
+            return 0
+        if password:
+            self._tries.spend(caller)
+        return UNKNOWN
 
 
 def caller_at(address: str) -> str:

@@ -59,14 +59,18 @@ class Run:
     @property
     def facts(self) -> dict[str, str | int]:
         """What its exports and the files made by it say of it; names are those of `origin.FACTS`."""
-        return {
-            "name": self.workdir.name,
-            "task": self.config.task,
-            "step": self.step,
-            "seed": self.config.seed,
-            "data": Path(self.data).name,
-            "data_hash": self.data_hash,
-        }
+        trained = _trained(self.config, self.data, self.data_hash)
+        return {"name": self.workdir.name, "step": self.step, **trained}
+
+
+def _trained(config: TrainConfig, data: str, data_hash: str) -> dict[str, str | int]:
+    """How and on what a run was trained, as `origin.FACTS` names it."""
+    return {
+        "task": config.task,
+        "seed": config.seed,
+        "data": Path(data).name,
+        "data_hash": data_hash,
+    }
 
 
 def weights_path(workdir: Path, name: str) -> Path:
@@ -344,10 +348,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
 def origin_of(workdir: Path, config: TrainConfig) -> str:
     """The comment in what a run writes: its task and seed, its data, and versions."""
     facts = read_facts(workdir / FACTS_FILE)
-    run = {"task": config.task, "seed": config.seed}
-    return origin.said(
-        "cmgen.train", model=run | {"data": Path(facts.data).name, "data_hash": facts.data_hash}
-    )
+    return origin.said("cmgen.train", model=_trained(config, facts.data, facts.data_hash))
 
 
 def read_facts(path: Path) -> RunFacts:

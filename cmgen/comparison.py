@@ -11,13 +11,19 @@ from cmgen.files import read_json
 _SAME = {
     "data": "other data",
     "splits": "other splits",
+    "windows": "other windows",
     "verifier": "another verifier",
 }
 _MEND = {
     "data": "measure both with the same --data",
     "splits": "measure both with the same --data",
+    "windows": "runs of the same classes, sound window and silence level can stand side by side",
     "verifier": "copy one run's verifier.npz into the other's folder and evaluate that again",
 }
+# Fields of a report that are objects where they are there.
+_OBJECTS = ("data", "hashes", "measure_settings")
+# Of `--measures=all`: what belongs to a run or a computer.
+_OWN_SETTINGS = frozenset(("label_control", "inception_weights"))
 Report = Mapping[str, Any]
 
 
@@ -31,13 +37,13 @@ def read(path: Path) -> Report:
         raise UserError(f"--compare={path}: no such file; give what cmgen.evaluate wrote")
     report = read_json(path, "measure the run again with cmgen.evaluate")
     whole = isinstance(report, dict) and {"task", "splits", "seed"} <= report.keys()
-    if not whole or not all(isinstance(report.get(name, {}), dict) for name in ("data", "hashes")):
+    if not whole or not all(isinstance(report.get(name, {}), dict) for name in _OBJECTS):
         raise UserError(f"--compare={path}: was not written by cmgen.evaluate")
     return report
 
 
 def check_alike(reports: Mapping[str, Report]) -> list[str]:
-    """Refuses reports whose task, data, splits or verifier differ.
+    """Refuses reports whose task, data, splits, windows, verifier or measuring differ.
 
     Args:
       reports: name -> report; the first is what the others are compared with.
@@ -59,6 +65,7 @@ def check_alike(reports: Mapping[str, Report]) -> list[str]:
             if name not in known
         ]
         _check_equal(kind, known)
+    _check_settings(reports)
     return notes
 
 
@@ -70,6 +77,28 @@ def _check_equal(kind: str, marks: Mapping[str, str]) -> None:
             raise UserError(
                 f"{name} was measured with {_SAME[kind]} than {first} ({mark}, {marks[first]}), so "
                 f"that their numbers can't be compared; {_MEND[kind]}"
+            )
+
+
+def _check_settings(reports: Mapping[str, Report]) -> None:
+    """Refuses reports of `--measures=all` that measured more or less, naming what differs."""
+    known = {
+        name: {k: v for k, v in report["measure_settings"].items() if k not in _OWN_SETTINGS}
+        for name, report in reports.items()
+        if "measure_settings" in report
+    }
+    first = next(iter(known), "")
+    for name, settings in known.items():
+        one = known[first]
+        differing = [
+            f"{key}: {settings.get(key)} and {one.get(key)}"
+            for key in sorted(settings | one)
+            if settings.get(key) != one.get(key)
+        ]
+        if differing:
+            raise UserError(
+                f"{name} was measured otherwise than {first} ({'; '.join(differing)}), so that their "
+                "numbers can't be compared; measure both with the same --measure_steps"
             )
 
 

@@ -72,7 +72,7 @@ flags.DEFINE_list(
     "compare",
     [],
     "What this command wrote of other runs: their scores are printed beside this one's. Refused where "
-    "data, splits or verifier differ.",
+    "data, splits, windows, verifier or measuring differ.",
     flag_values=FLAGS,
 )
 GROUPS = {

@@ -33,6 +33,7 @@ class SplitScores:
       direction: of the run: what was the condition, and what was generated.
       classes: names of the classes.
       groups: the recording that each window belongs to, [windows].
+      frames: the picture in its recordings' split that each window is around, int [windows].
       labels: true class of each window, int [windows].
       sounding: whether anything is to be heard in the window, bool [windows].
       generated: class of the generated target as the verifier names it, int [windows].
@@ -46,12 +47,19 @@ class SplitScores:
     direction: Direction
     classes: tuple[str, ...]
     groups: NDArray[Any]
+    frames: NDArray[np.int64]
     labels: NDArray[np.int64]
     sounding: NDArray[np.bool_]
     generated: NDArray[np.int64]
     encoded: NDArray[np.int64]
     real: NDArray[np.int64] | None
     feature_distance: float | None
+
+    @property
+    def windows(self) -> tuple[NDArray[Any], ...]:
+        """What was scored, whatever the networks made of it: a value for each window."""
+        named = np.asarray(self.classes)[self.labels]
+        return self.groups, self.frames, named, self.sounding
 
     @property
     def accuracy(self) -> float:
@@ -189,7 +197,7 @@ class Evaluator:
         columns: dict[str, list[NDArray[Any]]] = {}
         for batch in pipeline.evaluation_windows(recordings, stride, self._config):
             noise = noise_source.standard_normal((len(batch["label"]), self._config.gan.noise_size))
-            found = {name: batch[name] for name in ("label", "recording", "sounding")}
+            found = {name: batch[name] for name in ("label", "recording", "frame", "sounding")}
             batch["lms"] = self._lms(batch["waveform"])
             if direction.condition not in batch:
                 raise UserError(
@@ -221,6 +229,7 @@ class Evaluator:
             direction=self._config.direction,
             classes=self._classes,
             groups=np.asarray(recordings.groups)[columns["recording"]],
+            frames=columns["frame"],
             labels=index_of[columns["label"]],
             sounding=columns["sounding"],
             generated=columns["generated"],

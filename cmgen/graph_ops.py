@@ -40,6 +40,9 @@ _SAVES = """
     StaticRegexFullMatch VarHandleOp VarIsInitializedOp
 """
 _SAVING = frozenset(_SAVES.split())
+# What TensorFlow notes of every function. Others change what is run: of functions that share
+# `api_implements`, its optimizer puts one in the place of another that is called.
+_NOTES = frozenset(("_construction_context", "_input_shapes"))
 _FILE = "saved_model.pb"
 
 
@@ -61,13 +64,13 @@ def check_saved_model(folder: Path) -> None:
     foreign = sorted(_foreign(graphs[0]))
     if foreign:
         raise UserError(
-            f"{folder}: holds operations that no export of cmgen has, which may reach files or run "
+            f"{folder}: holds what no export of cmgen has, and what may reach files or run "
             f"programs: {', '.join(foreign)}; use an export that you trust"
         )
 
 
 def _foreign(graph: Any) -> set[str]:
-    """Operations that are not allowed where they stand."""
+    """Operations that are not allowed where they stand, and attributes of functions."""
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
     waiting = list(graph.object_graph_def.concrete_functions)
     offered: set[str] = set()
@@ -81,6 +84,7 @@ def _foreign(graph: Any) -> set[str]:
         allowed = OPERATIONS if name in offered else OPERATIONS | _SAVING
         # An operation may also be the name of a function.
         found |= {node.op for node in function.node_def} - allowed
+        found |= set(function.attr) - _NOTES
     return found
 
 

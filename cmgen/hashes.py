@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 DIGITS = 16
 _PART = 1 << 20
@@ -39,6 +41,20 @@ def splits_hash(splits: Mapping[str, Iterable[str]]) -> str:
     """
     lines = sorted(f"{split}\t{name}" for split, names in splits.items() for name in names)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGITS]
+
+
+def windows_hash(splits: Mapping[str, Iterable[NDArray[Any]]]) -> str:
+    """Changes with the windows that were scored, and with their order; 16 hex digits.
+
+    Args:
+      splits: name -> columns of a value for each window: its recording, place, class, ...
+    """
+    digest = hashlib.sha256()
+    for split, columns in sorted(splits.items()):
+        digest.update(f"{split}\n".encode())
+        for column in columns:
+            digest.update("\t".join(map(str, column.tolist())).encode() + b"\n")
+    return digest.hexdigest()[:DIGITS]
 
 
 def weights_hash(path: Path) -> str:

@@ -74,6 +74,7 @@ def evaluate_run(
     measured_with = {
         "data": data_hash,
         "splits": hashes.splits_hash(ids),
+        "windows": hashes.windows_hash({name: split.windows for name, split in scores.items()}),
         "verifier": hashes.weights_hash(weights_path(run.workdir, "verifier")),
     }
     report = compose(run, scores, info, measured_with)

@@ -67,6 +67,8 @@ def to_int8(model: onnx.ModelProto, inputs: onnx_export.Inputs) -> onnx.ModelPro
                 after,
                 Reader(),
                 per_channel=True,
+                # Weights of 7 bits: processors without VNNI add up pairs of products in 16 bits.
+                reduce_range=True,
                 op_types_to_quantize=_INT8_OPERATIONS,
                 nodes_to_exclude=before_networks(model),
                 activation_type=quantization.QuantType.QUInt8,

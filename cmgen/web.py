@@ -5,6 +5,7 @@ A page is a few fixed answers and an API beside them; no path of a request reach
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import resources
@@ -14,14 +15,19 @@ from urllib.parse import urlsplit
 import waitress
 from flask import Flask, Response, abort, jsonify, request
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
+from waitress.utilities import Error
+from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import HTTPException
 
-from cmgen.access import Access, Allowance, caller_at
+from cmgen.access import TOO_OFTEN, UNKNOWN, Access, Allowance, Door, caller_at
 from cmgen.errors import FAILED_WORK, UserError
 
 HTTP_TOO_LARGE = 413
+_DOOR = "cmgen_door"  # among an application's extensions, where it asks for a password
+_SHORT_BYTES = 65536  # of a request that is kept in memory
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -37,6 +43,7 @@ HEADERS = {
     # Who leaves a shared computer leaves nothing behind in its browser.
     "Cache-Control": "no-store",
 }
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -78,11 +85,12 @@ def create_app(
 def ask_password(app: Flask, access: Access, realm: str) -> None:
     """Lets nobody in without the password, if there is one; browsers ask for it by themselves.
 
-    HTTP Basic authentication (RFC 7617); any user name will do.
+    HTTP Basic authentication (RFC 7617); any user name will do. `serve` takes no long request of
+    who doesn't give it.
     """
     if access.password:
-        tries = Allowance(access.tries_per_minute)
-        app.before_request(partial(_refuse_unknown, access, tries, realm))
+        door = app.extensions[_DOOR] = Door(access)
+        app.before_request(partial(_refuse_unknown, door, realm))
 
 
 def caller() -> str:
@@ -109,6 +117,9 @@ def json_values(**types: type) -> dict[str, Any]:
         abort(400)
     found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
     if any(type(found[name]) is not kind for name, kind in types.items()):
+        abort(400)
+    # JSON may hold halves of letters, which no database or hash takes.
+    if any(isinstance(value, str) and _SURROGATES.search(value) for value in found.values()):
         abort(400)
     return found
 
@@ -161,9 +172,10 @@ def serve(
             f"--host={host} --port={port}: can't listen there ({error.strerror}); name another",
             FAILED_WORK,
         ) from error
+    channel = partial(_Channel, app.extensions.get(_DOOR), access.proxy)
     for one in sockets.values():
         if isinstance(one, BaseWSGIServer):
-            one.channel_class = _Channel
+            one.channel_class = channel
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     print(f"{url} ({note})", flush=True)
     ready(url)
@@ -171,6 +183,14 @@ def serve(
         server.run()
     finally:
         server.close()
+
+
+class _UnknownError(Error):  # waitress knows none for it
+    code, reason = UNKNOWN, "Give the password"
+
+
+class _TooOftenError(Error):
+    code, reason = TOO_OFTEN, "Too many tries"
 
 
 class _Refusal(ErrorTask):
@@ -193,6 +213,47 @@ class _Refusal(ErrorTask):
 class _Channel(HTTPChannel):
     error_task_class = _Refusal
 
+    def __init__(self, door: Door | None, proxy: str, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self._door, self._proxy = door, proxy
+        self.parser_class = partial(_Parser, self)
+
+    def refusal(self, headers: Mapping[str, str]) -> int:
+        """Whether who sent these may send a long request; see `Door.refusal`."""
+        if self._door is None:
+            return 0
+        who = self.addr[0]
+        if self._proxy and who == self._proxy:
+            who = headers.get("X_FORWARDED_FOR", who).rpartition(",")[2].strip()
+        return self._door.refusal(caller_at(who), _password(headers.get("AUTHORIZATION")))
+
+
+class _Parser(HTTPRequestParser):
+    """Of one request: a long one is refused by its headers, before any of it is kept on disk."""
+
+    def __init__(self, channel: _Channel, *arguments: Any):
+        super().__init__(*arguments)
+        self._channel = channel
+
+    completed: bool
+
+    def received(self, data: bytes) -> int:
+        begun = self.headers_finished
+        taken: int = super().received(data)
+        long = self.chunked or self.content_length > _SHORT_BYTES
+        if not begun and self.headers_finished and not self.completed and long:
+            status = self._channel.refusal(self.headers)
+            if status:
+                kind = _UnknownError if status == UNKNOWN else _TooOftenError
+                self.error, self.completed = kind(""), True
+        return taken
+
+
+def _password(header: str | None) -> str:
+    """Of an Authorization header."""
+    given = Authorization.from_header(header)
+    return (given.password if given is not None and given.type == "basic" else None) or ""
+
 
 def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
     return lambda: Response(data, content_type=kind)
@@ -204,12 +265,13 @@ def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | N
     host = request.headers.get("Host", "")
     if hosts and _host_name(host) not in hosts:
         return refusal("Call this page as localhost.", 400)
-    # Browsers say where a request comes from; old ones only by Origin, which a proxy before the
-    # page would make differ from its Host.
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    # Browsers say where a request comes from by Sec-Fetch-Site, but over HTTP to this computer alone
+    # and over HTTPS; else by Origin, from which a proxy may make Host differ.
+    site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    foreign = hosts and origin is not None and origin.partition("//")[2] != host
-    if request.method == "POST" and (site not in ("same-origin", "none") or foreign):
+    foreign = origin is not None and origin.partition("//")[2] != host
+    foreign = foreign and (site is None or hosts is not None)
+    if request.method == "POST" and (site not in (None, "same-origin", "none") or foreign):
         return refusal("Requests from other sites are refused.", 403)
     return None
 
@@ -225,15 +287,12 @@ def _refuse_haste(allowance: Allowance) -> tuple[Response, int] | None:
     return None if allowance.spend(caller()) else _too_often("Too many requests.")
 
 
-def _refuse_unknown(access: Access, tries: Allowance, realm: str) -> tuple[Response, int] | None:
-    given = request.authorization
-    password = (given.password if given is not None and given.type == "basic" else None) or ""
-    if password and tries.spent(caller()):
-        return _too_often("Too many tries.")
-    if access.admits(password):
+def _refuse_unknown(door: Door, realm: str) -> tuple[Response, int] | None:
+    status = door.refusal(caller(), _password(request.headers.get("Authorization")))
+    if not status:
         return None
-    if password:
-        tries.spend(caller())
+    if status == TOO_OFTEN:
+        return _too_often("Too many tries.")
     answer, status = refusal("Give the password; load the page again.", 401)
     answer.headers["WWW-Authenticate"] = f'Basic realm="{realm}", charset="UTF-8"'
     return answer, status

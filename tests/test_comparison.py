@@ -7,7 +7,7 @@ import pytest
 from cmgen import comparison
 from cmgen.errors import UserError
 
-HASHES = {"data": "d" * 16, "splits": "s" * 16, "verifier": "v" * 16}
+HASHES = {name: name[0] * 16 for name in ("data", "splits", "windows", "verifier")}
 
 
 def report(accuracy: float, **changes):
@@ -35,13 +35,13 @@ def test_another_task_is_refused():
 def test_what_older_versions_wrote_is_taken_with_a_note():
     old = {name: value for name, value in report(0.5).items() if name != "hashes"}
     notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
-    assert len(notes) == 3 and all("b.json" in note and "not known" in note for note in notes)
+    assert len(notes) == 4 and all("b.json" in note and "not known" in note for note in notes)
 
 
 def test_an_older_one_before_them_does_not_hide_that_two_differ():
     old = {name: value for name, value in report(0.5).items() if name != "hashes"}
     reports = {"a.json": old, "b.json": report(0.6), "c.json": report(0.7)}
-    assert len(comparison.check_alike(reports)) == 3
+    assert len(comparison.check_alike(reports)) == 4
     reports["c.json"] = report(0.7, hashes=HASHES | {"verifier": "x" * 16})
     with pytest.raises(UserError, match=r"c\.json was measured with another verifier than b\.json"):
         comparison.check_alike(reports)
@@ -54,8 +54,23 @@ def test_older_versions_knew_the_data_under_another_name():
     old["data"]["fingerprint"] = HASHES["data"]
     notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
     assert [note.split()[5:8] for note in notes] == [
-        ["other", "splits", "than"], ["another", "verifier", "than"]
-    ]  # fmt: skip
+        ["other", "splits", "than"],
+        ["other", "windows", "than"],
+        ["another", "verifier", "than"],
+    ]
+
+
+def test_measures_of_more_or_less_work_are_refused_with_what_differs():
+    def settings(**changes):
+        return {"measure_settings": {"seed": 1, "pose_steps": None, "label_control": "a"} | changes}
+
+    reports = {"a.json": report(0.6, **settings()), "b.json": report(0.5)}
+    assert comparison.check_alike(reports) == []
+    reports["c.json"] = report(0.5, **settings(label_control=None))
+    assert comparison.check_alike(reports) == []
+    reports["d.json"] = report(0.5, **settings(pose_steps=9))
+    with pytest.raises(UserError, match=r"d\.json .* than a\.json \(pose_steps: 9 and None\)"):
+        comparison.check_alike(reports)
 
 
 def test_a_table_has_what_all_of_them_have():
@@ -74,6 +89,7 @@ def test_a_table_has_what_all_of_them_have():
         json.dumps({"task": "s2i"}),
         json.dumps(report(0.5, hashes="none")),
         json.dumps(report(0.5, data=[1])),
+        json.dumps(report(0.5, measure_settings="none")),
     ],
 )
 def test_a_foreign_file_is_refused(tmp_path, text):

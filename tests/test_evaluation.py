@@ -1,5 +1,6 @@
 """Scores of a split, and the whole evaluation of a run on real files."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from fixtures import picture, tone, write_corpus, write_recording
 from PIL import Image
 from tiny_run import STEP, write_run
 
-from cmgen import checkpoint, config, images, report
+from cmgen import checkpoint, comparison, config, images, report
 from cmgen.data import pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.errors import UserError
@@ -26,6 +27,7 @@ def split_scores(**changes):
         "direction": config.DIRECTIONS["s2i"],
         "classes": ("bell", "drum", "flute"),
         "groups": np.array(["a", "a", "a", "b", "b", "c", "c"]),
+        "frames": np.arange(7),
         "labels": np.array([0, 0, 0, 0, 0, 1, 1]),
         "sounding": np.array([1, 1, 0, 1, 0, 1, 0], bool),
         "generated": np.array([0, 1, 2, 0, 2, 1, 2]),
@@ -140,12 +142,24 @@ def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main,
     low, high = found["accuracy_test_ci95"]
     assert low <= found["accuracy_test"] <= high
     assert (found["step"], found["seed"], found["notes"]) == (STEP, 1, [])
-    assert {len(found["hashes"][kind]) for kind in ("data", "splits", "verifier")} == {16}
+    kinds = ("data", "splits", "windows", "verifier")
+    assert {len(found["hashes"][kind]) for kind in kinds} == {16}
     assert found["versions"]["tensorflow"].startswith("2.")
     for split in found["splits"]:
         with Image.open(tmp_path / f"out/scores_confusion_{split}.png") as picture:
             assert picture.format == "PNG"
     assert "accuracy" not in done.stderr and "test" in done.stdout
+
+
+def test_runs_that_count_other_windows_do_not_stand_side_by_side(run, prepared, tmp_path):
+    fewer = dataclasses.replace(run.config, only_classes=("drum", "flute"))
+    other = dataclasses.replace(run, config=fewer)
+    found = {
+        f"{index}.json": report.evaluate_run(one, str(prepared), tmp_path / f"{index}.json")
+        for index, one in enumerate((run, other))
+    }
+    with pytest.raises(UserError, match=r"1\.json was measured with other windows than 0\.json"):
+        comparison.check_alike(found)
 
 
 def test_other_data_without_pictures_and_with_fewer_classes(run, tmp_path, monkeypatch):

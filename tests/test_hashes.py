@@ -29,6 +29,15 @@ def test_a_recording_that_changes_its_split_changes_the_hash():
     assert hashes.splits_hash({"train": ["a"], "test": ["b", "c"]}) != known
 
 
+def test_other_windows_change_the_hash():
+    def of(split="test", groups="aab", frames=(0, 1, 0), sounding=(True, True, False)):
+        columns = np.array(list(groups)), np.array(frames), np.array(sounding)
+        return hashes.windows_hash({split: columns})
+
+    others = [of(split="train"), of(groups="abb"), of(frames=(0, 2, 0)), of(sounding=(True,) * 3)]
+    assert len({of(), *others}) == 5 and of() == of() and len(of()) == hashes.DIGITS
+
+
 @pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 1])
 def test_files_of_any_length_count_whole(tmp_path, size):
     data = bytes(size)

@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT
 from onnx import TensorProto, helper, numpy_helper
+from tensorflow.core.protobuf import saved_model_pb2
 from tiny_exports import write_export
 from tiny_run import write_run
 
@@ -191,6 +192,18 @@ def test_what_tensorflow_would_run_while_it_loads_is_refused(tmp_path: Path, mar
     tf.saved_model.save(module, str(tmp_path / "m"))
     with pytest.raises(UserError, match="WriteFile"):
         graph_ops.check_saved_model(tmp_path / "m")
+
+
+def test_functions_that_tensorflow_would_put_in_place_of_others_are_refused(tmp_path: Path) -> None:
+    """Where two share `api_implements`, the optimizer runs one that nothing calls."""
+    folder = _save(tmp_path / "m", lambda x: {"image": x + 1.0}, tf.TensorSpec([None], tf.float32))
+    graph_ops.check_saved_model(folder)
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for function in model.meta_graphs[0].graph_def.library.function:
+        function.attr["api_implements"].s = b"addition"
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match=r"may reach files or run programs.*api_implements"):
+        graph_ops.check_saved_model(folder)
 
 
 def test_our_own_saved_models_pass(tmp_path: Path) -> None:

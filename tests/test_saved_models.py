@@ -1,6 +1,7 @@
 """SavedModels on disk: alone in a fresh process, and as a server takes them, by its own protos."""
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -210,6 +211,14 @@ def in_base64(path):
     return {"b64": base64.b64encode(path.read_bytes()).decode()}
 
 
+def values_of(file):
+    """Samples of a WAV or pixels of a PNG, as shares of the whole range."""
+    stream = io.BytesIO(file)
+    if file.startswith(b"RIFF"):
+        return soundfile.read(stream)[0] / 2
+    return np.asarray(Image.open(stream)) / 255
+
+
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_rest_in_rows_and_columns(servers, exports, task):
     port, asked = servers[task][2], "recording.wav" if task == "s2i" else "photo.jpg"
@@ -224,7 +233,10 @@ def test_rest_in_rows_and_columns(servers, exports, task):
         status, answer = post(port, task, body)
         assert status == 200, answer
         rows = answer["predictions"] if "instances" in body else answer["outputs"]
-        assert rows[0] == rows[1] and base64.b64decode(rows[0]["b64"])[:4] == start
+        first, second = (base64.b64decode(row["b64"]) for row in rows)
+        assert first[:4] == second[:4] == start
+        # Some processors round the rows of a batch differently, which phases make some more of.
+        assert np.abs(values_of(first) - values_of(second)).max() < 0.01
 
 
 def test_rest_says_what_is_wrong(servers):

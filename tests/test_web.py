@@ -1,5 +1,6 @@
 """What only a real server shows: refusals before the application, the proxy that is believed."""
 
+import base64
 import http.client
 import json
 import threading
@@ -18,11 +19,13 @@ MAX_BYTES = 2**20
 
 
 @contextmanager
-def served(access: Access, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A page that tells who calls, on this port."""
+def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> Iterator[int]:
+    """A page that tells who calls, on this port; in a realm, it asks for the password."""
     app = web.create_app("cmgen.rating", {"/": "index.html"}, access, MAX_BYTES)
     app.add_url_rule("/who", "who", lambda: {"who": web.caller()})
     app.add_url_rule("/size", "size", lambda: {"size": len(request.get_data())}, methods=["POST"])
+    if realm:
+        web.ask_password(app, access, realm)
     started, made = threading.Event(), []
     create = web.waitress.create_server
 
@@ -66,6 +69,102 @@ def test_what_the_server_itself_refuses_is_said_as_the_page_expects(
             assert (answer.status, list(content)) == (status, ["error"])
             assert content["error"].endswith(said)
             assert {name: answer.headers[name] for name in web.HEADERS} == web.HEADERS
+
+
+PASSWORD = "open sesame, please"
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"ann:{password}".encode()).decode()
+
+
+def begin(port: int, length: dict[str, str], password: str, **headers: str) -> tuple[int, str]:
+    """The answer to the headers alone of a request."""
+    given = {"Authorization": basic(password)} if password else {}
+    answer, content = ask(port, "POST", "/size", **length, **headers, **given)
+    return answer.status, content["error"]
+
+
+def send(port: int, chunked: bool, password: str, **headers: str) -> Any:
+    """The answer to a whole long request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    body = bytes(LONG_BYTES)
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(
+        "POST",
+        "/size",
+        iter([body]) if chunked else body,
+        {"Authorization": basic(password)} | given,
+    )
+    return json.loads(connection.getresponse().read())
+
+
+LONG_BYTES = 100_000
+SIZES = ({"Content_Length": str(LONG_BYTES)}, {"Transfer_Encoding": "chunked"})
+
+
+def test_long_requests_are_taken_of_those_with_the_password_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Access(PASSWORD, tries_per_minute=3)
+    with served(access, monkeypatch, realm="test") as port:
+        for chunked, length in enumerate(SIZES):
+            assert begin(port, length, "") == (401, "Give the password.")
+            assert send(port, bool(chunked), PASSWORD) == {"size": LONG_BYTES}
+            assert begin(port, length, "wrong") == (401, "Give the password.")
+        assert ask(port, "POST", "/size", Authorization=basic("wrong"))[0].status == 401
+        # The application counts with the server: nothing is left to guess by.
+        assert begin(port, SIZES[0], "wrong") == begin(port, SIZES[1], PASSWORD)
+        assert begin(port, SIZES[0], PASSWORD) == (429, "Too many tries.")
+    monkeypatch.undo()
+    with served(Access(), monkeypatch, realm="test") as port:
+        assert send(port, False, "") == {"size": LONG_BYTES}
+
+
+def test_who_guesses_behind_the_proxy_shuts_out_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    access = Access(PASSWORD, "127.0.0.1", tries_per_minute=1)
+    with served(access, monkeypatch, realm="test") as port:
+        guesser, other = "198.51.100.1, 192.0.2.7", "192.0.2.7, 192.0.2.8"
+        assert begin(port, SIZES[0], "wrong", X_Forwarded_For=guesser)[0] == 401
+        assert begin(port, SIZES[0], PASSWORD, X_Forwarded_For=guesser)[0] == 429
+        assert send(port, False, PASSWORD, X_Forwarded_For=other) == {"size": LONG_BYTES}
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+def test_posts_of_other_sites_are_refused(password: str) -> None:
+    access = Access(password)
+    app = web.create_app("cmgen.rating", {"/": "index.html"}, access, MAX_BYTES)
+    app.add_url_rule("/size", "size", lambda: {"size": 0}, methods=["POST"])
+    browser = app.test_client()
+    host = "192.168.1.5:8766" if password else "localhost:8766"
+    for headers, status in (
+        ({}, 200),
+        ({"Origin": f"http://{host}"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": f"http://{host}", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": f"http://{host}", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}, 200),
+        # Behind a proxy that speaks HTTPS and gives another Host.
+        (
+            {"Origin": "https://a.example", "Sec-Fetch-Site": "same-origin"},
+            200 if password else 403,
+        ),
+    ):
+        answer = browser.post("/size", headers={"Host": host} | headers)
+        assert answer.status_code == status, headers
+
+
+def test_halves_of_letters_are_refused() -> None:
+    app = web.create_app("cmgen.rating", {"/": "index.html"}, Access(), MAX_BYTES)
+    app.add_url_rule("/name", "name", lambda: web.json_values(name=str), methods=["POST"])
+    browser = app.test_client()
+    for text, status in (('"\\ud800"', 400), ('"a\\udfff"', 400), ('"\\ud83c\\udfbb"', 200)):
+        answer = browser.post("/name", data=f'{{"name": {text}}}', content_type="application/json")
+        assert answer.status_code == status
+    assert answer.json == {"name": "\U0001f3bb"}
 
 
 def test_callers_are_told_apart_by_a_proxy_that_is_known_alone(

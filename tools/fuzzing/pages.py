@@ -24,7 +24,7 @@ _SIDE = 32
 
 
 def rating() -> Callable[[bytes], None]:
-    """The rating page, with one rater and three pictures."""
+    """The rating page, with one rater, three pictures and a password."""
     from cmgen.access import Access
     from cmgen.rating.app import create_app
     from cmgen.rating.store import Store
@@ -37,7 +37,7 @@ def rating() -> Callable[[bytes], None]:
     study = Study("study", manifest, dict.fromkeys(keys, b"picture"), dict.fromkeys(keys, b"sound"))
     store = Store("sqlite://", study.id)
     _, code = store.add_rater("Ada")
-    app = create_app(study, store, Access(requests_per_minute=0, tries_per_minute=0))
+    app = create_app(study, store, Access("violin", requests_per_minute=0, tries_per_minute=0))
     cookie = f"rater_{study.id}=".encode()
 
     def send(data: bytes) -> None:
