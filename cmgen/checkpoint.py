@@ -1,7 +1,6 @@
 """The run folder: its config, the checkpoints of everything that moves, and finished weights."""
 
 import dataclasses
-import json
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,10 +91,12 @@ def save_weights(network: keras.Model, path: Path, comment: str = "", **facts: i
     """
     arrays = {name: keras.ops.convert_to_numpy(v) for name, v in _named(network).items()}
     arrays |= {f"{_FACT}{name}": np.asarray(value) for name, value in facts.items()}
-    with atomic_file(path) as temporary:
-        np.savez(temporary, **arrays)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.comment = comment.encode()
+    # As np.savez does it, which leaves its archive open when the disk is full.
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.comment = comment.encode()
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def load_weights(network: keras.Model, path: Path) -> dict[str, float]:
@@ -342,7 +343,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
         print(f"note: --workdir={workdir}: goes on with other versions: {'; '.join(changed)}")
         known.append(now)
     facts = RunFacts(classes, data, data_hash, known[0], tuple(known[1:]))
-    write_text(path, json.dumps(dataclasses.asdict(facts), indent=2) + "\n")
+    write_text(path, typed_json.to_json(facts))
 
 
 def origin_of(workdir: Path, config: TrainConfig) -> str:
@@ -353,8 +354,9 @@ def origin_of(workdir: Path, config: TrainConfig) -> str:
 
 def read_facts(path: Path) -> RunFacts:
     """FACTS_FILE of a run; a damaged or foreign one is a UserError."""
-    mend = "start the run's training again, which writes it anew"
-    return typed_json.build(RunFacts, read_json(path, mend), str(path), whole=False, mend=mend)
+    mend = "restore it, or delete it and start the run's training again, which writes it anew"
+    values = read_json(path, mend)
+    return typed_json.checked(RunFacts, values, str(path), mend, whole=False, mend=mend)
 
 
 def load_run(workdir: Path | str) -> Run:

@@ -1,6 +1,7 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
 import errno
+import glob
 import json
 import shutil
 import uuid
@@ -62,10 +63,21 @@ def remove_rests(folder: Path) -> None:
     """Removes what a killed process was writing in a folder; only for who alone writes there."""
     for pattern in (f".*{_PARTIAL}*", *_OF_TENSORFLOW):
         for path in list(folder.rglob(pattern)):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def remove_rests_of(path: Path) -> None:
+    """Removes what killed processes left of `path`; only for who alone writes it."""
+    name = glob.escape(f".{path.stem}.")
+    for rest in list(path.parent.glob(f"{name}*{_PARTIAL}{glob.escape(path.suffix)}")):
+        _remove(rest)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

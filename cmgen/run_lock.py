@@ -1,4 +1,4 @@
-"""One process at a time writes a run folder. No TensorFlow."""
+"""One process at a time writes a run folder, or prepares data for all. No TensorFlow."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import explained_disk_errors, remove_rests, write_text
+from cmgen.files import explained_disk_errors, remove_rests, remove_rests_of, write_text
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"
@@ -50,6 +50,34 @@ def only_writer(workdir: Path) -> Iterator[None]:
         yield
     finally:
         owner.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def one_after_another(path: Path) -> Iterator[None]:
+    """Holds a file or folder that any process may write first; the others wait until it is there.
+
+    What a killed one was writing is removed. Where a file system has no locks, nobody waits, and
+    nothing is removed.
+
+    Args:
+      path: what is written, by `files.atomic_file` or `atomic_folder`.
+    """
+    with explained_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"waiting for another process that writes {path}", flush=True)
+            lock.acquire()
+        except NotImplementedError:
+            yield
+            return
+    try:
+        remove_rests_of(path)
+        yield
+    finally:
         lock.release()
 
 

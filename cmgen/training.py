@@ -2,9 +2,9 @@
 
 import dataclasses
 import hashlib
-import json
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -32,7 +32,7 @@ from cmgen.files import read_json, write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
 from cmgen.samples import SampleSheet
-from cmgen.typed_json import from_json, to_json
+from cmgen.typed_json import checked, from_json, to_json
 from cmgen.workers import Team
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their
@@ -321,8 +321,7 @@ class _Chooser:
         self.record: list[dict[str, float]] = []
         if self.record_path.exists():
             # Scores of steps that will be run again are dropped.
-            stored = read_json(self.record_path, "delete it; what follows is then chosen from")
-            self.record = [row for row in stored if row["step"] <= start]
+            self.record = [row for row in _read_record(self.record_path) if row["step"] <= start]
         if validation is not None:
             verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)
             self.evaluator = Evaluator(gan.encoder, gan.average, verifier, classes, config)
@@ -337,12 +336,30 @@ class _Chooser:
             row["feature_distance"] = scores.feature_distance
         self.record.append(row)
         self.log.write({f"validation/{k}": v for k, v in row.items() if k != "step"})
-        write_text(self.record_path, json.dumps(self.record, indent=1) + "\n")
+        write_text(self.record_path, to_json(_Record(tuple(self.record))))
         if best_step(self.record) == step:
             self._keep(step)
 
     def _keep(self, step: int) -> None:
         checkpoint.save_weights(self.gan.average, self.path, self.comment, step=step)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What validation.json holds: of each checkpoint what `best_step` takes."""
+
+    rows: tuple[dict[str, float], ...]
+
+
+def _read_record(path: Path) -> tuple[dict[str, float], ...]:
+    mend = "restore it, or delete it; what follows is then chosen from"
+    values = read_json(path, mend)
+    if isinstance(values, list):  # of an older version
+        values = {"rows": values}
+    rows = checked(_Record, values, str(path), mend, mend=mend).rows
+    if not all({"step", "accuracy"} <= row.keys() for row in rows):
+        raise UserError(f"{path}: has rows without step or accuracy; {mend}")
+    return rows
 
 
 def best_step(record: list[dict[str, float]]) -> int:

@@ -34,14 +34,20 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
-    whole = not isinstance(values, dict) or take_checksum(values)
-    config = build(cls, values, source)
-    if not whole:
+    return checked(cls, values, source, "restore the file, for its run had other settings")
+
+
+def checked(
+    cls: type[T], values: Any, source: str, restore: str, whole: bool = True, mend: str = _AGAIN
+) -> T:
+    """What `signed` gave, as `build` does it; a wrong checksum is an error that ends with `restore`."""
+    unchanged = not isinstance(values, dict) or take_checksum(values)
+    made = build(cls, values, source, whole, mend)
+    if not unchanged:
         raise UserError(
-            f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); restore the "
-            "file, for its run had other settings"
+            f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); {restore}"
         )
-    return config
+    return made
 
 
 def signed(values: dict[str, Any]) -> dict[str, Any]:

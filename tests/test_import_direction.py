@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "representations": BASE | {"sound_files", "audio"},
     "images": BASE,
     "video": SIGNALS,
-    "data": SIGNALS | {"hashes", "video", "data"},
+    "data": SIGNALS | {"hashes", "video", "run_lock", "data"},
     "graph_files": SIGNALS,
     "graph_ops": {"errors"},
     "serving": SIGNALS | {"networks", "layers", "graph_files", "graph_ops"},

@@ -1,5 +1,9 @@
 """Inception's features from weights files as Keras writes them; its weights here are random."""
 
+import io
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -30,7 +34,13 @@ def test_weights_with_and_without_top_give_the_same_features(whole, top, tmp_pat
 
 
 def test_another_file_is_refused(tmp_path):
-    path = tmp_path / "none.weights.h5"
-    path.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="not weights"):
-        inception.load(path)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["layer_names"] = 5
+    (tmp_path / "none.weights.h5").write_bytes(b"nothing")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("model.weights.h5", bytes(1000))
+    (tmp_path / "cut.keras").write_bytes(archive.getvalue()[:-20])
+    for name in ("other.h5", "none.weights.h5", "cut.keras", "missing.h5"):
+        with pytest.raises(UserError, match=f"{name}: not weights"):
+            inception.load(tmp_path / name)

@@ -38,6 +38,36 @@ def test_the_second_is_told_of_the_first_and_a_killed_one_lets_go(tmp_path):
     assert not (tmp_path / "run" / OWNER_FILE).exists()
 
 
+WAIT = """
+import sys, time
+from pathlib import Path
+from cmgen.run_lock import one_after_another
+with one_after_another(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
+    path = tmp_path / "raw.1-0123"
+    for name in (".raw.aa.partial.1-0123/train", ".raw.bb.partial.1-4567/train"):
+        (tmp_path / name).mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    commands = [[sys.executable, "-c", WAIT, str(path), seconds] for seconds in ("60", "0")]
+    options = {"env": environment, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(commands[0], **options) as first:
+        assert first.stdout.readline() == "held\n"
+        (tmp_path / ".raw.cc.partial.1-0123").mkdir()
+        with subprocess.Popen(commands[1], **options) as second:
+            said = second.stdout.readline()
+            assert said == f"waiting for another process that writes {path}\n"
+            assert second.poll() is None
+            first.kill()
+            assert second.stdout.readline() == "held\n" and second.wait(60) == 0
+    rests = sorted(p.name for p in tmp_path.iterdir())
+    assert rests == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
+
+
 def test_one_process_may_come_again(tmp_path):
     for _ in range(2):
         with only_writer(tmp_path):

@@ -290,6 +290,25 @@ def test_weights_that_do_not_fit_list_both_sides(whole):
         checkpoint.load_encoder(whole, "verifier", run.classes, wider)
 
 
+def test_a_changed_record_of_validation_chooses_no_generator(tmp_path):
+    path, rows = tmp_path / "validation.json", ({"step": 3, "accuracy": 0.5},)
+    path.write_text(training.to_json(training._Record(rows)))
+    assert training._read_record(path) == rows
+    for old, new, said in (
+        ("0.5", "0.9", "was changed"), ('"accuracy"', '"accuracz"', "was changed"), ("}", "", "damaged"),
+    ):  # fmt: skip
+        written = path.read_text()
+        path.write_text(written.replace(old, new))
+        with pytest.raises(UserError, match=rf"validation\.json: {said}.*or delete it"):
+            training._read_record(path)
+        path.write_text(written)
+    path.write_text(json.dumps(rows))  # of an older version
+    assert training._read_record(path) == rows
+    path.write_text(json.dumps([{"step": 3}]))
+    with pytest.raises(UserError, match=r"validation\.json: has rows without"):
+        training._read_record(path)
+
+
 def test_best_step_takes_accuracy_first_and_nearness_among_equals():
     rows = [
         {"step": 1, "accuracy": 0.5, "feature_distance": 1.0},

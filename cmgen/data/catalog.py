@@ -12,6 +12,7 @@ from cmgen.data.plan import PrepareConfig
 from cmgen.data.prepare import prepare
 from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
 from cmgen.errors import UserError
+from cmgen.run_lock import one_after_another
 
 DEMO = "demo"
 
@@ -34,14 +35,24 @@ def resolve(config: DataConfig) -> Path:
     settings = PrepareConfig(image_size=config.image_size)
     prepared = cache_folder() / f"{folder.name}-{fingerprint(folder, settings)}"
     if not (prepared / INFO_FILE).is_file():
-        print(f"preparing {folder} once, into {prepared}", flush=True)
-        try:
-            prepare(folder, prepared, settings)
-        except OSError:
-            # Another run may have prepared the same data in the meantime.
-            if not (prepared / INFO_FILE).is_file():
-                raise
+        with one_after_another(prepared):
+            _prepare(folder, prepared, settings)
     return prepared
+
+
+def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
+    """Unless another process has done so in the meantime."""
+    if (prepared / INFO_FILE).is_file():
+        return
+    print(
+        f"preparing {folder} once, into {prepared}, as `python -m cmgen.prepare` does without flags",
+        flush=True,
+    )
+    try:
+        prepare(folder, prepared, settings)
+    except OSError:
+        if not (prepared / INFO_FILE).is_file():  # where there are no locks
+            raise
 
 
 def splits(folder: Path) -> list[str]:

@@ -35,8 +35,8 @@ def load(path: Path) -> keras.Model:
     for network in (features, whole):
         try:
             network.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
-            problems.append(str(error).splitlines()[0])
+        except Exception as error:  # Keras and h5py raise nearly anything for a damaged file.
+            problems.append((str(error) or type(error).__name__).splitlines()[0])
         else:
             return features
     raise UserError(

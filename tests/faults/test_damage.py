@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -99,6 +100,21 @@ def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
             checkpoint.load_weights(encoder, damaged)
 
 
+def test_facts_with_any_letter_changed_are_refused_by_name(run_folder):
+    path = run_folder / "data.json"
+    before = path.read_bytes()
+    names = re.findall(rb'"(bell|drum|nowhere|0{16}|[\d.]+)"', before)
+    assert len(names) > 10
+    for name in set(names):
+        path.write_bytes(before.replace(b'"' + name, b'"' + bytes([name[0] ^ 1]) + name[1:]))
+        with pytest.raises(UserError, match=r"data\.json: was changed since cmgen wrote it"):
+            checkpoint.load_run(run_folder)
+    unsigned = {k: v for k, v in json.loads(before).items() if k != "sha256"}
+    path.write_text(json.dumps(unsigned))  # of an older version
+    assert checkpoint.load_run(run_folder).classes == ("bell", "drum")
+    path.write_bytes(before)
+
+
 @pytest.mark.parametrize("name", ["data.json", "config.json", "generator.npz"])
 def test_a_run_with_a_damaged_file_names_it(run_folder, tmp_path, name):
     for path in run_folder.iterdir():
@@ -143,7 +159,7 @@ def test_facts_of_another_kind_are_refused_by_name(run_folder, facts):
     path = run_folder / "data.json"
     before = path.read_bytes()
     path.write_text(facts)
-    with pytest.raises(UserError, match=r"data\.json.*start the run's training again"):
+    with pytest.raises(UserError, match=r"data\.json.*and start the run's training again"):
         checkpoint.load_run(run_folder)
     path.write_bytes(before)
 

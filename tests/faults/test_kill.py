@@ -7,7 +7,6 @@ docs/reliability.md; without the variable there are few kills.
 import contextlib
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -21,17 +20,35 @@ import pytest
 from conftest import ROOT, RunMain
 from tiny_training import TINY, checkpointed, results
 
+from cmgen.data.shards import read_info
 from tests import fixtures
 
 KILLS = int(os.environ.get("CMGEN_KILLS", "3"))
 SECONDS = 3600  # of each process; more than that is a hang, on however busy a machine
-(BATCH,), (STEPS,), (INTERVAL,) = (
-    [int(flag.partition("=")[2]) for flag in TINY if flag.startswith(name)]
-    for name in ("--batch_size", "--train_steps", "--checkpoint_steps")
+(INTERVAL,) = (
+    int(flag.partition("=")[2]) for flag in TINY if flag.startswith("--checkpoint_steps")
 )
-EXAMPLES = BATCH * STEPS  # as the progress bar of the GAN counts
 # What changes in a run's folder before its process is killed, counted; a tiny run changes it 100 times.
 MOST_CHANGES = 40
+TELLING = Path(__file__).with_name("telling.py")
+GAN = "GAN"  # what a run's own folder holds; those in it are named like their network
+STAGES = ("sound_encoder", "verifier", GAN)
+
+
+class Told:
+    """What a process says of the steps that it has done."""
+
+    def __init__(self, path: Path, workdir: Path):
+        self.path, self._workdir = path, workdir
+
+    def steps(self) -> dict[str, int]:
+        """Stage -> its last step, in the order in which they were begun."""
+        text = self.path.read_text() if self.path.exists() else ""
+        pairs = [line.split("\t") for line in text.splitlines()]
+        return {self._stage(Path(folder)): int(step) for folder, step in pairs}
+
+    def _stage(self, folder: Path) -> str:
+        return GAN if folder == self._workdir else folder.name
 
 
 def look(folder: Path) -> dict[str, int]:
@@ -44,23 +61,26 @@ def look(folder: Path) -> dict[str, int]:
     return found
 
 
-def steps_kept(folder: Path) -> set[int]:
-    """Steps of the GAN's whole checkpoints."""
-    return {int(path.stem.split("-")[1]) for path in (folder / "checkpoints").glob("*.index")}
+def newest_kept(workdir: Path, stage: str) -> int:
+    """Step of a stage's newest whole checkpoint; 0 if there is none."""
+    folder = (workdir if stage == GAN else workdir / stage) / "checkpoints"
+    return max((int(path.stem.split("-")[1]) for path in folder.glob("*.index")), default=0)
 
 
 def train_until_killed(
-    arguments: list[str], workdir: Path, changes: int, pause: float
-) -> tuple[str, int] | None:
-    """Kills training `pause` seconds after its folder has changed so often.
+    arguments: list[str], workdir: Path, told: Told, changes: int, pause: float, stage: str = ""
+) -> str | None:
+    """Kills training `pause` seconds after its folder has changed so often, since the stage began.
 
     Returns:
-      what changed last, and the last step of the GAN on the progress bar; None if it ended before.
+      what changed last; None if it ended before.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "cmgen.train", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOLD": str(told.path)}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, str(TELLING), *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     ) as process:
         deadline = time.monotonic() + SECONDS
         before, last = look(workdir), "start"
@@ -69,7 +89,7 @@ def train_until_killed(
             time.sleep(0.002)  # looking without a pause takes a processor from what is looked at
             now = look(workdir)
             if now != before:
-                changes -= 1
+                changes -= not stage or stage in told.steps()
                 last = min(
                     name for name in before.keys() | now if before.get(name) != now.get(name)
                 )
@@ -81,8 +101,7 @@ def train_until_killed(
         errors = process.stderr.read().decode()
         code = process.wait()
     assert code in (0, -signal.SIGKILL), errors[-3000:]
-    shown = re.findall(rf"(\d+)/{EXAMPLES} \[", errors)
-    return (last, int(shown[-1]) // BATCH if shown else 0) if code else None
+    return last if code else None
 
 
 @pytest.fixture(scope="module")
@@ -134,20 +153,59 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_pat
     while len(rows) < KILLS:
         workdir = killed / str(run) / "run"
         arguments = [*TINY, f"--data={data}", f"--workdir={workdir}"]
-        kept = steps_kept(workdir)
+        kept = {stage: newest_kept(workdir, stage) for stage in STAGES}
         # Some moments lie in the midst of a write, others between two, where it computes.
         pause = moments.choice([0.0, moments.uniform(0.0, 1.0)])
-        found = train_until_killed(arguments, workdir, moments.randint(1, MOST_CHANGES), pause)
-        if found is None:
+        # Every third is killed in the GAN, which most moments of a run come before.
+        stage = GAN if len(rows) % 3 == 2 else ""
+        changes = moments.randint(1, MOST_CHANGES // 4 if stage else MOST_CHANGES)
+        told = Told(tmp_path / f"told-{len(rows)}-{run}", workdir)
+        last = train_until_killed(arguments, workdir, told, changes, pause, stage)
+        if last is None:
             run += 1  # it came to its end; on with another
             continue
-        (last, reached), now = found, max(steps_kept(workdir), default=0)
-        assert now >= max(kept, default=0)  # nothing that was kept is lost
-        assert reached - now <= INTERVAL
-        rows.append((run, last, now))
-        print(f"\n| {len(rows)} | {run} | {reached} | {now} | `{last}` | {pause:.1f} s |")
+        steps = told.steps()
+        assert steps.keys() <= kept.keys()
+        for name, before in kept.items():
+            now = newest_kept(workdir, name)
+            assert now >= before  # nothing that was kept is lost
+            assert steps.get(name, now) - now <= INTERVAL
+        at = next(reversed(steps), "before")
+        rows.append((at, steps.get(at, 0)))
+        now = newest_kept(workdir, at)
+        print(
+            f"\n| {len(rows)} | {run} | {at} | {steps.get(at, 0)} | {now} | `{last}` | {pause:.1f} s |"
+        )
+    assert max(step for at, step in rows if at == GAN) > 0
     for folder in sorted(killed.iterdir()):
         assert_same_numbers(train(folder / "run"), wanted)
         assert_same_results(results(folder / "run"), expected)
         # No rests of files that were being written.
         assert [name for name in look(folder) if ".partial" in name] == []
+
+
+PREPARE = """
+import sys
+from cmgen.config import DataConfig
+from cmgen.data import catalog
+print(catalog.resolve(DataConfig(data=sys.argv[1], image_size=32)))
+"""
+
+
+def test_killed_while_it_prepares_it_begins_anew_and_leaves_no_rests(tmp_path, monkeypatch) -> None:
+    data, cache = tmp_path / "many", tmp_path / "cache"
+    fixtures.write_corpus(data, {"train": 4, "validation": 1, "test": 1})
+    monkeypatch.setenv("CMGEN_CACHE", str(cache))
+    command = [sys.executable, "-c", PREPARE, str(data)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for shards in (1, 3):
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+            while len(list(cache.glob("*.partial*/*"))) < shards:
+                assert process.poll() is None
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+        assert len(list(cache.glob("*.partial*"))) == 1  # of the last one alone
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    folder = Path(done.stdout.splitlines()[-1])
+    assert sorted(cache.iterdir()) == [folder.with_name(f".{folder.name}.lock"), folder]
+    assert read_info(folder).splits["train"].recordings == 12
