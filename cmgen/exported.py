@@ -2,7 +2,8 @@
 
 import json
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cmgen import typed_json
+from cmgen import origin, typed_json
 from cmgen.config import SoundConfig
 from cmgen.errors import UserError
 from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
@@ -38,6 +39,7 @@ class Facts:
     step: int
     data: str
     sound: SoundConfig
+    origin: Mapping[str, str | int] = field(default_factory=dict)  # of `origin.facts_of`
 
 
 class Exported:
@@ -150,6 +152,8 @@ def read_facts(folder: Path) -> Facts:
 def _checked(path: Path, values: dict[str, Any]) -> Facts:
     found: dict[str, Any] = {}
     for name, kind in Facts.__annotations__.items():
+        if name == "origin":
+            continue
         value = values.get(name)
         if name == "sound":
             value = typed_json.from_json(SoundConfig, json.dumps(value), f"{path}: sound")
@@ -166,7 +170,7 @@ def _checked(path: Path, values: dict[str, Any]) -> Facts:
         raise UserError(
             f"{path}: task {found['task']!r}, name {found['name']!r}: not of an export; {AGAIN}"
         )
-    return Facts(**found)
+    return Facts(**found, origin=origin.facts_of(values))
 
 
 def _open(path: Path, facts: Facts) -> onnxruntime.InferenceSession:

@@ -77,6 +77,12 @@ def encode_png(image: np.ndarray, comment: str = "") -> bytes:
     return buffer.getvalue()
 
 
+def comment_of(path: Path) -> str:
+    """The comment in a PNG file; empty if there is none."""
+    with Image.open(path) as picture:
+        return str(picture.info.get("Comment", ""))
+
+
 def write_png(path: Path, image: np.ndarray, comment: str = "") -> None:
     """Writes uint8 [H, W, 3] as a PNG file, whole or not at all, with a comment if there is one."""
     write_bytes(path, encode_png(image, comment))

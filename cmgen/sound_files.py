@@ -119,16 +119,21 @@ def write_sound(
             container.mux(stream.encode(None))
 
 
-def encode_wav(sound: np.ndarray, sample_rate: int) -> bytes:
+def encode_wav(sound: np.ndarray, sample_rate: int, comment: str = "") -> bytes:
     """A WAV file of 16 bits.
 
     Args:
       sound: [n] or [n, channels], int16, or floating and clipped to [-1, 1].
       sample_rate: in Hz.
+      comment: for the file's tag of that name; none if empty.
     """
     buffer = io.BytesIO()
     fits = sound if sound.dtype == np.int16 else np.clip(sound, -1.0, 1.0)
-    soundfile.write(buffer, fits, sample_rate, format="WAV", subtype="PCM_16")
+    channels = 1 if sound.ndim == 1 else sound.shape[1]
+    with soundfile.SoundFile(buffer, "w", sample_rate, channels, "PCM_16", format="WAV") as file:
+        if comment:
+            file.comment = comment
+        file.write(fits)
     return buffer.getvalue()
 
 

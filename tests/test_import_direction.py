@@ -52,13 +52,14 @@ MAY_IMPORT = {
     "saved_models": SIGNALS | {"serving", "export_folder", "graph_ops"},
     "onnx_export": SIGNALS | {"networks", "layers"},
     "onnx_files": {"errors", "export_folder"},
-    "exported": BASE | {"export_folder", "onnx_files"},
+    "exported": BASE | {"export_folder", "onnx_files", "origin"},
     "access": set(),
     "page_flags": {"errors", "access"},
     "web": {"errors", "access"},
     # What exported models do on a page; knows no TensorFlow and no run.
     "studio_server": SIGNALS - {"audio"}
-    | {"exported", "access", "web", "video", "generation", "sound_generation", "studio_server"},
+    | {"exported", "access", "web", "video", "generation", "sound_generation", "studio_server"}
+    | {"origin"},
     "smaller": SIGNALS | {"onnx_export"},
     "clients": set(),
     "benchmarks": BASE
@@ -74,7 +75,8 @@ MAY_IMPORT = {
     | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"}
     | {"charts", "precision", "video"},
     # Runs the mains as processes and reads what they wrote; knows no network and no run.
-    "reproduction": SIGNALS | {"cli", "comparison", "generation", "video", "reproduction"},
+    "reproduction": SIGNALS
+    | {"cli", "comparison", "generation", "origin", "video", "reproduction"},
 }
 MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
 # What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
@@ -165,7 +167,7 @@ def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
     extra = {
         m
         for m in ours(MODULES[module])
-        if room(m) not in BASE | {"images", "access", "web", "rating"}
+        if room(m) not in BASE | {"images", "access", "web", "origin", "rating"}
     }
     assert extra == set() and "rating.collect" not in ours(MODULES[module])
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -148,6 +149,10 @@ def test_judges_that_were_kept_say_the_same(
     assert kept == {
         "classifier_of_real", "embedding_sound", "embedding_image", "pose_regressor",
     }  # fmt: skip
+    for path in judges.iterdir():
+        told = json.loads(zipfile.ZipFile(path).comment)
+        assert told["judge"] in path.name and told["mark"] in path.name and told["versions"]
+        assert "seed" in json.dumps(told["settings"])
     settings = dataclasses.replace(SMALL, judges=judges)
     monkeypatch.setattr(trained, "train_embedding", None)
     monkeypatch.setattr(PoseRegressor, "train", None)

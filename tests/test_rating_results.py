@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from PIL import Image
 from tiny_study import make_manifest
 
 from cmgen.errors import UserError
+from cmgen.images import comment_of
 from cmgen.rating import chart, results
 from cmgen.rating.results import SourceVotes
 from cmgen.rating.store import Vote
@@ -117,7 +119,11 @@ def test_the_report_is_a_table_and_a_chart(manifest: Manifest, tmp_path: Path) -
     assert [cell.strip() for cell in rows[2][:7]] == ["real", "4", "2", "0", "0", "6", "**2.67**"]
     assert [cell.strip() for cell in rows[3][:7]] == ["S2I-C", "0", "0", "2", "1", "3", "**0.67**"]
     assert "alpha (ordinal) is 1.000, on 4 pictures" in text and "Raters: 2." in text
-    assert output.read_text().endswith(f"{text}\n") and "(human.png)" in output.read_text()
+    written = output.read_text()
+    assert text in written and "(human.png)" in written
+    told = json.loads(comment_of(tmp_path / "human.png"))
+    assert told["study"] == {"seed": manifest.seed, **manifest.facts} and told["versions"]
+    assert f"Made of: `{json.dumps(told)}`" in written
     with Image.open(tmp_path / "human.png") as picture:
         assert min(picture.size) > 400
 

@@ -332,10 +332,13 @@ def test_the_pose_figure_has_the_real_pictures_below(tmp_path) -> None:
     steps = table.all_steps(ROOT, tmp_path, False)
     step = next(step for step in steps if step.name == "show_s2i_violin")
     image = images.draw_lms(np.zeros((86, 870)))
-    images.write_png(step.proof, image)
-    states = {step.name: progress.State(step, DONE)}
-    drawn = figures.draw_poses(Numbers(states), "violin")
+    images.write_png(step.proof, image, '{"model": {"data_hash": "0123"}}')
+    numbers = Numbers({step.name: progress.State(step, DONE)})
+    drawn, sources = figures.draw_poses(numbers, "violin")
     assert drawn.shape[1] == 870 and drawn.shape[0] == 86 + 64 + 2 * 28
+    assert sources == [step.proof]
+    told = json.loads(images.comment_of(figures.draw_all(numbers, tmp_path)["pose_violin"]))
+    assert told["of"] == [{"model": {"data_hash": "0123"}}] and told["versions"]
 
 
 def test_report_only_of_nothing_is_a_page(run_main: RunMain, tmp_path) -> None:

@@ -1,12 +1,14 @@
 """The studio's API: right answers, clear refusals, and nothing for strangers."""
 
 import io
+import json
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -114,6 +116,11 @@ def test_a_sound_becomes_pictures_by_each_model(
         sheets.append(np.asarray(Image.open(made(browser, answer["sheet"], "image/png"))))
         np.testing.assert_array_equal(sheets[-1], images.grid(pictures, 20, gap=0))
         np.testing.assert_allclose(answer["probabilities"], heard, atol=1e-3)
+        told = json.loads(Image.open(made(browser, answer["sheet"], "image/png")).info["Comment"])
+        assert (
+            told["models"] == [dict(models[name].facts.origin)] and told["models"][0]["seed"] == 1
+        )
+        assert told["noise"] == {"seed": 4, "towards": 9, "share": 0.25}
     assert not np.array_equal(*sheets)
     few = perform(browser, given["id"], every=10).json
     assert (few["count"], few["step"], len(few["probabilities"])) == (2, 1.0, 2)
@@ -128,6 +135,8 @@ def test_a_video_of_two_models(browser: FlaskClient) -> None:
         answer = browser.post("/api/video", json=values | {"models": models})
         assert answer.status_code == status
         if status == 200:
+            told = av.open(made(browser, answer.json["video"], "video/mp4")).metadata["comment"]
+            assert [one["name"] for one in json.loads(told)["models"]] == models
             film = browser.get(answer.json["video"], headers={"Range": "bytes=0-99"})
             assert (film.status_code, film.mimetype, len(film.data)) == (206, "video/mp4", 100)
 
@@ -144,8 +153,16 @@ def test_a_picture_becomes_a_sound(browser: FlaskClient) -> None:
     assert sum(answer["probabilities"]) == pytest.approx(1.0, abs=0.01)
     again = browser.post("/api/sound", json=values).json
     other = browser.post("/api/sound", json=values | {"seed": 1}).json
-    sounds = [browser.get(a["sound"]).data for a in (answer, again, other)]
-    assert sounds[0] == sounds[1] != sounds[2]
+    sounds = [made(browser, a["sound"], "audio/wav") for a in (answer, again, other)]
+    first, second, third = (soundfile.read(sound)[0].tolist() for sound in sounds)
+    assert first == second != third
+    comments = [Image.open(made(browser, other["lms"], "image/png")).info["Comment"]]
+    sounds[2].seek(0)
+    comments.append(soundfile.SoundFile(sounds[2]).comment)
+    for comment in comments:
+        told = json.loads(comment)
+        assert (told["made_by"], told["noise"]) == ("cmgen.studio", {"seed": 1})
+        assert told["models"][0]["name"] == "i2s" and told["versions"]["numpy"]
 
 
 def test_examples_are_numbers(browser: FlaskClient, examples: Examples) -> None:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import __version__
+from cmgen import __version__, origin
 from cmgen.checkpoint import load_weights, save_weights
 from cmgen.config import PICTURE_ENCODER, SOUND_ENCODER, EncoderConfig
 
@@ -63,15 +63,20 @@ def kept(
         print(f"{name}: kept from before in {folder}", flush=True)
         return networks
     networks = train()
+    comment = origin.said("cmgen.evaluate", judge=name, settings=_plain(settings), mark=mark)
     for part, path in paths.items():
-        save_weights(networks[part], path)
+        save_weights(networks[part], path, comment)
     return networks
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: asdict(v) if is_dataclass(v) else v for k, v in settings.items()}  # type: ignore[arg-type]
 
 
 def _fingerprint(settings: Mapping[str, Any], data: Mapping[str, NDArray[Any]]) -> str:
     """16 hex digits that change with the settings, the data and the version of cmgen."""
-    plain = {k: asdict(v) if is_dataclass(v) else v for k, v in settings.items()}  # type: ignore[arg-type]
-    digest = hashlib.sha256(json.dumps([__version__, plain], sort_keys=True).encode())
+    made_by = json.dumps([__version__, _plain(settings)], sort_keys=True)
+    digest = hashlib.sha256(made_by.encode())
     for name, array in sorted(data.items()):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -8,6 +8,7 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 
+from cmgen import origin
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.files import write_text
 from cmgen.images import write_png
@@ -150,8 +151,12 @@ def write_report(manifest: Manifest, votes: Sequence[Vote], output: Path) -> str
     results = summarize(manifest, votes)
     chart = output.with_suffix(".png")
     text = markdown(manifest, results)
-    write_png(chart, draw_votes(results.sources))
-    write_text(output, f"# Human evaluation\n\n![Votes for each score]({chart.name})\n\n{text}\n")
+    made = origin.said(
+        "cmgen.rate", study={"seed": manifest.seed, **manifest.facts}, votes=len(votes)
+    )
+    write_png(chart, draw_votes(results.sources), made)
+    shown = f"![Votes for each score]({chart.name})"
+    write_text(output, f"# Human evaluation\n\n{shown}\n\n{text}\n\nMade of: `{made}`\n")
     return text
 
 

@@ -1,13 +1,14 @@
 """The figures beside the results: copied from the runs, or put together from what the steps drew."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import generation, images, video
+from cmgen import generation, images, origin, video
 from cmgen.config import DataConfig, SoundConfig
 from cmgen.files import write_bytes
 from cmgen.reproduction.numbers import NotMeasuredError, Numbers
@@ -32,23 +33,35 @@ def draw_all(numbers: Numbers, output: Path) -> dict[str, Path]:
         if source is not None:
             found[name] = folder / f"{name}.png"
             write_bytes(found[name], source.read_bytes())
-    draw: dict[str, Callable[[Numbers, str], NDArray[np.uint8]]] = {
+    draw: dict[str, Callable[[Numbers, str], tuple[NDArray[np.uint8], list[Path]]]] = {
         "pose": draw_poses,
         "i2s": draw_spectrograms,
     }
     for kind, drawing in draw.items():
         for instrument in INSTRUMENTS:
             try:
-                sheet = drawing(numbers, instrument)
+                sheet, sources = drawing(numbers, instrument)
             except NotMeasuredError:
                 continue
             found[f"{kind}_{instrument}"] = folder / f"{kind}_{instrument}.png"
-            images.write_png(found[f"{kind}_{instrument}"], sheet)
+            images.write_png(found[f"{kind}_{instrument}"], sheet, _made_of(sources))
     return found
 
 
-def draw_poses(numbers: Numbers, instrument: str) -> NDArray[np.uint8]:
-    """What each run generated of a held-out recording, above the real pictures of these moments."""
+def _made_of(sources: Iterable[Path]) -> str:
+    """The comment of a figure: those of the pictures that it is put together from."""
+    comments = [images.comment_of(path) for path in sources]
+    return origin.said(
+        "tools/reproduce.py", of=[json.loads(comment or "{}") for comment in comments]
+    )
+
+
+def draw_poses(numbers: Numbers, instrument: str) -> tuple[NDArray[np.uint8], list[Path]]:
+    """What each run generated of a held-out recording, above the real pictures of these moments.
+
+    Returns:
+      uint8 [height, width, 3], and the files of what was generated.
+    """
     made = {}
     for run in SHOWN_RUNS:
         try:
@@ -65,13 +78,18 @@ def draw_poses(numbers: Numbers, instrument: str) -> NDArray[np.uint8]:
     real = images.grid(np.stack(film.frames)[nearest], COLUMNS, gap=4)
     # The grids end in a gap.
     sheets["real"] = np.pad(real, ((0, 0), (0, 4), (0, 0)), constant_values=255)
-    return stack(sheets)
+    return stack(sheets), list(made.values())
 
 
-def draw_spectrograms(numbers: Numbers, instrument: str) -> NDArray[np.uint8]:
-    """The LMS made from the pictures of a held-out recording, above that of its own sound."""
+def draw_spectrograms(numbers: Numbers, instrument: str) -> tuple[NDArray[np.uint8], list[Path]]:
+    """The LMS made from the pictures of a held-out recording, above that of its own sound.
+
+    Returns:
+      as `draw_poses`.
+    """
     step = f"show_i2s_{instrument}"
-    made = images.read_image(numbers.file(step))
+    source = numbers.file(step)
+    made = images.read_image(source)
     import tensorflow as tf  # only if there is something to draw
 
     from cmgen import audio
@@ -79,7 +97,8 @@ def draw_spectrograms(numbers: Numbers, instrument: str) -> NDArray[np.uint8]:
     sound = video.read_video(shown_recording(numbers, step)).sound
     real = images.draw_lms(audio.lms(tf.constant(sound[None]), SoundConfig())[0].numpy())
     width = min(made.shape[1], real.shape[1])
-    return stack({"made from its pictures": made[:, :width], "its own sound": real[:, :width]})
+    rows = {"made from its pictures": made[:, :width], "its own sound": real[:, :width]}
+    return stack(rows), [source]
 
 
 def shown_recording(numbers: Numbers, step: str) -> Path:

@@ -5,7 +5,7 @@ tables: no path of a request reaches the file system.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any
 
@@ -137,9 +137,11 @@ class Studio:
         every = values["every"]
         if not 1 <= every <= 10:
             abort(400)
-        pictures, probabilities = work.perform(name, model, sound, _noise(values), every)
+        noise = _noise(values)
+        pictures, probabilities = work.perform(name, model, sound, noise, every)
+        said = work.said([model], **asdict(noise))
         return jsonify(
-            sheet=self._keep(work.sheet(pictures), "image/png"),
+            sheet=self._keep(work.sheet(pictures, said), "image/png"),
             columns=min(len(pictures), work.SHEET_COLUMNS),
             count=len(pictures),
             size=pictures.shape[1],
@@ -162,11 +164,10 @@ class Studio:
             abort(400)
         sound = self._input(values["input"], SoundInput)
         noise = _noise(values)
-        made = [
-            work.perform(*self._model(name, "s2i"), sound, noise, every=1)[0]
-            for name in values["models"]
-        ]
-        return jsonify(video=self._keep(work.film(made, sound.samples), "video/mp4"))
+        models = [self._model(name, "s2i") for name in values["models"]]
+        made = [work.perform(*one, sound, noise, every=1)[0] for one in models]
+        said = work.said([model for _, model in models], **asdict(noise))
+        return jsonify(video=self._keep(work.film(made, sound.samples, said), "video/mp4"))
 
     def sound(self) -> Response:
         """What a model hears in a picture; beside it what really sounded, if that is known."""
@@ -185,9 +186,10 @@ class Studio:
                 "sound": self._keep(encode_wav(real, work.SAMPLE_RATE), "audio/wav"),
                 "lms": self._keep(work.lms_png(real, facts.sound), "image/png"),
             }
+        said = work.said([model], seed=values["seed"])
         return jsonify(
-            sound=self._keep(encode_wav(samples, facts.sample_rate), "audio/wav"),
-            lms=self._keep(work.draw(lms), "image/png"),
+            sound=self._keep(encode_wav(samples, facts.sample_rate, said), "audio/wav"),
+            lms=self._keep(work.draw(lms, said), "image/png"),
             probabilities=_rounded(probabilities),
             real=real_keys,
         )

@@ -2,14 +2,14 @@
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import generation, images, mel, sound_generation, video
+from cmgen import generation, images, mel, origin, sound_generation, video
 from cmgen.config import SoundConfig
 from cmgen.exported import Exported
 from cmgen.sound_files import SAMPLE_RATE, resample
@@ -108,19 +108,26 @@ def perform(
     return images.unscale(model.generate(encodings, held)), probabilities
 
 
-def sheet(pictures: NDArray[np.uint8]) -> bytes:
+def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
     """Pictures in rows of SHEET_COLUMNS as one PNG file."""
-    return images.encode_png(images.grid(pictures, min(len(pictures), SHEET_COLUMNS), gap=0))
+    whole = images.grid(pictures, min(len(pictures), SHEET_COLUMNS), gap=0)
+    return images.encode_png(whole, comment)
 
 
-def film(performances: Sequence[NDArray[np.uint8]], samples: Array) -> bytes:
+def said(models: Iterable[Exported], **noise: float) -> str:
+    """The comment in what is made: of which models, with which noise, by which versions."""
+    facts = [dict(model.facts.origin) for model in models]
+    return origin.said("cmgen.studio", models=facts, noise=noise)
+
+
+def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:
     """An MP4 file with the sound; of several performances side by side."""
     size = max(pictures.shape[1] for pictures in performances) * VIDEO_SCALE
     large = [generation.enlarge(p, size // p.shape[1]) for p in performances]
     frames = np.concatenate(large, axis=2)
     with tempfile.TemporaryDirectory(prefix="cmgen-studio-") as folder:
         path = Path(folder) / "film.mp4"
-        video.write_video(path, frames, PICTURES_PER_SECOND, samples, SAMPLE_RATE)
+        video.write_video(path, frames, PICTURES_PER_SECOND, samples, SAMPLE_RATE, comment)
         return path.read_bytes()
 
 
@@ -163,6 +170,6 @@ def lms_png(samples: Array, config: SoundConfig) -> bytes:
     return draw(mel.lms_of_sound(heard, config))
 
 
-def draw(lms: Array) -> bytes:
+def draw(lms: Array, comment: str = "") -> bytes:
     """float32 [n_mels, frames] in [-1, 1] -> a PNG file of twice as many pixels."""
-    return images.encode_png(images.draw_lms(lms).repeat(2, axis=0).repeat(2, axis=1))
+    return images.encode_png(images.draw_lms(lms).repeat(2, axis=0).repeat(2, axis=1), comment)

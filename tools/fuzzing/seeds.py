@@ -227,8 +227,8 @@ def poses() -> Seeds:
 
 def rating_requests() -> Seeds:
     yield "study", b"GET /api/study\n\n"
-    yield "join", b'POST /api/join\n\n{"name": "Bo", "code": "", "password": ""}'
-    yield "again", b'POST /api/join\n\n{"code": "CODE"}'
+    yield "join", b'POST /api/join\n\n{"name": "Bo", "code": "", "password": "violin"}'
+    yield "again", b'POST /api/join\n\n{"code": "CODE", "password": "violin"}'
     yield "state", b"GET /api/state\nCODE\n"
     yield "vote", b'POST /api/vote\nCODE\n{"place": 0, "score": 3}'
     yield "picture", b"GET /api/picture/0\nCODE\n"
