@@ -7,12 +7,16 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterable
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from conftest import ROOT
 from fixtures import write_corpus
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tiny_training import TINY
 
 pytestmark = pytest.mark.slow
@@ -87,18 +91,42 @@ def packages(tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Pac
     return Packages(sdist, wheel)
 
 
+def needed(package: Distribution) -> dict[str, Distribution]:
+    """What a package requires without any extra, and what that requires, by name."""
+    found: dict[str, Distribution] = {}
+    waiting = [(package, frozenset[str]())]
+    while waiting:
+        one, extras = waiting.pop()
+        for requirement in map(Requirement, one.requires or ()):
+            marker, name = requirement.marker, canonicalize_name(requirement.name)
+            wanted = not marker or any(marker.evaluate({"extra": x}) for x in ("", *extras))
+            if wanted and (name not in found or requirement.extras):
+                found[name] = distribution(name)
+                waiting.append((found[name], frozenset(requirement.extras)))
+    return found
+
+
+def link(packages: Iterable[Distribution], site: Path) -> None:
+    """Puts these of this environment's packages into another one."""
+    here = Path(sysconfig.get_path("purelib"))
+    for one in packages:
+        for part in {file.parts[0] for file in one.files or ()} - {"..", "__pycache__"}:
+            if not (site / part).exists():
+                (site / part).symlink_to(here / part)
+
+
 def install(package: Path, folder: Path) -> Path:
-    """The bin folder of an environment that has this package, and this one's dependencies."""
+    """The bin folder of an environment that has this package and what it requires, without extras."""
     pytest.importorskip("pip", reason="needs pip, which installs the packages")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     (site,) = folder.glob("lib/python*/site-packages")
-    # Looked at after the new environment's own; the cmgen that is installed here stays unseen, for
-    # its own .pth is not read there.
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    link([distribution("setuptools")], site)  # which builds an sdist
     options = ("--no-deps", "--no-index", "--no-build-isolation", "--force-reinstall", "-q")
     pip = (sys.executable, "-m", "pip", "--python", python)
     run(*pip, "install", "--prefix", folder, *options, package, cwd=folder)
+    (info,) = site.glob("cmgen-*.dist-info")
+    link(needed(Distribution.at(info)).values(), site)
     found = run(python, "-c", "import cmgen; print(cmgen.__file__)", cwd=folder)
     assert Path(found.strip()).is_relative_to(site)
     return folder / "bin"
