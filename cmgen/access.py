@@ -103,7 +103,10 @@ def caller_at(address: str) -> str:
     """What tells callers apart: an address, or the network of an IPv6 address.
 
     A household or server has 2^64 IPv6 addresses, so that a limit for each of them would be none.
+    Some proxies write those in brackets, with a port.
     """
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -356,7 +356,7 @@ def read_facts(path: Path) -> RunFacts:
     """FACTS_FILE of a run; a damaged or foreign one is a UserError."""
     mend = "restore it, or delete it and start the run's training again, which writes it anew"
     values = read_json(path, mend)
-    return typed_json.checked(RunFacts, values, str(path), mend, whole=False, mend=mend)
+    return typed_json.checked(RunFacts, values, str(path), whole=False, mend=mend)
 
 
 def load_run(workdir: Path | str) -> Run:

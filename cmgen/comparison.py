@@ -22,7 +22,7 @@ _MEND = {
 }
 # Fields of a report that are objects where they are there.
 _OBJECTS = ("data", "hashes", "measure_settings")
-# Of `--measures=all`: what belongs to a run or a computer.
+# Of `--measures=all`: what belongs to a run or a computer; weights count by their hash.
 _OWN_SETTINGS = frozenset(("label_control", "inception_weights"))
 Report = Mapping[str, Any]
 
@@ -81,7 +81,10 @@ def _check_equal(kind: str, marks: Mapping[str, str]) -> None:
 
 
 def _check_settings(reports: Mapping[str, Report]) -> None:
-    """Refuses reports of `--measures=all` that measured more or less, naming what differs."""
+    """Refuses reports of `--measures=all` that measured otherwise, naming what differs.
+
+    What only one of them has, such as settings that older versions lacked, says nothing.
+    """
     known = {
         name: {k: v for k, v in report["measure_settings"].items() if k not in _OWN_SETTINGS}
         for name, report in reports.items()
@@ -91,14 +94,14 @@ def _check_settings(reports: Mapping[str, Report]) -> None:
     for name, settings in known.items():
         one = known[first]
         differing = [
-            f"{key}: {settings.get(key)} and {one.get(key)}"
-            for key in sorted(settings | one)
-            if settings.get(key) != one.get(key)
+            f"{key}: {settings[key]} and {one[key]}"
+            for key in sorted(settings.keys() & one)
+            if settings[key] != one[key]
         ]
         if differing:
             raise UserError(
                 f"{name} was measured otherwise than {first} ({'; '.join(differing)}), so that their "
-                "numbers can't be compared; measure both with the same --measure_steps"
+                "numbers can't be compared; measure both with the same flags"
             )
 
 

@@ -1,5 +1,6 @@
 """One process at a time writes a run folder, or prepares data for all. No TensorFlow."""
 
+import errno
 import json
 import os
 import platform
@@ -9,13 +10,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from cmgen.errors import FAILED_WORK, UserError
 from cmgen.files import explained_disk_errors, remove_rests, remove_rests_of, write_text
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # as network file systems say it
 
 
 @contextmanager
@@ -57,8 +59,7 @@ def only_writer(workdir: Path) -> Iterator[None]:
 def one_after_another(path: Path) -> Iterator[None]:
     """Holds a file or folder that any process may write first; the others wait until it is there.
 
-    What a killed one was writing is removed. Where a file system has no locks, nobody waits, and
-    nothing is removed.
+    What a killed one was writing is removed, unless the file system has no locks.
 
     Args:
       path: what is written, by `files.atomic_file` or `atomic_folder`.
@@ -66,19 +67,29 @@ def one_after_another(path: Path) -> Iterator[None]:
     with explained_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"waiting for another process that writes {path}", flush=True)
-            lock.acquire()
-        except NotImplementedError:
-            yield
-            return
+        held = _wait_for(lock, path)
     try:
-        remove_rests_of(path)
+        if held:
+            remove_rests_of(path)
         yield
     finally:
         lock.release()
+
+
+def _wait_for(lock: BaseFileLock, path: Path) -> bool:
+    """Whether there are locks."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that writes {path}", flush=True)
+        lock.acquire()
+    except NotImplementedError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def _whose(owner: Path) -> str:

@@ -356,7 +356,7 @@ def _read_record(path: Path) -> tuple[dict[str, float], ...]:
     values = read_json(path, mend)
     if isinstance(values, list):  # of an older version
         values = {"rows": values}
-    rows = checked(_Record, values, str(path), mend, mend=mend).rows
+    rows = checked(_Record, values, str(path), mend=mend).rows
     if not all({"step", "accuracy"} <= row.keys() for row in rows):
         raise UserError(f"{path}: has rows without step or accuracy; {mend}")
     return rows

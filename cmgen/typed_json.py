@@ -34,19 +34,29 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: not valid JSON ({error}); restore the file") from error
-    return checked(cls, values, source, "restore the file, for its run had other settings")
+    restore = "restore the file, for its run had other settings"
+    return checked(cls, values, source, restore=restore)
 
 
 def checked(
-    cls: type[T], values: Any, source: str, restore: str, whole: bool = True, mend: str = _AGAIN
+    cls: type[T],
+    values: Any,
+    source: str,
+    whole: bool = True,
+    mend: str = _AGAIN,
+    restore: str | None = None,
 ) -> T:
-    """What `signed` gave, as `build` does it; a wrong checksum is an error that ends with `restore`."""
+    """What `signed` gave, as `build` makes it of the values; a wrong checksum is an error.
+
+    Args:
+      cls, values, source, whole, mend: as of `build`.
+      restore: ends the message of a wrong checksum; `mend` does unless told otherwise.
+    """
     unchanged = not isinstance(values, dict) or take_checksum(values)
     made = build(cls, values, source, whole, mend)
     if not unchanged:
-        raise UserError(
-            f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit); {restore}"
-        )
+        changed = f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit)"
+        raise UserError(f"{changed}; {restore or mend}")
     return made
 
 

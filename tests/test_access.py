@@ -41,5 +41,10 @@ def test_callers_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.M
 def test_a_network_of_ipv6_is_one_caller() -> None:
     assert caller_at("2001:db8::1") == caller_at("2001:db8::ffff:1") != caller_at("2001:db8:0:1::1")
     assert caller_at("::ffff:192.0.2.7") == caller_at("192.0.2.7") != caller_at("192.0.2.8")
-    assert caller_at("fe80::1%eth0") == "fe80::/64"
+    assert (
+        caller_at("fe80::1%eth0")
+        == caller_at("[fe80::2]")
+        == caller_at("[fe80::3]:80")
+        == "fe80::/64"
+    )
     assert len(caller_at("nobody knows" * 100)) == 64

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
 from cmgen import checkpoint, export_data, export_folder, exporting, generation, onnx_export, origin
@@ -130,6 +131,14 @@ def test_smaller_forms_take_and_make_the_same_tensors(i2s_exported):
         assert 0 <= measured[form]["verifier_accuracy"] <= 1 and measured[form]["p50_ms"] > 0
         assert onnx.load(path).ir_version == onnx_export.IR_VERSION
         assert session.get_modelmeta().custom_metadata_map["task"] == "i2s"
+    model = onnx.load(i2s_exported.folder / "i2s_int8.onnx")
+    weights = [
+        numpy_helper.to_array(one)
+        for one in model.graph.initializer
+        if one.data_type == onnx.TensorProto.INT8
+    ]
+    # Of 7 bits, or products overflow on processors without VNNI.
+    assert len(weights) > 3 and max(np.abs(one.astype(int)).max() for one in weights) <= 64
     assert measured["float16"]["bytes"] < 0.7 * measured["float32"]["bytes"]
 
 

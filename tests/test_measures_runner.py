@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import ENCODER, edit_config, write_run
 
-from cmgen import checkpoint, config, report
+from cmgen import checkpoint, comparison, config, report
 from cmgen.config import EncoderConfig
 from cmgen.data import pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
@@ -139,6 +140,24 @@ def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
     before, _ = report_of_all
     again = runner.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"]
     assert again == {name: before[name] for name in again}
+
+
+def test_settings_are_the_same_when_they_are_read_again():
+    own = runner._settings(dataclasses.replace(SMALL, judges=Path("a"), label_control=Path("b")))
+    assert json.loads(json.dumps(own)) == own and own["judge"]["sound"]["widths"]
+    mine = {"task": "s2i", "measure_settings": own}
+    other = {**mine, "measure_settings": json.loads(json.dumps(own))}
+    comparison.check_alike({"a.json": mine, "b.json": other})
+
+
+def test_weights_of_inception_count_by_their_content(tmp_path):
+    marks = []
+    for content in ("a", "b"):
+        (tmp_path / "weights.h5").write_text(content)
+        small = dataclasses.replace(SMALL, inception_weights=tmp_path / "weights.h5")
+        marks.append({"task": "s2i", "measure_settings": runner._settings(small)})
+    with pytest.raises(UserError, match="inception_sha256"):
+        comparison.check_alike({"a.json": marks[0], "b.json": marks[1]})
 
 
 def test_judges_that_were_kept_say_the_same(

@@ -266,6 +266,7 @@ def test_a_sound_that_stays_away_is_said(chromium: Any, server: Server) -> None:
     losing.all = False
     visitor.page.keyboard.press(" ")
     wait_until(lambda: visitor.page.evaluate("current.audio.currentTime") > 0)
+    visitor.page.locator("#message").wait_for(state="hidden")
 
 
 def test_a_password_is_asked_for(chromium: Any, study: Path) -> None:

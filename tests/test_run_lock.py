@@ -1,5 +1,6 @@
 """Two processes never write one run folder."""
 
+import errno
 import os
 import re
 import subprocess
@@ -8,8 +9,9 @@ import sys
 import pytest
 from conftest import ROOT
 
+from cmgen import run_lock
 from cmgen.errors import UserError
-from cmgen.run_lock import OWNER_FILE, only_writer
+from cmgen.run_lock import OWNER_FILE, one_after_another, only_writer
 
 HOLD = """
 import sys, time
@@ -66,6 +68,24 @@ def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
             assert second.stdout.readline() == "held\n" and second.wait(60) == 0
     rests = sorted(p.name for p in tmp_path.iterdir())
     assert rests == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
+
+
+@pytest.mark.parametrize(
+    "error", [NotImplementedError(), OSError(errno.ENOLCK, "No locks available")]
+)
+def test_where_there_are_no_locks_the_work_is_done_all_the_same(tmp_path, monkeypatch, error):
+    def acquire(*_, **__):
+        raise error
+
+    monkeypatch.setattr(run_lock.FileLock, "acquire", acquire)
+    (tmp_path / ".raw.aa.partial").mkdir()  # perhaps another process is at work in it
+    with one_after_another(tmp_path / "raw"):
+        (tmp_path / "raw").mkdir()
+    assert {p.name for p in tmp_path.iterdir()} == {".raw.aa.partial", "raw"}
+    monkeypatch.setattr(error, "errno", errno.EIO, raising=False)
+    if isinstance(error, OSError):
+        with pytest.raises(OSError), one_after_another(tmp_path / "raw"):
+            pass
 
 
 def test_one_process_may_come_again(tmp_path):

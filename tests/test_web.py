@@ -1,18 +1,23 @@
 """What only a real server shows: refusals before the application, the proxy that is believed."""
 
 import base64
+import contextlib
+import gc
 import http.client
 import json
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import free_port
 from flask import request
 
-from cmgen import web
+from cmgen import web, web_server
 from cmgen.access import Access
 
 MAX_BYTES = 2**20
@@ -27,17 +32,17 @@ def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> 
     if realm:
         web.ask_password(app, access, realm)
     started, made = threading.Event(), []
-    create = web.waitress.create_server
+    create = web_server.waitress.create_server
 
     def remember(*arguments: Any, **options: Any) -> Any:
         made.append(create(*arguments, **options))
         return made[0]
 
-    monkeypatch.setattr(web.waitress, "create_server", remember)
+    monkeypatch.setattr(web_server.waitress, "create_server", remember)
     port = free_port()
     arguments = (app, access, "127.0.0.1", port, "a test", 2, 10, MAX_BYTES)
     thread = threading.Thread(
-        target=web.serve, args=(*arguments, lambda url: started.set()), daemon=True
+        target=web_server.serve, args=(*arguments, lambda url: started.set()), daemon=True
     )
     thread.start()
     assert started.wait(10)
@@ -109,16 +114,107 @@ def test_long_requests_are_taken_of_those_with_the_password_alone(
     access = Access(PASSWORD, tries_per_minute=3)
     with served(access, monkeypatch, realm="test") as port:
         for chunked, length in enumerate(SIZES):
-            assert begin(port, length, "") == (401, "Give the password.")
+            assert begin(port, length, "") == (401, "Give the password; load the page again.")
             assert send(port, bool(chunked), PASSWORD) == {"size": LONG_BYTES}
-            assert begin(port, length, "wrong") == (401, "Give the password.")
+            assert begin(port, length, "wrong")[0] == 401
         assert ask(port, "POST", "/size", Authorization=basic("wrong"))[0].status == 401
         # The application counts with the server: nothing is left to guess by.
         assert begin(port, SIZES[0], "wrong") == begin(port, SIZES[1], PASSWORD)
-        assert begin(port, SIZES[0], PASSWORD) == (429, "Too many tries.")
+        said = "Too many tries. Wait a minute, then try again."
+        assert begin(port, SIZES[0], PASSWORD) == (429, said)
     monkeypatch.undo()
     with served(Access(), monkeypatch, realm="test") as port:
         assert send(port, False, "") == {"size": LONG_BYTES}
+
+
+def talk(port: int, *sent: bytes) -> bytes:
+    """All that is answered to these bytes, each part sent when the one before is answered."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        said = b""
+        for part in sent:
+            connection.sendall(part)
+            said += connection.recv(65536)
+        with contextlib.suppress(ConnectionResetError):  # what was sent after the end is not read
+            while more := connection.recv(65536):
+                said += more
+    return said
+
+
+def test_nobody_is_asked_to_send_on_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(Access(PASSWORD), monkeypatch, realm="test") as port:
+        for size, status in ((LONG_BYTES, 401), (2**40, 413)):
+            head = f"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+            said = talk(port, f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert said.startswith(f"HTTP/1.1 {status} ".encode()) and said.count(b"HTTP/1.1") == 1
+        head = f"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: {LONG_BYTES}\r\n"
+        head += f"Expect: 100-continue\r\nAuthorization: {basic(PASSWORD)}\r\n"
+        head += "Connection: close\r\n\r\n"
+        said = talk(port, head.encode(), bytes(LONG_BYTES))
+        assert said.startswith(b"HTTP/1.1 100 Continue") and b'{"size":100000}' in said
+        answer, _ = ask(port, "POST", "/size", **SIZES[0])
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="test", charset="UTF-8"'
+
+
+def test_what_follows_a_refused_head_is_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access(PASSWORD, "127.0.0.1", tries_per_minute=1)
+    with served(access, monkeypatch, realm="test") as port:
+        head = f"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: {LONG_BYTES}\r\n\r\n"
+        guess = "GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.9\r\n"
+        guess += f"Authorization: {basic('wrong')}\r\n\r\n"
+        said = talk(port, (head + 6 * guess).encode())
+        assert said.count(b"HTTP/1.1") == 1
+        answer = send(port, False, PASSWORD, X_Forwarded_For="192.0.2.9")
+        assert answer == {"size": LONG_BYTES}
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def held() -> int:
+        """Bytes of this process's deleted files."""
+        found = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += link.stat().st_size if "(deleted)" in str(link.readlink()) else 0
+        return found
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc, to see the open files")
+    gc.collect()
+    with served(Access(PASSWORD), monkeypatch, realm="test") as port:
+        before, size = held(), MAX_BYTES - 1
+        head = f"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+        head += f"Authorization: {basic(PASSWORD)}\r\n\r\n"
+        gc.disable()
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(head.encode() + bytes(size - 1))
+                wait_until(lambda: held() >= before + size - 1)
+            wait_until(lambda: held() == before)
+        finally:
+            gc.enable()
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("198.51.100.1:5000", "198.51.100.1:5001"),
+        ("[2001:db8::1]", "2001:db8::2"),
+        ('"[2001:db8::1]:80"', "[2001:db8::2]:81"),
+    ],
+)
+def test_a_caller_is_the_same_however_the_proxy_writes_it(
+    monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    access = Access(PASSWORD, "127.0.0.1", tries_per_minute=1)
+    with served(access, monkeypatch, realm="test") as port:
+        assert begin(port, SIZES[0], "wrong", X_Forwarded_For=first)[0] == 401
+        assert begin(port, SIZES[0], "wrong", X_Forwarded_For=second)[0] == 429
 
 
 def test_who_guesses_behind_the_proxy_shuts_out_nobody_else(

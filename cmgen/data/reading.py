@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -77,7 +78,7 @@ def _in_processes(
 ) -> Iterator[ReadResult]:
     # Forking a process that runs TensorFlow's threads can hang; `spawn` starts clean ones.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _ignore_interrupt) as pool:
+    with ProcessPoolExecutor(workers, context, _begin) as pool:
         waiting = iter(items)
         # A few ahead keep the processes busy without holding the whole data in memory.
         with _without_main_module():
@@ -103,9 +104,17 @@ def _without_main_module() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; only the first one answers it."""
+def _begin() -> None:
+    """Ctrl-C reaches every process of the terminal; only the first answers it, and none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    first = multiprocessing.parent_process()
+    assert first is not None
+
+    def end_with_it() -> None:
+        first.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_it, daemon=True).start()
 
 
 def processors() -> int:

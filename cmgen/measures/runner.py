@@ -1,5 +1,6 @@
 """Every measure of a finished run, each with its floor and its ceiling."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint
+from cmgen import checkpoint, hashes
 from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
@@ -123,10 +124,12 @@ def _measure_pictures(
 
 
 def _settings(config: MeasureConfig) -> dict[str, Any]:
-    """What the numbers depend on, of JSON types."""
-    own = {k: v for k, v in asdict(config).items() if k != "judges"}
-    values = {k: str(v) if isinstance(v, Path) else v for k, v in own.items()}
-    return values | {"seed": SEED}
+    """What the numbers depend on, as it will be read again from JSON."""
+    values = {k: v for k, v in asdict(config).items() if k != "judges"}
+    if config.inception_weights is not None:
+        values["inception_sha256"] = hashes.file_hash(config.inception_weights)
+    found: dict[str, Any] = json.loads(json.dumps(values | {"seed": SEED}, default=str))
+    return found
 
 
 def _load(folder: Path, split: str, run: Run) -> pipeline.Recordings:

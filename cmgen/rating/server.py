@@ -1,6 +1,6 @@
 """Serves the rating page."""
 
-from cmgen import web
+from cmgen import web_server
 from cmgen.access import Access
 from cmgen.rating.app import MAX_REQUEST_BYTES, create_app
 from cmgen.rating.store import Store
@@ -22,7 +22,7 @@ def serve(
       host, port: to listen on.
       per_rater: pictures for each rater, 0 for all.
     """
-    web.serve(
+    web_server.serve(
         create_app(study, store, access, per_rater),
         access,
         host,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +51,14 @@ def draw_all(numbers: Numbers, output: Path) -> dict[str, Path]:
 
 def _made_of(sources: Iterable[Path]) -> str:
     """The comment of a figure: those of the pictures that it is put together from."""
-    comments = [images.comment_of(path) for path in sources]
-    return origin.said(
-        "tools/reproduce.py", of=[json.loads(comment or "{}") for comment in comments]
-    )
+    return origin.said("tools/reproduce.py", of=[_read(images.comment_of(p)) for p in sources])
+
+
+def _read(comment: str) -> Any:
+    try:
+        return json.loads(comment)
+    except ValueError:
+        return comment
 
 
 def draw_poses(numbers: Numbers, instrument: str) -> tuple[NDArray[np.uint8], list[Path]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from cmgen import web
+from cmgen import web_server
 from cmgen.access import Access
 from cmgen.exported import Exported
 from cmgen.studio_server import decoder
@@ -65,7 +65,7 @@ def serve(
         Decoders(decoder.Limits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
     ) as decoders:
         studio = Studio(models, Examples(), decoders, store, gate, limits)
-        web.serve(
+        web_server.serve(
             create_app(studio, access, limits),
             access,
             host,

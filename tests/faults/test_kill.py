@@ -185,27 +185,51 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_pat
 
 
 PREPARE = """
-import sys
+import os, signal, sys
 from cmgen.config import DataConfig
-from cmgen.data import catalog
-print(catalog.resolve(DataConfig(data=sys.argv[1], image_size=32)))
+from cmgen.data import catalog, prepare
+
+made, left = prepare.make_shard, int(sys.argv[2])
+
+def make_shard(*arguments):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made(*arguments)
+
+prepare.make_shard = make_shard
+if __name__ == "__main__":
+    print(catalog.resolve(DataConfig(data=sys.argv[1], image_size=32)))
 """
 
 
+def children_of(program: Path) -> list[int]:
+    """Processes that were started for this program, its own excepted."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"PREPARED_BY={program}\0" in (folder / "environ").read_text(errors="replace"):
+                found.append(int(folder.name))
+    return found
+
+
 def test_killed_while_it_prepares_it_begins_anew_and_leaves_no_rests(tmp_path, monkeypatch) -> None:
-    data, cache = tmp_path / "many", tmp_path / "cache"
-    fixtures.write_corpus(data, {"train": 4, "validation": 1, "test": 1})
+    data, cache, program = (tmp_path / name for name in ("many", "cache", "program.py"))
+    fixtures.write_corpus(data, {"train": 2, "validation": 1, "test": 1})
+    program.write_text(PREPARE)
     monkeypatch.setenv("CMGEN_CACHE", str(cache))
-    command = [sys.executable, "-c", PREPARE, str(data)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for shards in (1, 3):
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-            while len(list(cache.glob("*.partial*/*"))) < shards:
-                assert process.poll() is None
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-        assert len(list(cache.glob("*.partial*"))) == 1  # of the last one alone
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PREPARED_BY": str(program)}
+    for shard in (1, 5, 0):
+        command = [sys.executable, str(program), str(data), str(shard)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if shard:
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            assert len(list(cache.glob("*.partial*"))) == 1  # of the last one alone
     folder = Path(done.stdout.splitlines()[-1])
     assert sorted(cache.iterdir()) == [folder.with_name(f".{folder.name}.lock"), folder]
-    assert read_info(folder).splits["train"].recordings == 12
+    assert read_info(folder).splits["train"].recordings == 6
+    end = time.monotonic() + 60
+    while children_of(program):  # those that read for it end, too
+        assert time.monotonic() < end
+        time.sleep(0.05)

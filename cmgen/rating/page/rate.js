@@ -3,6 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const SCREENS = ["join", "welcome", "rate", "done"];
+const NO_SOUND = "The sound can't be loaded. Press play to try again.";
 
 let state = null; // of /api/state: name, code, done, total, last
 let place = 0; // of the picture on the screen
@@ -167,10 +168,11 @@ async function play() {
   audio.currentTime = 0;
   try {
     await audio.play();
+    if (byId("message").textContent === NO_SOUND) say("");
     requestAnimationFrame(follow);
   } catch (error) {
     // Browsers forbid sound before the first touch; the button is there.
-    if (error.name === "NotSupportedError") say("The sound can't be loaded. Press play to try again.");
+    if (error.name === "NotSupportedError") say(NO_SOUND);
   }
 }
 
