@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,16 @@ def first_demo(split: str) -> Path:
     return min((ROOT / "cmgen" / "demo" / split).rglob("*.mp4"))
 
 
+def write_few(folder: Path) -> None:
+    """The first of the demo's recordings of each split and class."""
+    demo = ROOT / "cmgen" / "demo"
+    for path in sorted(demo.glob("*/*")):
+        if path.is_dir():
+            (folder / path.relative_to(demo)).mkdir(parents=True)
+            for file in path.glob(f"{min(path.glob('*.mp4')).stem}.*"):
+                shutil.copy(file, folder / file.relative_to(demo))
+
+
 def test_sub_urmp_is_prepared_trained_on_and_evaluated(
     tmp_path, monkeypatch, run_main: RunMain
 ) -> None:
@@ -43,7 +54,9 @@ def test_sub_urmp_is_prepared_trained_on_and_evaluated(
 
 
 def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) -> None:
-    """Its commands as they stand, but with few steps; its snippets in a process without cmgen."""
+    """Its commands as they stand, but with few steps, and all measures of few recordings; its
+    snippets in a process without cmgen.
+    """
     wave = decode_sound_file(first_demo("test"))
     soundfile.write(tmp_path / "recording.wav", wave, 44100)
     trained = run_main("cmgen.train", "--flagfile=smoke.flags", "--workdir=runs/s2i", timeout=1200)
@@ -54,6 +67,7 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     film = read_video(first_demo("test"))
     write_video(tmp_path / "silent.mp4", film.frames, 10.0)
     Image.fromarray(film.frames[0]).save(tmp_path / "photo.jpg")
+    write_few(tmp_path / "few")
     use = [
         (main, arguments)
         for main, arguments in main_commands()
@@ -61,7 +75,7 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     ]
     assert len(use) >= 5
     for main, arguments in use:
-        few = ["--measure_steps=10"] if "--measures=all" in arguments else []
+        few = ["--measure_steps=10", "--data=few"] if "--measures=all" in arguments else []
         ran = run_main(main, *arguments, *few, timeout=1500)
         assert ran.returncode == 0, f"{main} {shlex.join(arguments)}\n{ran.stderr[-3000:]}"
     made = ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx", "exports/i2s/i2s.onnx")
