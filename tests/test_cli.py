@@ -1,4 +1,7 @@
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,3 +182,24 @@ def test_a_package_that_is_missing_is_named_with_its_extra() -> None:
         raise ModuleNotFoundError(name="no_such.inner")
     with pytest.raises(ModuleNotFoundError), cli.extra("rating"):
         raise ModuleNotFoundError(name="cmgen.gone")
+
+
+@pytest.mark.parametrize(
+    ("tool", "flag", "said"),
+    [
+        ("fuzz.py", "--targets=x", "no target; there"),
+        ("make_gallery.py", "--output=.", "is not empty"),
+    ],
+)
+def test_tools_find_their_modules_where_only_cmgen_is_installed(tmp_path, tool, flag, said):
+    """Another package is called tools, too."""
+    (tmp_path / "cmgen").symlink_to(ROOT / "cmgen")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / tool), flag],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and said in done.stderr, done.stderr

@@ -10,6 +10,7 @@ Examples:
   python tools/fuzz.py --seconds=600 --output=fuzz.json
 """
 
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -49,14 +50,15 @@ GROUPS = {
 
 
 def main() -> None:
-    with cli.extra("fuzz"):
-        import atheris  # noqa: F401
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
     from tools.fuzzing import running
     from tools.fuzzing.targets import TARGETS
 
     unknown = [name for name in FLAGS.targets if name not in TARGETS]
     if unknown:
         raise UserError(f"--targets={unknown[0]}: no target; there are {', '.join(TARGETS)}")
+    with cli.extra("fuzz"):
+        import atheris  # noqa: F401
     limits = running.Limits(FLAGS.runs, FLAGS.seconds, FLAGS.hang, FLAGS.memory_mb)
     counts = []
     for name in FLAGS.targets or TARGETS:

@@ -5,6 +5,7 @@ Examples:
   python tools/make_gallery.py --output=gallery --document=docs/reliability.md
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _cell(text: str) -> str:
 def main() -> None:
     if not FLAGS.output:
         raise UserError("--output: missing; name a new folder")
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
     from tools import gallery
     from tools.gallery import collection, readers
 
