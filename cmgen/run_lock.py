@@ -35,10 +35,10 @@ def only_writer(workdir: Path) -> Iterator[None]:
         lock = FileLock(workdir / LOCK_FILE)
         owner = workdir / OWNER_FILE
         try:
-            lock.acquire(timeout=0)
+            held = _acquire(lock, timeout=0)
         except Timeout as error:
             raise UserError(f"--workdir={workdir}: {_whose(owner)}", FAILED_WORK) from error
-        except NotImplementedError:
+        if not held:
             warnings.warn(
                 f"{workdir}: this file system has no locks; see to it yourself that no other process "
                 "writes here",
@@ -67,7 +67,11 @@ def one_after_another(path: Path) -> Iterator[None]:
     with explained_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))
-        held = _wait_for(lock, path)
+        try:
+            held = _acquire(lock, timeout=0)
+        except Timeout:
+            print(f"waiting for another process that writes {path}", flush=True)
+            held = _acquire(lock)
     try:
         if held:
             remove_rests_of(path)
@@ -76,13 +80,10 @@ def one_after_another(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _wait_for(lock: BaseFileLock, path: Path) -> bool:
-    """Whether there are locks."""
+def _acquire(lock: BaseFileLock, timeout: float | None = None) -> bool:
+    """False where the file system has no locks; a Timeout where another process holds this one."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that writes {path}", flush=True)
-        lock.acquire()
+        lock.acquire(timeout=timeout)
     except NotImplementedError:
         return False
     except OSError as error:

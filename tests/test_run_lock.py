@@ -82,6 +82,8 @@ def test_where_there_are_no_locks_the_work_is_done_all_the_same(tmp_path, monkey
     with one_after_another(tmp_path / "raw"):
         (tmp_path / "raw").mkdir()
     assert {p.name for p in tmp_path.iterdir()} == {".raw.aa.partial", "raw"}
+    with pytest.warns(RuntimeWarning, match="no locks"), only_writer(tmp_path / "run"):
+        pass
     monkeypatch.setattr(error, "errno", errno.EIO, raising=False)
     if isinstance(error, OSError):
         with pytest.raises(OSError), one_after_another(tmp_path / "raw"):
