@@ -78,10 +78,7 @@ def test_a_sound_is_given_played_changed_and_kept(newcomer: Newcomer) -> None:
     newcomer.give(wav(samples), "my song.wav")
     newcomer.wait_for_pictures(30)
     assert page.get_by_role("heading", name="My song.wav").is_visible()
-    assert (
-        page.locator("#strip-image").evaluate("(i) => i.decode().then(() => i.naturalHeight)")
-        == 256
-    )
+    newcomer.wait("byId('strip-image').naturalHeight === 256")
     shares = page.locator("#stages .percent").all_inner_texts()
     assert len(shares) == 3 and 95 <= sum(int(s.removesuffix(" %")) for s in shares) <= 105
 
@@ -140,6 +137,26 @@ def test_bad_files_are_explained_and_the_page_goes_on(newcomer: Newcomer) -> Non
     newcomer.page.get_by_text("Only the first 6 s are used.").wait_for()
     newcomer.wait_for_pictures(60)
     assert message.is_hidden()
+
+
+def test_a_late_spectrogram_does_not_replace_the_next_sound_s(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    held: list[Any] = []
+    page.route("**/api/lms", lambda route: route.continue_() if held else held.append(route))
+    newcomer.give(wav(tone(440, 3.0)), "first.wav")
+    newcomer.wait_for_pictures(30)
+    assert page.locator("#strip-image").get_attribute("src") is None
+    assert page.locator("#result").get_attribute("aria-busy") == "false", "it can be looked at"
+    newcomer.give(wav(tone(440, 2.0)), "second.wav")
+    newcomer.wait_for_pictures(20)
+    newcomer.wait("byId('strip-image').naturalHeight === 256")
+    second = page.locator("#strip-image").get_attribute("src")
+    with page.expect_response("**/api/lms") as answered:
+        held[0].continue_()
+    answered.value.finished()
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")  # time to do wrong
+    assert page.locator("#strip-image").get_attribute("src") == second
+    assert page.get_by_role("link", name="Spectrogram").get_attribute("href") == second
 
 
 def test_two_models_side_by_side(newcomer: Newcomer) -> None:

@@ -7,6 +7,7 @@ const sleep = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds
 const TRIES = 8; // of a request that the studio is too busy for
 
 let studio = null; // of /api/studio: models, examples, limits
+let working = 0; // how much that was asked for has not come yet
 
 class Refused extends Error {}
 
@@ -38,18 +39,22 @@ function say(text, notice = "") {
   byId("notice").hidden = !notice;
 }
 
+// The page is busy until all that was asked for has come.
+function setBusy(more) {
+  working += more;
+  byId("result").ariaBusy = String(working > 0);
+}
+
 // Runs what a person asked for; what goes wrong is said on the page.
 async function attempt(work) {
-  const result = byId("result");
-  try {
-    say("", byId("notice").textContent);
-    result.ariaBusy = "true";
-    await work();
-  } catch (error) {
-    say(error instanceof Refused ? error.message : `Something went wrong: ${error.message}`);
-  } finally {
-    result.ariaBusy = "false";
-  }
+  say("", byId("notice").textContent);
+  setBusy(+1);
+  await work().catch(complain);
+  setBusy(-1);
+}
+
+function complain(error) {
+  say(error instanceof Refused ? error.message : `Something went wrong: ${error.message}`);
 }
 
 function loadImage(address) {

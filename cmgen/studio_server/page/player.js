@@ -4,7 +4,7 @@
 const QUICK = 5; // every fifth picture while a slider moves
 const FIRST = 10; // every tenth when a sound is new; all others follow
 
-const player = { input: null, seed: 0, stages: [], shown: 0, wanted: 0, working: false };
+const player = { input: null, seed: 0, stages: [], shown: 0, wanted: 0, strips: 0, working: false };
 
 async function showSound(input, name) {
   Object.assign(player, { input, seed: 0, shown: 0, stages: [] });
@@ -15,13 +15,18 @@ async function showSound(input, name) {
   byId("save-sound").download = "sound.wav";
   byId("time").max = Math.max(0, input.seconds - 0.1).toFixed(1);
   byId("time").value = 0;
+  byId("strip-image").removeAttribute("src"); // the last sound's
+  byId("save-lms").removeAttribute("href");
   nameSeeds();
   await perform(FIRST);
-  attempt(() => Promise.all([drawStrip(), perform(1)])); // while the first can be looked at
+  Promise.all([drawStrip(), perform(1)]).catch(complain); // while the first can be looked at
 }
 
+// The sound's spectrogram; a late answer never takes the place of a newer one.
 async function drawStrip() {
+  const wish = ++player.strips;
   const { lms } = await ask("/api/lms", { input: player.input.id, model: byId("player-model").value });
+  if (wish !== player.strips) return;
   byId("strip-image").src = lms;
   byId("save-lms").href = lms;
   byId("save-lms").download = "spectrogram.png";
