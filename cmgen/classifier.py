@@ -9,6 +9,7 @@ from cmgen.augment import augment_for_verifier, augment_lms
 from cmgen.autoencoder import Decoder
 from cmgen.config import EncoderConfig
 from cmgen.networks import Encoder, ImageEncoder, SoundEncoder
+from cmgen.optimizers import WarmedAdamW
 from cmgen.replica import scale_loss
 
 AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
@@ -54,13 +55,10 @@ class Classifier(keras.Model):
 
     def compile(self) -> None:
         """Makes and builds the optimizer; call it inside the strategy's scope."""
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            self.total_steps,
-            warmup_target=self.config.learning_rate,
-            warmup_steps=min(100, self.total_steps // 10 + 1),
+        warmup = min(100, self.total_steps // 10 + 1)
+        optimizer = WarmedAdamW(
+            self.config.learning_rate, self.total_steps, warmup, self.config.weight_decay
         )
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=self.config.weight_decay)
         super().compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.moving)
 

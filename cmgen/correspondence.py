@@ -11,6 +11,7 @@ from cmgen.augment import augment_for_correspondence, augment_lms
 from cmgen.config import EncoderConfig
 from cmgen.losses import correspondence_loss
 from cmgen.networks import Encoder
+from cmgen.optimizers import WarmedAdamW
 from cmgen.replica import scale_loss
 
 PROJECTION_SIZE = 64
@@ -55,13 +56,10 @@ class CorrespondenceClassifier(keras.Model):
 
     def compile(self) -> None:
         """Makes and builds the optimizer; call it inside the strategy's scope."""
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            self.total_steps,
-            warmup_target=self.config.learning_rate,
-            warmup_steps=min(100, self.total_steps // 10 + 1),
+        warmup = min(100, self.total_steps // 10 + 1)
+        optimizer = WarmedAdamW(
+            self.config.learning_rate, self.total_steps, warmup, self.config.weight_decay
         )
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=self.config.weight_decay)
         super().compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.moving)
 

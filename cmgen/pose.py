@@ -8,7 +8,6 @@ pairs are the floor, real pictures the ceiling.
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import VARIABLES, Tracks
 from cmgen.errors import UserError
 from cmgen.networks import Encoder
+from cmgen.optimizers import WarmedAdamW
 
 STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3
 _FEWEST = 10  # windows from which a correlation says something
@@ -71,10 +71,7 @@ class PoseRegressor:
             raise UserError(
                 f"{recordings.folder}: measuring poses needs the data in memory; raise --cache_gib"
             )
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=steps // 5 + 1
-        )
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.02)
+        optimizer = WarmedAdamW(LEARNING_RATE, steps, steps // 5 + 1, weight_decay=0.02)
         optimizer.build(self.encoder.trainable_variables)
         label_of_frame = np.repeat(recordings.labels, np.diff(recordings.frame_offsets))
         useful = np.flatnonzero(tracks.counts.any(axis=1))

@@ -30,14 +30,16 @@ MAY_IMPORT = {
     "layers": {"config", "convolutions"},
     "networks": {"config", "layers"},
     "autoencoder": {"config", "layers"},
+    "optimizers": set(),
     "gan": {"config", "networks", "losses", "replica", "augment", "layers"},
     "metrics": BASE,
     "charts": BASE | {"images"},
     # What trains and what reports import the measures, not the other way round.
     "measures": SIGNALS
     | {"networks", "losses", "augment", "classifier", "data", "checkpoint", "precision", "hashes"}
+    | {"optimizers"}
     | {"metrics", "evaluation", "charts", "measures", "origin", "pose"},
-    "pose": SIGNALS | {"augment", "classifier", "data", "networks"},
+    "pose": SIGNALS | {"augment", "classifier", "data", "networks", "optimizers"},
     "sound_files": BASE,
     "mel": BASE,
     "audio": BASE | {"sound_files", "mel"},

@@ -19,6 +19,7 @@ from cmgen.measures import judges as judging
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import BATCH, Windows
 from cmgen.networks import Encoder
+from cmgen.optimizers import WarmedAdamW
 
 EMBEDDING_SIZE = 64
 # A batch of the embedding: moments of the same recording are its hardest negatives.
@@ -171,10 +172,8 @@ def train_embedding(windows: Windows, config: JudgeConfig, steps: int) -> Embedd
     settings = config.sound, config.image
     sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], _policy(config))
     image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], _policy(config))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=min(100, steps // 10 + 1)
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.image.weight_decay)
+    warmup = min(100, steps // 10 + 1)
+    optimizer = WarmedAdamW(LEARNING_RATE, steps, warmup, config.image.weight_decay)
     variables = sound.trainable_variables + image.trainable_variables
     optimizer.build(variables)
 
