@@ -33,9 +33,7 @@ def trained(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strat
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_it_is_keras_s_bit_for_bit(replicas):
     strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, STEPS, warmup_target=0.1, warmup_steps=2
-    )
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, STEPS, warmup_target=0.1, warmup_steps=2)
     with strategy.scope():
         ours = WarmedAdamW(0.1, STEPS, warmup_steps=2, weight_decay=0.3)
         keras_s = keras.optimizers.AdamW(schedule, weight_decay=0.3)

@@ -54,20 +54,20 @@ def test_sub_urmp_is_prepared_trained_on_and_evaluated(
 
 
 def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) -> None:
-    """Its commands as they stand, but with few steps, and all measures of few recordings; its
+    """Its commands as they stand, but with few steps and, after the first, few recordings; its
     snippets in a process without cmgen.
     """
     wave = decode_sound_file(first_demo("test"))
     soundfile.write(tmp_path / "recording.wav", wave, 44100)
     trained = run_main("cmgen.train", "--flagfile=smoke.flags", "--workdir=runs/s2i", timeout=1200)
     assert trained.returncode == 0, trained.stderr[-3000:]
-    other = ("--flagfile=smoke.flags", "--task=i2s", "--workdir=runs/i2s")
+    write_few(tmp_path / "few")
+    other = ("--flagfile=smoke.flags", "--task=i2s", "--workdir=runs/i2s", "--data=few")
     trained = run_main("cmgen.train", *other, timeout=1200)
     assert trained.returncode == 0, trained.stderr[-3000:]
     film = read_video(first_demo("test"))
     write_video(tmp_path / "silent.mp4", film.frames, 10.0)
     Image.fromarray(film.frames[0]).save(tmp_path / "photo.jpg")
-    write_few(tmp_path / "few")
     use = [
         (main, arguments)
         for main, arguments in main_commands()
@@ -75,7 +75,8 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     ]
     assert len(use) >= 5
     for main, arguments in use:
-        few = ["--measure_steps=10", "--data=few"] if "--measures=all" in arguments else []
+        few = ["--data=few"] if main == "cmgen.evaluate" else []
+        few += ["--measure_steps=10"] if "--measures=all" in arguments else []
         ran = run_main(main, *arguments, *few, timeout=1500)
         assert ran.returncode == 0, f"{main} {shlex.join(arguments)}\n{ran.stderr[-3000:]}"
     made = ("grid.png", "player.mp4", "players.png", "exports/s2i/s2i.onnx", "exports/i2s/i2s.onnx")
