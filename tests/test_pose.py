@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cmgen import pose
 from cmgen.config import DataConfig
 from cmgen.data import catalog, pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
@@ -64,7 +65,8 @@ def test_missing_and_wrong_tracks_are_named(some_of_the_demo, tmp_path):
         tracks.read_tracks(recordings)
 
 
-def test_the_regressor_learns_where_a_bar_is(some_of_the_demo):
+def test_the_regressor_learns_where_a_bar_is(some_of_the_demo, monkeypatch):
+    monkeypatch.setattr(pose, "BATCH", 64)
     random = np.random.default_rng(1)
     frames, half = 512, 256
     height = random.uniform(0.1, 0.9, frames).astype(np.float32)
