@@ -160,6 +160,7 @@ def test_the_textbook_s_plain_networks_have_the_gradients_of_ours():
 def test_growth_is_measured_and_drawn(tmp_path, monkeypatch):
     # In this process, for a new one takes seconds to start.
     monkeypatch.setattr(timing, "in_process", lambda work, threads, *given: work(threads, *given))
+    monkeypatch.setattr(growth, "WARM_UP_BATCHES", 1)
     monkeypatch.setattr(growth, "BATCHES", 3)
     monkeypatch.setattr(growth, "STEPS", 1)
     (one,) = growth.measure(tmp_path, 3, (2,))
