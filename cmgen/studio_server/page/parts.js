@@ -49,8 +49,13 @@ function setBusy(more) {
 async function attempt(work) {
   say("", byId("notice").textContent);
   setBusy(+1);
-  await work().catch(complain);
-  setBusy(-1);
+  try {
+    await work();
+  } catch (error) {
+    complain(error);
+  } finally {
+    setBusy(-1);
+  }
 }
 
 function complain(error) {
