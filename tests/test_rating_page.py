@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Guest, heed_ctrl_c
+from browsing import PATIENCE_MS, Guest, heed_ctrl_c
 from conftest import ROOT, free_port
 from tiny_study import SOURCES, write_study
 
@@ -85,7 +85,7 @@ class Visitor(Guest):
         self.page.get_by_text(text).wait_for()
 
 
-def wait_until(done: Any, seconds: float = 20.0) -> None:
+def wait_until(done: Any, seconds: float = PATIENCE_MS / 1000) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end
@@ -102,8 +102,15 @@ def test_a_person_with_a_keyboard(chromium: Any, server: Server, study: Path) ->
         page.keyboard.press(str(place % 4))
         visitor.wait_for(place + 1)
     page.keyboard.press("7")  # no score
+    wait_until(lambda: page.evaluate("current.audio.ended"))
+    page.evaluate(
+        """() => {
+          window.again = false;
+          current.audio.addEventListener("playing", () => { window.again = true; });
+        }"""
+    )
     page.keyboard.press(" ")
-    wait_until(lambda: not page.evaluate("current.audio.paused"))
+    wait_until(lambda: page.evaluate("again"))
 
     page.keyboard.press("Backspace")
     visitor.see("changing your last score")
