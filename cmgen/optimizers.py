@@ -1,4 +1,4 @@
-"""AdamW with a warm-up and a cosine, as all classifiers are trained with."""
+"""AdamW with a warm-up and a cosine: what encoders, verifiers and the measures' networks learn with."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ class WarmedAdamW(keras.optimizers.AdamW):
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), Algorithm 2; the cosine is
     that of "SGDR" (2017), Eq. 5, without restarts.
 
-    Keras's asks its schedule anew for every weight that decays: that makes 340 operations more of the
-    verifier's 1,870, and tracing its step takes half as long again.
+    Keras's asks its schedule anew for every weight that decays: as many times the schedule's operations
+    in each step, all of them traced before the first.
 
     Args:
       peak: learning rate after the warm-up.

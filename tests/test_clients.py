@@ -45,7 +45,9 @@ def run_client(folder, *arguments, cwd):
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @pytest.mark.parametrize(("name", "client"), [("s2i", s2i), ("i2s", i2s)])

@@ -76,9 +76,9 @@ class Visitor(Guest):
     def wait_for(self, place: int) -> None:
         """Until the picture at `place` may be judged."""
         self.page.wait_for_function(
-            """([count, key]) => document.querySelector("#count").textContent.startsWith(count)
+            """(count) => document.querySelector("#count").textContent.startsWith(count)
                && !document.querySelector("#scores button").disabled""",
-            arg=[f"{place + 1} of ", ""],
+            arg=f"{place + 1} of ",
         )
 
     def see(self, text: str) -> None:
@@ -181,11 +181,14 @@ def test_a_rater_moves_to_another_browser_by_code(chromium: Any, server: Server)
     second.page.get_by_role("button", name="Take part").click()
     second.page.get_by_role("button", name="Go on at picture 2").click()
     second.wait_for(1)
-    second.page.keyboard.press("1")
-    second.wait_for(2)
+    for place in (1, 2):
+        second.page.keyboard.press("1")
+        second.wait_for(place + 1)
     # The first browser is behind now: its vote is refused and it goes to where the rater is.
-    first.page.keyboard.press("0")
-    first.wait_for(2)
+    with first.page.expect_response("**/api/vote") as answered:
+        first.page.keyboard.press("0")
+    assert answered.value.status == 409
+    first.wait_for(3)
 
 
 def test_nothing_tells_sources_or_comes_from_elsewhere(chromium: Any, server: Server) -> None:
@@ -240,7 +243,7 @@ def test_what_was_lost_while_it_loaded_ahead_is_asked_for_again(
     visitor = Visitor(chromium, server.url)
     losing = Losing(visitor.page, "**/api/*/1")
     visitor.join("Gus")
-    wait_until(lambda: visitor.page.evaluate("next?.audio.error != null"))
+    wait_until(lambda: visitor.page.evaluate("next?.audio.error != null") and len(losing.lost) == 2)
     assert sorted(losing.lost) == [f"{server.url}api/{what}/1" for what in ("picture", "sound")]
     visitor.page.keyboard.press("3")
     visitor.wait_for(1)

@@ -112,12 +112,12 @@ def test_interrupting_a_step_leaves_no_record(tmp_path) -> None:
 
 
 def test_stopping_it_stops_the_step_that_runs(tmp_path) -> None:
-    stop = "import os, signal, sys, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60); "
+    stop = "import os, signal, sys, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(600); "
     step = Step("a", ("-c", stop + "open(sys.argv[1], 'w')", str(tmp_path / "a")), tmp_path / "a")
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_all([step], tmp_path)
-    assert time.monotonic() - began < 30 and not step.proof.exists()
+    assert time.monotonic() - began < 300 and not step.proof.exists()
 
 
 def test_an_unknown_name_is_refused() -> None:

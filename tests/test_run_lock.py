@@ -19,7 +19,7 @@ from pathlib import Path
 from cmgen.run_lock import only_writer
 with only_writer(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -55,7 +55,7 @@ def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
     for name in (".raw.aa.partial.1-0123/train", ".raw.bb.partial.1-4567/train"):
         (tmp_path / name).mkdir(parents=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    commands = [[sys.executable, "-c", WAIT, str(path), seconds] for seconds in ("60", "0")]
+    commands = [[sys.executable, "-c", WAIT, str(path), seconds] for seconds in ("600", "0")]
     options = {"env": environment, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(commands[0], **options) as first:
         assert first.stdout.readline() == "held\n"
@@ -65,7 +65,7 @@ def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
             assert said == f"waiting for another process that writes {path}\n"
             assert second.poll() is None
             first.kill()
-            assert second.stdout.readline() == "held\n" and second.wait(60) == 0
+            assert second.stdout.readline() == "held\n" and second.wait(300) == 0
     rests = sorted(p.name for p in tmp_path.iterdir())
     assert rests == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
 

@@ -60,7 +60,7 @@ for task, given, asked, made in (
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -201,7 +201,7 @@ def post(port, model, body):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     url = f"http://127.0.0.1:{port}/v1/models/{model}:predict"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=300) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -263,7 +263,7 @@ def snippets(text, kind):
 
 
 def run_python(code, folder):
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=300)
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
@@ -289,7 +289,7 @@ def test_the_documents_curl_gets_its_answer(servers, exports, document, tmp_path
     (block,) = [block for block in snippets(text, "sh") if "base64 -w0" in block]
     script = block[block.index("echo") :].replace("python3", sys.executable)
     script = script.replace("localhost:8501", f"127.0.0.1:{servers[task][2]}")
-    subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True, timeout=300)
     if task == "s2i":
         assert Image.open(tmp_path / "picture.png").size == (32, 32)
     else:
@@ -314,5 +314,5 @@ def test_grpc_errors_have_the_server_s_codes(servers):
     for model, signature, inputs, code, message in cases:
         request = saved_models.predict_request(model, signature, inputs)
         with pytest.raises(grpc.RpcError, match=message) as raised:
-            service.Predict(request, timeout=60)
+            service.Predict(request, timeout=300)
         assert raised.value.code().name == code

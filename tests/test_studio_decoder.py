@@ -102,7 +102,7 @@ def only_process(decoders: Decoders) -> Any:
 def test_a_process_that_fell_is_replaced(decoders: Decoders) -> None:
     fallen = only_process(decoders)
     os.kill(fallen.pid, signal.SIGKILL)
-    fallen.join(10)
+    fallen.join(60)
     with pytest.raises(UserError, match="breaks the decoder"):
         decoders.decode(photo(), "a.jpg")
     assert isinstance(decoders.decode(photo(), "a.jpg"), Picture)

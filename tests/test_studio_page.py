@@ -1,7 +1,6 @@
 """A newcomer at the studio: real clicks in headless Chromium."""
 
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,11 +82,11 @@ def test_a_sound_is_given_played_changed_and_kept(newcomer: Newcomer) -> None:
     shares = page.locator("#stages .percent").all_inner_texts()
     assert len(shares) == 3 and 95 <= sum(int(s.removesuffix(" %")) for s in shares) <= 105
 
+    page.evaluate("byId('audio').loop = true")  # it won't have ended before somebody pauses it
     page.get_by_role("button", name="Play").click()
-    newcomer.wait("byId('audio').currentTime > 0.3 && !byId('audio').paused")
+    newcomer.wait("player.shown > 0.3")
     page.get_by_role("button", name="Pause").click()
     newcomer.wait("byId('audio').paused")
-    assert float(page.get_by_label("Moment in the sound").input_value()) > 0.2
     page.get_by_label("Moment in the sound").press("Home")
     first = newcomer.canvas()
     page.get_by_label("Moment in the sound").press("End")
@@ -97,7 +96,6 @@ def test_a_sound_is_given_played_changed_and_kept(newcomer: Newcomer) -> None:
 
     before = newcomer.canvas()
     page.get_by_role("button", name="Another performer").click()
-    page.get_by_text("performer 2").first.wait_for()
     newcomer.wait("player.seed === 1 && byId('result').ariaBusy === 'false'")
     second = newcomer.canvas()
     assert second != before
@@ -140,10 +138,24 @@ def test_bad_files_are_explained_and_the_page_goes_on(newcomer: Newcomer) -> Non
     assert message.is_hidden()
 
 
+def hold_first(page: Any, address: str) -> list[Any]:
+    """Keeps a page's first request of an address, until .continue_() of what the list then holds."""
+    held: list[Any] = []
+    page.route(address, lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
+def let_go(page: Any, held: list[Any]) -> None:
+    """Answers what was held, and gives the page time to do wrong with it."""
+    with page.expect_response(held[0].request.url) as answered:
+        held[0].continue_()
+    answered.value.finished()
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+
+
 def test_a_late_spectrogram_does_not_replace_the_next_sound_s(newcomer: Newcomer) -> None:
     page = newcomer.page
-    held: list[Any] = []
-    page.route("**/api/lms", lambda route: route.continue_() if held else held.append(route))
+    held = hold_first(page, "**/api/lms")
     newcomer.give(wav(tone(440, 3.0)), "first.wav")
     newcomer.wait_for_pictures(30)
     assert page.locator("#strip-image").get_attribute("src") is None
@@ -152,12 +164,59 @@ def test_a_late_spectrogram_does_not_replace_the_next_sound_s(newcomer: Newcomer
     newcomer.wait_for_pictures(20)
     newcomer.wait("byId('strip-image').naturalHeight === 256")
     second = page.locator("#strip-image").get_attribute("src")
-    with page.expect_response("**/api/lms") as answered:
-        held[0].continue_()
-    answered.value.finished()
-    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")  # time to do wrong
+    let_go(page, held)
     assert page.locator("#strip-image").get_attribute("src") == second
     assert page.get_by_role("link", name="Spectrogram").get_attribute("href") == second
+
+
+def test_a_late_spectrogram_does_not_stand_under_the_next_sound_s_name(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    held = hold_first(page, "**/api/lms")
+    newcomer.give(wav(tone(440, 3.0)), "first.wav")
+    newcomer.wait_for_pictures(30)
+    waiting = hold_first(page, "**/api/pictures")
+    newcomer.give(wav(tone(440, 2.0)), "second.wav")
+    page.get_by_role("heading", name="Second.wav").wait_for()
+    let_go(page, held)
+    assert page.locator("#strip-image").get_attribute("src") is None
+    let_go(page, waiting)
+    newcomer.wait_for_pictures(20)
+    newcomer.wait("byId('strip-image').naturalHeight === 256")
+
+
+def test_a_drag_ends_with_all_pictures(newcomer: Newcomer) -> None:
+    page = newcomer.page
+    newcomer.give(wav(tone(440, 3.0)), "song.wav")
+    newcomer.wait_for_pictures(30)
+    before, held = newcomer.canvas(), hold_first(page, "**/api/pictures")
+    move = "([to, ...events]) => { const slider = byId('blend'); slider.value = to; "
+    move += "for (const event of events) slider.dispatchEvent(new Event(event)); }"
+    page.evaluate(move, [10, "input"])
+    page.evaluate(move, [50, "input", "change"])
+    newcomer.wait("byId('result').ariaBusy === 'false'")
+    half = newcomer.canvas()
+    assert half != before
+    let_go(page, held)
+    newcomer.wait("!player.working")
+    assert page.evaluate("player.stages[0].count") == 30 and newcomer.canvas() == half
+
+
+def test_a_lost_sound_is_said_and_asked_for_again(newcomer: Newcomer) -> None:
+    page, newcomer.expected = newcomer.page, "net::ERR_FAILED"
+    page.route(
+        "**/made/*",
+        lambda route: (
+            route.abort() if route.request.resource_type == "media" else route.continue_()
+        ),
+    )
+    newcomer.give(wav(tone(440, 3.0)), "song.wav")
+    newcomer.wait("byId('audio').error")
+    newcomer.wait_for_pictures(30)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text("The sound can't be loaded").wait_for()
+    page.unroute_all()
+    page.get_by_role("button", name="Play").click()
+    newcomer.wait("byId('audio').currentTime > 0.1")
 
 
 def test_two_models_side_by_side(newcomer: Newcomer) -> None:
@@ -206,9 +265,13 @@ def test_a_picture_of_one_s_own(newcomer: Newcomer) -> None:
 def test_a_recording(newcomer: Newcomer) -> None:
     page = newcomer.page
     page.get_by_role("button", name="Record").click()
-    page.get_by_role("button", name=re.compile(r"^Stop \([1-9]")).click()
+    # In one go, for it ends by itself at the studio's 6 s.
+    newcomer.wait(
+        "/^Stop .[2-5]/.test(byId('record-label').textContent) && (byId('record').click(), true)"
+        " || byId('player-title').textContent === 'Your recording'"
+    )
     page.get_by_role("heading", name="Your recording").wait_for()
-    newcomer.wait("player.stages.length === 1 && player.stages[0].count >= 9")
+    newcomer.wait("player.stages.length === 1 && player.stages[0].count >= 5")
 
 
 def test_a_dropped_file(newcomer: Newcomer) -> None:
@@ -235,7 +298,7 @@ def test_the_keyboard_alone_will_do(newcomer: Newcomer) -> None:
     newcomer.wait_for_pictures(100)
     page.evaluate("() => document.activeElement.blur()")
     page.keyboard.press("Space")
-    newcomer.wait("!byId('audio').paused && byId('audio').currentTime > 0.1")
+    newcomer.wait("byId('audio').currentTime > 0.1")
 
 
 def test_a_telephone_is_wide_enough(chromium: Any, server: Server) -> None:

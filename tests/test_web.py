@@ -45,13 +45,13 @@ def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> 
         target=web_server.serve, args=(*arguments, lambda url: started.set()), daemon=True
     )
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     yield port
     made[0].close()
 
 
 def ask(port: int, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest(method, path)
     for name, value in headers.items():
         connection.putheader(name.replace("_", "-"), value)
@@ -92,7 +92,7 @@ def begin(port: int, length: dict[str, str], password: str, **headers: str) -> t
 
 def send(port: int, chunked: bool, password: str, **headers: str) -> Any:
     """The answer to a whole long request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     body = bytes(LONG_BYTES)
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(
@@ -129,7 +129,7 @@ def test_long_requests_are_taken_of_those_with_the_password_alone(
 
 def talk(port: int, *sent: bytes) -> bytes:
     """All that is answered to these bytes, each part sent when the one before is answered."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         said = b""
         for part in sent:
             connection.sendall(part)
@@ -185,7 +185,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(monkeypatch: pytest.MonkeyPat
         head += f"Authorization: {basic(PASSWORD)}\r\n\r\n"
         gc.disable()
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
                 connection.sendall(head.encode() + bytes(size - 1))
                 wait_until(lambda: held() >= before + size - 1)
             wait_until(lambda: held() < before + size // 2)  # other files may have grown

@@ -46,7 +46,7 @@ def test_sub_urmp_is_prepared_trained_on_and_evaluated(
         ("cmgen.train", *arguments),
         ("cmgen.evaluate", "--workdir=run", "--output=scores.json", "--data=tree"),
     ):
-        ran = run_main(main, *flags)
+        ran = run_main(main, *flags, timeout=1200)
         assert ran.returncode == 0, f"{main}\n{ran.stderr[-3000:]}"
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert set(scores["splits"]) == {"train", "validation", "test"}

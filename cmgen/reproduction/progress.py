@@ -175,26 +175,34 @@ def _copy_files(step: Step, log: Any) -> int:
 
 def _show_and_log(arguments: Sequence[str], log: Any) -> int:
     """Runs a process, its output going to this one's and to the log as it comes."""
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
+    process: subprocess.Popen[bytes] | None = None
+    told = False
 
-        def pass_on(number: int, frame: Any) -> None:
-            # Left alone, it would go on training in a folder that the next run takes for its own.
+    def pass_on(number: int = 0, frame: Any = None) -> None:
+        # Left alone, it would go on training in a folder that the next run takes for its own.
+        nonlocal told
+        told = True
+        if process is not None:
             process.terminate()
             raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGTERM, pass_on)
-        try:
-            while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
-                log.write(chunk)
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-        except KeyboardInterrupt:
-            process.wait()  # it was interrupted as well, and saves what it has
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if told:  # while it was being started
+            pass_on()
+        assert process.stdout is not None
+        while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
+            log.write(chunk)
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
         return process.wait()
+    finally:
+        # One that was interrupted, or told to stop, saves what it has.
+        if process is not None:
+            with process:
+                pass
+        signal.signal(signal.SIGTERM, before)
 
 
 def _absent(step: Step) -> str:

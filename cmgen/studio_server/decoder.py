@@ -26,6 +26,7 @@ from cmgen.sound_files import UnreadableError, decode_sound_bytes
 VIEW_SIZE = 256  # of a picture as the page shows it
 MAX_EXTRA_BYTES = 2 * 2**30  # that one file may need
 _FILES_OF_A_PROCESS = 50  # after so many a new one takes over, so that no leak adds up
+_START_SECONDS = 120.0  # of a process, its imports included
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,20 @@ class _Process:
         self.asked = 0
 
     def ask(self, data: bytes, name: str, patience: float) -> Sound | Picture | str:
+        if not self.asked:
+            self._wait_for_start()
         self.asked += 1
         self._here.send_bytes(name.encode())
         self._here.send_bytes(data)
         if not self._here.poll(patience):
             raise TimeoutError
         return _receive(self._here)
+
+    def _wait_for_start(self) -> None:
+        """So that a file is not blamed for a machine on which Python takes long to start."""
+        if not self._here.poll(_START_SECONDS):
+            raise TimeoutError
+        self._here.recv_bytes()
 
     def alive(self) -> bool:
         return self._process.is_alive()
@@ -145,6 +154,7 @@ def _work(connection: Connection, limits: Limits) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     most = used + MAX_EXTRA_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    connection.send_bytes(b"ready")
     with contextlib.suppress(EOFError):
         while True:
             name, data = connection.recv_bytes().decode(), connection.recv_bytes()

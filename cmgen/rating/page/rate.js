@@ -3,6 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const SCREENS = ["join", "welcome", "rate", "done"];
+const PATIENCE_MS = 60000; // with a server that neither answers nor ends; a vote may be sent twice
 const NO_SOUND = "The sound can't be loaded. Press play to try again.";
 
 let state = null; // of /api/state: name, code, done, total, last
@@ -24,6 +25,7 @@ async function call(path, values) {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(values),
   };
+  options.signal = AbortSignal.timeout?.(PATIENCE_MS);
   let answer, content;
   try {
     answer = await fetch(path, options);
@@ -54,12 +56,14 @@ async function attempt(work) {
   } catch (error) {
     say(error instanceof Refused ? error.message : `Something went wrong: ${error.message}`);
     if (error.status === 401) show("join");
-    if (error.status === 409 && state) {
-      // Another window of this browser went on meanwhile.
-      state = await call("/api/state");
-      await go(state.done);
-    }
+    // Another window of this browser went on meanwhile.
+    if (error.status === 409 && state) await goOn().catch((worse) => say(worse.message));
   }
+}
+
+async function goOn() {
+  state = await call("/api/state");
+  await go(state.done);
 }
 
 // ---- Joining
@@ -139,7 +143,11 @@ async function go(to) {
   }
   show("rate");
   const shown = current;
-  await whole(shown);
+  try {
+    await whole(shown);
+  } catch (error) {
+    if (shown === current) throw error;
+  }
   if (shown !== current) return;
   byId("picture").replaceChildren(shown.image);
   for (const button of byId("scores").children) button.disabled = false;
@@ -185,12 +193,13 @@ function follow() {
 
 async function vote(score) {
   if (!ready) return;
+  const judged = current;
   ready = false;
   await attempt(async () => {
     try {
       state = await call("/api/vote", { place, score });
     } catch (error) {
-      ready = true; // the picture is still there to be judged
+      if (judged === current) ready = true; // it is still there to be judged
       throw error;
     }
     await go(state.done);

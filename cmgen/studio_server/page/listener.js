@@ -7,6 +7,7 @@ async function showPicture(input, name) {
   Object.assign(listener, { input, seed: 0 });
   byId("listener-title").textContent = name[0].toUpperCase() + name.slice(1);
   byId("seen").src = input.picture;
+  for (const id of ["takes", "seen-guesses"]) byId(id).replaceChildren(); // the last picture's
   await imagine();
 }
 
@@ -14,10 +15,11 @@ async function imagine() {
   const wish = ++listener.asked;
   const names = chosen("listener");
   const seconds = Number(byId("duration").value);
-  const answers = await Promise.all(names.map((model) => ask("/api/sound", {
+  const asked = names.map((model) => ask("/api/sound", {
     input: listener.input.id, model, seed: listener.seed, seconds,
-  })));
-  if (wish !== listener.asked) return;
+  }));
+  const answers = await unlessOutdated(() => wish === listener.asked, Promise.all(asked));
+  if (!answers) return;
   byId("take").textContent = `take ${listener.seed + 1}`;
   byId("seen-guesses").replaceChildren(...answers.map((answer, i) => {
     const box = document.createElement("div");

@@ -30,6 +30,17 @@ async function call(path, body, type = "application/json") {
   }
 }
 
+// What was promised, or null if something newer was asked for meanwhile: then its errors matter to nobody.
+async function unlessOutdated(newest, promise) {
+  try {
+    const found = await promise;
+    return newest() ? found : null;
+  } catch (error) {
+    if (newest()) throw error;
+    return null;
+  }
+}
+
 const ask = (path, values) => call(path, JSON.stringify(values));
 
 function say(text, notice = "") {
@@ -39,7 +50,7 @@ function say(text, notice = "") {
   byId("notice").hidden = !notice;
 }
 
-// The page is busy until all that was asked for has come.
+// The page is busy until what a person asked for has come; what follows by itself does not count.
 function setBusy(more) {
   working += more;
   byId("result").ariaBusy = String(working > 0);
@@ -59,7 +70,8 @@ async function attempt(work) {
 }
 
 function complain(error) {
-  say(error instanceof Refused ? error.message : `Something went wrong: ${error.message}`);
+  const text = error instanceof Refused ? error.message : `Something went wrong: ${error.message}`;
+  say(text, byId("notice").textContent);
 }
 
 function loadImage(address) {

@@ -15,20 +15,30 @@ async function showSound(input, name) {
   byId("save-sound").download = "sound.wav";
   byId("time").max = Math.max(0, input.seconds - 0.1).toFixed(1);
   byId("time").value = 0;
-  byId("strip-image").removeAttribute("src"); // the last sound's
-  byId("save-lms").removeAttribute("href");
+  clearStrip();
   nameSeeds();
   await perform(FIRST);
+  if (input !== player.input) return; // another sound was given meanwhile
   Promise.all([drawStrip(), perform(1)]).catch(complain); // while the first can be looked at
 }
 
-// The sound's spectrogram; a late answer never takes the place of a newer one.
+// Nothing that was asked for before is drawn any more.
+function clearStrip() {
+  player.strips += 1;
+  byId("strip-image").removeAttribute("src");
+  byId("save-lms").removeAttribute("href");
+}
+
+// The sound's spectrogram, as a model takes it.
 async function drawStrip() {
-  const wish = ++player.strips;
-  const { lms } = await ask("/api/lms", { input: player.input.id, model: byId("player-model").value });
-  if (wish !== player.strips) return;
-  byId("strip-image").src = lms;
-  byId("save-lms").href = lms;
+  clearStrip();
+  const wish = player.strips;
+  const answer = await unlessOutdated(() => wish === player.strips, ask("/api/lms", {
+    input: player.input.id, model: byId("player-model").value,
+  }));
+  if (!answer) return;
+  byId("strip-image").src = answer.lms;
+  byId("save-lms").href = answer.lms;
   byId("save-lms").download = "spectrogram.png";
 }
 
@@ -40,13 +50,23 @@ function settings() {
 async function perform(every) {
   const wish = ++player.wanted;
   byId("film").hidden = true;
+  byId("video").pause();
   byId("video").removeAttribute("src");
-  const answers = await Promise.all(
-    chosen("player").map((model) => ask("/api/pictures", { ...settings(), model, every })),
-  );
-  const sheets = await Promise.all(answers.map((answer) => loadImage(answer.sheet)));
-  if (wish !== player.wanted) return;
-  player.stages = answers.map((answer, i) => ({ ...answer, image: sheets[i], name: chosen("player")[i] }));
+  const asked = chosen("player").map(async (name) => {
+    const answer = await ask("/api/pictures", { ...settings(), model: name, every });
+    return { ...answer, image: await loadImage(answer.sheet), name };
+  });
+  try {
+    const stages = await unlessOutdated(() => wish === player.wanted, Promise.all(asked));
+    if (stages) show(stages);
+  } catch (error) {
+    show([]); // what is there was made with other settings
+    throw error;
+  }
+}
+
+function show(stages) {
+  player.stages = stages;
   setStages();
   draw();
 }
@@ -59,7 +79,9 @@ async function performWhileMoving() {
   try {
     do {
       done = byId("blend").value;
+      const wish = player.wanted + 1;
       await perform(QUICK);
+      if (wish !== player.wanted) return; // all pictures are asked for by now
     } while (done !== byId("blend").value);
   } finally {
     player.working = false;
@@ -116,9 +138,8 @@ function seek(time) {
 
 function follow() {
   const audio = byId("audio");
-  if (audio.paused) return;
   showTime(audio.currentTime);
-  requestAnimationFrame(follow);
+  if (!audio.paused) requestAnimationFrame(follow);
 }
 
 async function playOrPause() {
@@ -127,8 +148,14 @@ async function playOrPause() {
     audio.pause();
     return;
   }
+  if (audio.error) audio.load(); // it was lost: once more
   if (player.shown >= Number(byId("time").max)) audio.currentTime = 0;
-  await audio.play();
+  try {
+    await audio.play();
+  } catch (error) {
+    if (error.name !== "AbortError") say("The sound can't be loaded. Press play to try again.");
+    return; // AbortError: it was paused before it began
+  }
   follow();
 }
 
@@ -153,6 +180,7 @@ async function anotherPerformer() {
 
 function savePicture() {
   const canvases = [...byId("stages").querySelectorAll("canvas")];
+  if (!canvases.length) return;
   const sheet = document.createElement("canvas");
   [sheet.width, sheet.height] = [512 * canvases.length, 512];
   canvases.forEach((canvas, i) => sheet.getContext("2d").drawImage(canvas, 512 * i, 0));

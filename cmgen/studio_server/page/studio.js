@@ -8,6 +8,7 @@ let recorder = null;
 
 async function give(file, name) {
   await attempt(async () => {
+    const mine = ++turn;
     say("");
     if (file.size > studio.max_bytes) {
       throw new Refused(`${name} is larger than ${studio.megabytes} MB. Give a smaller file.`);
@@ -18,7 +19,6 @@ async function give(file, name) {
       throw new Refused(`${name} can't be read. Give a file, not a folder.`);
     }
     press(null);
-    const mine = ++turn;
     const address = `/api/upload?name=${encodeURIComponent(name)}`;
     const input = await call(address, file, "application/octet-stream");
     if (mine === turn) await take(input, name);
@@ -30,8 +30,14 @@ async function giveExample(button, kind, number) {
     say("");
     press(button);
     const mine = ++turn;
-    const input = await ask("/api/example", { kind, number });
-    if (mine === turn) await take(input, `${studio.examples[number]}, from the demo`);
+    try {
+      const input = await ask("/api/example", { kind, number });
+      if (mine === turn) await take(input, `${studio.examples[number]}, from the demo`);
+    } catch (error) {
+      if (mine !== turn) return; // something else was given meanwhile
+      press(null);
+      throw error;
+    }
   });
 }
 
@@ -49,7 +55,7 @@ async function take(input, name) {
       : "This is a picture, and no exported model makes sounds of pictures (--task=i2s).");
   }
   byId("audio").pause();
-  for (const audio of document.querySelectorAll(".take audio")) audio.pause();
+  for (const sounding of document.querySelectorAll(".take audio, video")) sounding.pause();
   say("", input.notice);
   const mine = turn;
   await (sound ? showSound(input, name) : showPicture(input, name));
@@ -67,6 +73,7 @@ async function record() {
     return;
   }
   let stream;
+  byId("record").disabled = true; // until it is known whether there is a microphone
   try {
     // What telephony does to speech would spoil music.
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -74,6 +81,8 @@ async function record() {
   } catch {
     say("The microphone can't be used. Allow it in the browser, or give a file.");
     return;
+  } finally {
+    byId("record").disabled = false;
   }
   const parts = [];
   const limit = Math.min(MAX_RECORDING_SECONDS, studio.seconds);
