@@ -120,6 +120,20 @@ def test_stopping_it_stops_the_step_that_runs(tmp_path) -> None:
     assert time.monotonic() - began < 300 and not step.proof.exists()
 
 
+def test_a_step_that_is_stopped_may_say_and_save_what_it_has(tmp_path) -> None:
+    program = (
+        "import os, signal, sys, time\n"
+        "def save(number, frame):\n"
+        "    print('saving', flush=True); open(sys.argv[1], 'w').close(); sys.exit(130)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "os.kill(os.getppid(), signal.SIGTERM); time.sleep(600)"
+    )
+    step = Step("a", ("-c", program, str(tmp_path / "saved")), tmp_path / "a")
+    with pytest.raises(KeyboardInterrupt):
+        run_all([step], tmp_path)
+    assert (tmp_path / "saved").exists() and not (tmp_path / "steps").exists()
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UserError, match="no step 'z'; steps: s2i, s2i_c"):
         progress.choose(table.all_steps(ROOT, Path("out"), False), ["s2i", "z"])

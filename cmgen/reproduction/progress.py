@@ -197,12 +197,15 @@ def _show_and_log(arguments: Sequence[str], log: Any) -> int:
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         return process.wait()
-    finally:
-        # One that was interrupted, or told to stop, saves what it has.
+    except KeyboardInterrupt:
         if process is not None:
-            with process:
-                pass
+            process.wait()  # it was interrupted as well, and saves what it has
+        raise
+    finally:
         signal.signal(signal.SIGTERM, before)
+        if process is not None:
+            with process:  # closes what is left of it
+                pass
 
 
 def _absent(step: Step) -> str:
