@@ -141,6 +141,8 @@ def test_a_crowd_is_served_or_told_to_come_again_and_leaves_nothing(server: Serv
         "3 bytes": (b"abc", {400, 503}),
         "nothing": (b"", {400, 503}),
     }
+    # What is kept for 3 s may be gone before a slow machine asks for its pictures.
+    allowed = {kind: codes for kind, (_, codes) in kinds.items()} | {"pictures": {200, 404, 503}}
     # Both decoders and all models have worked by then.
     for name in ("first", "second", "third", "fourth"):
         server.post(f"api/upload?name={name}", wav(tone(440, 10.0)))
@@ -156,7 +158,7 @@ def test_a_crowd_is_served_or_told_to_come_again_and_leaves_nothing(server: Serv
             if status == 200 and kind == "sound":
                 noise = {"seed": 0, "towards": 1, "percent": 0}
                 asked = {"input": content["id"], "model": "s2i", "every": 1, **noise}
-                answers.append((kind, server.post("api/pictures", asked)[0]))
+                answers.append(("pictures", server.post("api/pictures", asked)[0]))
 
         names = list(kinds)
         threads = [
@@ -168,7 +170,7 @@ def test_a_crowd_is_served_or_told_to_come_again_and_leaves_nothing(server: Serv
             thread.join(180)
         assert not any(thread.is_alive() for thread in threads)
         assert len(answers) >= CROWD
-        assert {(k, s) for k, s in answers if s not in kinds[k][1]} == set()
+        assert {(kind, code) for kind, code in answers if code not in allowed[kind]} == set()
         assert Counter(status for _, status in answers)[200] > 10
         # What is kept goes after 3 s, and its memory with the next sweep.
         deadline = time.monotonic() + 120
