@@ -55,9 +55,8 @@ class Classifier(keras.Model):
 
     def compile(self) -> None:
         """Makes and builds the optimizer; call it inside the strategy's scope."""
-        warmup = min(100, self.total_steps // 10 + 1)
         optimizer = WarmedAdamW(
-            self.config.learning_rate, self.total_steps, warmup, self.config.weight_decay
+            self.config.learning_rate, self.total_steps, self.config.weight_decay
         )
         super().compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.moving)

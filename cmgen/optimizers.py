@@ -19,11 +19,15 @@ class WarmedAdamW(keras.optimizers.AdamW):
     Args:
       peak: learning rate after the warm-up.
       steps: until the learning rate is 0.
-      warmup_steps: from 0 to the peak; counted in steps.
       weight_decay: what a weight loses per step, as a share of itself and of the learning rate.
+      warmup_steps: from 0 to the peak; if None, a tenth of the steps, 100 at most.
     """
 
-    def __init__(self, peak: float, steps: int, warmup_steps: int, weight_decay: float):
+    def __init__(
+        self, peak: float, steps: int, weight_decay: float, warmup_steps: int | None = None
+    ):
+        if warmup_steps is None:
+            warmup_steps = min(100, steps // 10 + 1)
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=peak, warmup_steps=warmup_steps
         )

@@ -71,7 +71,7 @@ class PoseRegressor:
             raise UserError(
                 f"{recordings.folder}: measuring poses needs the data in memory; raise --cache_gib"
             )
-        optimizer = WarmedAdamW(LEARNING_RATE, steps, steps // 5 + 1, weight_decay=0.02)
+        optimizer = WarmedAdamW(LEARNING_RATE, steps, 0.02, warmup_steps=steps // 5 + 1)
         optimizer.build(self.encoder.trainable_variables)
         label_of_frame = np.repeat(recordings.labels, np.diff(recordings.frame_offsets))
         useful = np.flatnonzero(tracks.counts.any(axis=1))

@@ -38,7 +38,7 @@ def test_it_is_keras_s_bit_for_bit(name):
     strategy = get_strategy(name)
     schedule = keras.optimizers.schedules.CosineDecay(0.0, STEPS, warmup_target=0.1, warmup_steps=2)
     with strategy.scope():
-        ours = WarmedAdamW(0.1, STEPS, warmup_steps=2, weight_decay=0.3)
+        ours = WarmedAdamW(0.1, STEPS, 0.3, warmup_steps=2)
         keras_s = keras.optimizers.AdamW(schedule, weight_decay=0.3)
     wanted = trained(keras_s, strategy)
     for found, expected in zip(trained(ours, strategy), wanted, strict=True):
@@ -49,7 +49,7 @@ def test_it_is_keras_s_bit_for_bit(name):
 
 def test_a_weight_s_first_steps_by_hand():
     """A constant gradient moves a weight by the learning rate, after what decays."""
-    optimizer = WarmedAdamW(0.1, 4, warmup_steps=2, weight_decay=0.5)
+    optimizer = WarmedAdamW(0.1, 4, 0.5, warmup_steps=2)
     weight = tf.Variable([2.0])
     rates = (0.0, 0.05, 0.1, 0.1 * (1 + np.cos(np.pi / 4)) / 2)
     wanted = 2.0
@@ -65,5 +65,5 @@ def test_a_step_asks_once_for_the_learning_rate(monkeypatch):
     schedule = keras.optimizers.schedules.CosineDecay
     call = schedule.__call__
     monkeypatch.setattr(schedule, "__call__", lambda *args: asked.append(1) or call(*args))
-    trained(WarmedAdamW(0.1, STEPS, warmup_steps=2, weight_decay=0.3), get_strategy("default"))
+    trained(WarmedAdamW(0.1, STEPS, 0.3, warmup_steps=2), get_strategy("default"))
     assert len(asked) == 1, "while its step was traced"

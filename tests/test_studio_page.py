@@ -87,6 +87,7 @@ def test_a_sound_is_given_played_changed_and_kept(newcomer: Newcomer) -> None:
     newcomer.wait("player.shown > 0.3")
     page.get_by_role("button", name="Pause").click()
     newcomer.wait("byId('audio').paused")
+    newcomer.wait("Math.abs(byId('time').value - byId('audio').currentTime) < 0.2")
     page.get_by_label("Moment in the sound").press("Home")
     first = newcomer.canvas()
     page.get_by_label("Moment in the sound").press("End")
@@ -217,6 +218,7 @@ def test_a_lost_sound_is_said_and_asked_for_again(newcomer: Newcomer) -> None:
     page.unroute_all()
     page.get_by_role("button", name="Play").click()
     newcomer.wait("byId('audio').currentTime > 0.1")
+    assert page.locator("#message").is_hidden()
 
 
 def test_two_models_side_by_side(newcomer: Newcomer) -> None:
@@ -271,7 +273,7 @@ def test_a_recording(newcomer: Newcomer) -> None:
         " || byId('player-title').textContent === 'Your recording'"
     )
     page.get_by_role("heading", name="Your recording").wait_for()
-    newcomer.wait("player.stages.length === 1 && player.stages[0].count >= 5")
+    newcomer.wait("player.stages.length === 1 && player.stages[0].count >= 9")
 
 
 def test_a_dropped_file(newcomer: Newcomer) -> None:

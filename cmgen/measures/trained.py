@@ -172,8 +172,7 @@ def train_embedding(windows: Windows, config: JudgeConfig, steps: int) -> Embedd
     settings = config.sound, config.image
     sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], _policy(config))
     image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], _policy(config))
-    warmup = min(100, steps // 10 + 1)
-    optimizer = WarmedAdamW(LEARNING_RATE, steps, warmup, config.image.weight_decay)
+    optimizer = WarmedAdamW(LEARNING_RATE, steps, config.image.weight_decay)
     variables = sound.trainable_variables + image.trainable_variables
     optimizer.build(variables)
 

@@ -7,7 +7,7 @@ const sleep = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds
 const TRIES = 8; // of a request that the studio is too busy for
 
 let studio = null; // of /api/studio: models, examples, limits
-let working = 0; // how much that was asked for has not come yet
+let busy = 0; // how much that was asked for has not come yet
 
 class Refused extends Error {}
 
@@ -52,8 +52,8 @@ function say(text, notice = "") {
 
 // The page is busy until what a person asked for has come; what follows by itself does not count.
 function setBusy(more) {
-  working += more;
-  byId("result").ariaBusy = String(working > 0);
+  busy += more;
+  byId("result").ariaBusy = String(busy > 0);
 }
 
 // Runs what a person asked for; what goes wrong is said on the page.

@@ -3,6 +3,7 @@
 
 const QUICK = 5; // every fifth picture while a slider moves
 const FIRST = 10; // every tenth when a sound is new; all others follow
+const NO_SOUND = "The sound can't be loaded. Press play to try again.";
 
 const player = { input: null, seed: 0, stages: [], shown: 0, wanted: 0, strips: 0, working: false };
 
@@ -152,8 +153,9 @@ async function playOrPause() {
   if (player.shown >= Number(byId("time").max)) audio.currentTime = 0;
   try {
     await audio.play();
+    if (byId("message").textContent === NO_SOUND) say("", byId("notice").textContent);
   } catch (error) {
-    if (error.name !== "AbortError") say("The sound can't be loaded. Press play to try again.");
+    if (error.name !== "AbortError") complain(new Refused(NO_SOUND));
     return; // AbortError: it was paused before it began
   }
   follow();
