@@ -1,24 +1,17 @@
 """Fixtures that several test files share."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import CHROMIUM, ROOT, RunMain
 
 from cmgen import cli
-
-ROOT = Path(__file__).parents[1]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-RunMain = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # Files that take longest go first, so that no worker is alone with one at the end.
 LONGEST = ("test_training", "test_export", "test_gan", "test_measures_runner", "test_saved_models")
@@ -82,13 +75,6 @@ def run_main(tmp_path: Path) -> RunMain:
         )
 
     return run
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

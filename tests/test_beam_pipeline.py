@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from conftest import RunMain
+from checkout import RunMain
 from fixtures import write_corpus
 
 from cmgen.data import plan

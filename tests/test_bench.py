@@ -7,7 +7,7 @@ import fixtures
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from checkout import ROOT
 from tiny_run import sounds, write_run
 
 from cmgen import charts, checkpoint, exporting, images

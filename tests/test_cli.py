@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from absl import flags
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 
 from cmgen import cli
 from cmgen.errors import FAILED_WORK, UserError

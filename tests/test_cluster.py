@@ -4,7 +4,7 @@ import json
 import socket
 
 import pytest
-from conftest import RunMain
+from checkout import RunMain
 
 from cmgen import cluster
 from cmgen.errors import UserError

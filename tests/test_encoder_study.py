@@ -2,13 +2,13 @@
 
 import json
 
+import fixtures
 import pytest
 from absl import flags
 
 from cmgen import cli, train
 from cmgen.config import REPRESENTATIONS
 from cmgen.errors import UserError
-from tests import fixtures
 from tools import encoder_study
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 from werkzeug.test import run_wsgi_app
 
 from cmgen.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 
 from cmgen import cli, graph_files, images, sound_files, video
 from cmgen.errors import UserError

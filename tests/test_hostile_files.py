@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from checkout import ROOT
 from onnx import TensorProto, helper, numpy_helper
 from tensorflow.core.protobuf import saved_model_pb2
 from tiny_exports import write_export

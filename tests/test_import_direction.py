@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 BASE = {"config", "typed_json", "errors", "files", "limits"}
 SIGNALS = BASE | {"sound_files", "mel", "audio", "images"}

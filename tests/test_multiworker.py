@@ -9,12 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import fixtures
 import numpy as np
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from tiny_training import checkpointed, results
-
-from tests import fixtures
 
 pytestmark = pytest.mark.slow
 

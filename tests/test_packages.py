@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from fixtures import write_corpus
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import RunMain
+from checkout import RunMain
 from tiny_study import write_study
 
 from cmgen.rating import study as study_lib

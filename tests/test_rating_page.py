@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from browsing import PATIENCE_MS, Guest, heed_ctrl_c
-from conftest import ROOT, free_port
+from checkout import ROOT, free_port
 from tiny_study import SOURCES, write_study
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from fixtures import tone
-from test_shards import make_recording
+from tiny_recording import make_recording
 
 from cmgen import images
 from cmgen.data import records, shards

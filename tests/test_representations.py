@@ -4,10 +4,10 @@ import librosa
 import numpy as np
 import pytest
 import tensorflow as tf
+from clips import clips
 
 from cmgen import audio, representations
 from cmgen.config import REPRESENTATIONS, SoundConfig
-from tests.test_audio import clips
 
 CONFIG = SoundConfig()
 RATE = CONFIG.sample_rate

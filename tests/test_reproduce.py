@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 
 from cmgen import images
 from cmgen.errors import UserError

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from conftest import ROOT
+from checkout import ROOT
 from PIL import Image
 from tiny_run import sounds, write_exports
 

@@ -15,8 +15,8 @@ import soundfile
 from fixtures import CLASSES, tone, write_corpus
 from flask.testing import FlaskClient
 from PIL import Image
-from test_studio_decoder import photo, wav
 from tiny_exports import write_export
+from uploads import photo, wav
 from werkzeug.test import TestResponse
 
 from cmgen import exported, images

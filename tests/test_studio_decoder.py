@@ -1,6 +1,5 @@
 """What is sent becomes a sound or a picture, or is refused; processes that hang or fall are replaced."""
 
-import io
 import os
 import signal
 from collections.abc import Iterator
@@ -8,27 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from fixtures import tone
-from PIL import Image
+from uploads import photo, wav
 
 from cmgen.errors import UserError
 from cmgen.studio_server import decoder
 from cmgen.studio_server.decoder import Decoders, Limits, Picture, Sound, decode
 
 LIMITS = Limits(2.0, (32, 64))
-
-
-def wav(samples: np.ndarray, subtype: str = "FLOAT") -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, 44100, format="WAV", subtype=subtype)
-    return buffer.getvalue()
-
-
-def photo(kind: str = "JPEG", size: tuple[int, int] = (300, 200)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, "teal").save(buffer, kind)
-    return buffer.getvalue()
 
 
 def test_content_tells_sounds_from_pictures() -> None:

@@ -11,9 +11,9 @@ import soundfile
 from browsing import PATIENCE_MS, Guest
 from fixtures import tone
 from PIL import Image
-from test_studio import Server
-from test_studio_decoder import photo, wav
+from studio_process import Server
 from tiny_exports import write_export
+from uploads import photo, wav
 
 pytestmark = pytest.mark.slow
 

@@ -7,6 +7,7 @@ import os
 import signal
 import zipfile
 
+import fixtures
 import keras
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from cmgen import callbacks, checkpoint, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import catalog, pipeline
 from cmgen.errors import UserError
-from tests import fixtures
 
 ENCODER = EncoderConfig(widths=(4, 8, 8), hidden=16, train_steps=6, batch_size=6)
 GAN = GanConfig(generator_channels=4, discriminator_channels=4)

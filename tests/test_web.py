@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_port
+from checkout import free_port
 from flask import request
 
 from cmgen import web, web_server

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 from PIL import Image
-from test_readme import PYTHON, main_commands
+from readme import PYTHON, main_commands
 from tiny_training import TINY
 
 from cmgen.sound_files import decode_sound_file

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fixtures
 import numpy as np
 import pytest
-from conftest import ROOT, RunMain
+from checkout import ROOT, RunMain
 from tiny_training import TINY, checkpointed, results
 
 from cmgen.data.shards import read_info
-from tests import fixtures
 
 KILLS = int(os.environ.get("CMGEN_KILLS", "3"))
 SECONDS = 3600  # of each process; more than that is a hang, on however busy a machine

@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import fixtures
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +16,6 @@ from tiny_training import TINY
 from cmgen import checkpoint, exported
 from cmgen.data import plan, sources
 from cmgen.run_lock import OWNER_FILE, only_writer
-from tests import fixtures
 
 ODD = "Übung Nr. 1 – 音楽 'n' $HOME #%20"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 
 KINDS = (
     "checkpoint", "weights", "samples", "scores", "metrics", "prepare", "export", "run folder",
@@ -25,7 +25,7 @@ def report(tmp_path_factory):
         pytest.skip("needs unshare(1) and the right to mount in a name space of one's own")
     folder = tmp_path_factory.mktemp("small")
     (folder / "disk").mkdir()
-    places = (ROOT, ROOT / "tests")
+    places = (ROOT, ROOT / "tests" / "support")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
     script = Path(__file__).with_name("small_disk.py")
     command = [*own, sys.executable, str(script), str(folder / "disk"), str(folder / "report.json")]
