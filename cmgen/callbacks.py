@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import explained_disk_errors, write_text
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import explained_disk_errors, write_text
 
 LOG_STEPS = 25  # every how many steps metrics are written
 

@@ -12,11 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import origin, representations, typed_json
+from cmgen import representations
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import (
+from cmgen.networks import Encoder, Generator
+from cmgen.utils import provenance, typed_json
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import (
     TooLargeError,
     atomic_file,
     explained_disk_errors,
@@ -24,8 +26,7 @@ from cmgen.files import (
     read_json,
     write_text,
 )
-from cmgen.networks import Encoder, Generator
-from cmgen.versions import installed
+from cmgen.utils.versions import installed
 
 FACTS_FILE = "data.json"
 _FACT = "fact/"  # what the names of facts in a file of weights begin with
@@ -349,7 +350,7 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
 def origin_of(workdir: Path, config: TrainConfig) -> str:
     """The comment in what a run writes: its task and seed, its data, and versions."""
     facts = read_facts(workdir / FACTS_FILE)
-    return origin.said("cmgen.train", model=_trained(config, facts.data, facts.data_hash))
+    return provenance.said("cmgen.train", model=_trained(config, facts.data, facts.data_hash))
 
 
 def read_facts(path: Path) -> RunFacts:

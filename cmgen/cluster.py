@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 VARIABLE = "TF_CONFIG"
 EXAMPLE = (

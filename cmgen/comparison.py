@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cmgen.errors import UserError
-from cmgen.files import read_json
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import read_json
 
 # What two runs' numbers must have been measured on and with.
 _SAME = {

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from cmgen import audio, charts, images, origin
+from cmgen import audio, charts, images
 from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.errors import UserError
-from cmgen.files import read_json, write_text
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.samples import ROWS
+from cmgen.utils import provenance
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import read_json, write_text
 
 WINDOWS = 390  # of each split, about
 BATCH = 65
@@ -100,7 +101,7 @@ def draw(run: Run) -> None:
         run.step,
         {step: strip for step, strip in strips.items() if strip is not None},
     )
-    comment = origin.said("cmgen.train", model=run.facts)
+    comment = provenance.said("cmgen.train", model=run.facts)
     images.write_png(workdir / "curve.png", figure, comment)
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli, comparison
-from cmgen.errors import UserError
+from cmgen import comparison
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)

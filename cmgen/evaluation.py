@@ -18,8 +18,8 @@ from cmgen import audio, metrics
 from cmgen.checkpoint import Run
 from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
-from cmgen.errors import UserError
 from cmgen.networks import Encoder, Generator, condition
+from cmgen.utils.errors import UserError
 
 # Of the noise and of the bootstrap, so that evaluating twice gives the same numbers.
 SEED = 2017

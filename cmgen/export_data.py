@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import catalog, pipeline
-from cmgen.errors import UserError
 from cmgen.evaluation import class_indices
+from cmgen.utils.errors import UserError
 
 # How many windows, spread over the split, the exported forms are compared on.
 PARITY_WINDOWS = 100

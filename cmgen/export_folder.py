@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 # Of the facts and the signatures; 1 had tensors in `serving_default`.
 FORMAT = 2

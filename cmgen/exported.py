@@ -11,11 +11,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cmgen import origin, typed_json
 from cmgen.config import SoundConfig
-from cmgen.errors import UserError
 from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
 from cmgen.onnx_files import open_session
+from cmgen.utils import provenance as origin
+from cmgen.utils import typed_json
+from cmgen.utils.errors import UserError
 
 Array = NDArray[np.float32]
 

@@ -17,11 +17,11 @@ import onnx
 from cmgen import export_data, export_folder, onnx_export, saved_models, serving, smaller
 from cmgen.card import model_card
 from cmgen.checkpoint import Run
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.export_data import PARITY_WINDOWS, Samples
-from cmgen.files import explained_disk_errors, write_text
 from cmgen.report import headlines
-from cmgen.versions import installed
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import explained_disk_errors, write_text
+from cmgen.utils.versions import installed
 
 SMALLER = ("float16", "int8")
 PARITY_FILE = "parity.json"

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import images, origin, video
+from cmgen import images, video
 from cmgen.config import SoundConfig
-from cmgen.errors import UserError
 from cmgen.export_folder import newest
 from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import decode_sound_file
 from cmgen.sound_generation import SoundModel
-from cmgen.typed_json import build
+from cmgen.utils import provenance
+from cmgen.utils.errors import UserError
+from cmgen.utils.typed_json import build
 
 BATCH = 64
 PICTURES = (".png",)
@@ -95,7 +96,7 @@ def generate_file(
         )
     sound = decode_sound_file(source, model.sample_rate, limits)
     duration = len(sound) / model.sample_rate
-    comment = origin.comment(model.facts, seeds)
+    comment = provenance.comment(model.facts, seeds)
     if output.suffix.lower() in PICTURES:
         times = grid_times(duration, columns)
         rows = np.concatenate(list(pictures(model, sound, times, seeds)))
@@ -309,7 +310,7 @@ def exported_model(
             size("image_size"),
             size("noise_size"),
             sound,
-            origin.facts_of(facts),
+            provenance.facts_of(facts),
         )
     if task != "s2i":
         raise UserError(f"--model={path}: task: {task!r} is neither s2i nor i2s; export it again")
@@ -318,7 +319,7 @@ def exported_model(
         size("window_samples"),
         size("noise_size"),
         size("sample_rate"),
-        origin.facts_of(facts),
+        provenance.facts_of(facts),
     )
 
 

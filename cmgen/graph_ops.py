@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 # Numbers, texts and pictures in memory; nothing here reaches a file, a socket or an interpreter.
 _COMPUTING = """

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from cmgen.errors import UserError
-from cmgen.files import write_bytes
 from cmgen.limits import LIMITS, Limits
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import write_bytes
 
 JPEG_QUALITY = 95
 # Pillow's other readers are little used, and one starts a program.

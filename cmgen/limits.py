@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 # Of all channels together, for each second that is allowed: 8 channels at 48 kHz.
 SAMPLES_PER_SECOND = 384_000

@@ -9,7 +9,7 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 # 17 is the newest opset that goes into an IR 8 file, which runtimes since 2022 can read.
 OPSET = 17

@@ -6,8 +6,8 @@ from typing import Any
 
 import onnxruntime
 
-from cmgen.errors import UserError
 from cmgen.export_folder import AGAIN, check_sums
+from cmgen.utils.errors import UserError
 
 
 def open_session(

@@ -19,9 +19,9 @@ from cmgen.classifier import build_encoder
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import VARIABLES, Tracks
-from cmgen.errors import UserError
 from cmgen.networks import Encoder
 from cmgen.optimizers import WarmedAdamW
+from cmgen.utils.errors import UserError
 
 STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3
 _FEWEST = 10  # windows from which a correlation says something

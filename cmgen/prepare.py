@@ -21,8 +21,8 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("input", None, "Folder of raw data.", flag_values=FLAGS)

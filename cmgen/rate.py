@@ -12,8 +12,9 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli, page_flags
-from cmgen.errors import UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
+from cmgen.utils.web import flags as page_flags
 
 PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"  # its name  # nosec B105
 

@@ -8,18 +8,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen import charts, files, hashes, images, origin
+from cmgen import charts, images
 from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
 from cmgen.data import catalog, leaks, pipeline
 from cmgen.data.plan import STANDARD_SPLITS
 from cmgen.data.shards import DatasetInfo, read_info
-from cmgen.errors import UserError
 from cmgen.evaluation import SEED, Evaluator, SplitScores
 from cmgen.measures import runner
 from cmgen.measures import scores as measure_scores
 from cmgen.measures.subject import MeasureConfig
-from cmgen.versions import installed
+from cmgen.utils import files, hashes, provenance
+from cmgen.utils.errors import UserError
+from cmgen.utils.versions import installed
 
 # Of a split that is only a control (train), a fixed subset of about so many windows is scored.
 TRAIN_WINDOWS = 2600
@@ -80,7 +81,7 @@ def evaluate_run(
     report = compose(run, scores, info, measured_with)
     if measures is not None:
         report = add_measures(report, runner.measure(run, folder, output, measures))
-    comment = origin.said("cmgen.evaluate", model=run.facts, hashes=measured_with)
+    comment = provenance.said("cmgen.evaluate", model=run.facts, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
         images.write_png(picture, confusion_picture(split, split_scores), comment)

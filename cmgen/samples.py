@@ -9,8 +9,8 @@ from cmgen import audio, images
 from cmgen.checkpoint import origin_of
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.errors import UserError
 from cmgen.gan import CrossModalGan
+from cmgen.utils.errors import UserError
 
 ROWS = 4  # noise vectors, one row each
 GRIFFIN_LIM_ROUNDS = 32  # enough to hear what was learned

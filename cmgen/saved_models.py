@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen import images, serving
-from cmgen.errors import UserError
 from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
 from cmgen.graph_ops import check_saved_model
 from cmgen.sound_files import encode_wav
+from cmgen.utils.errors import UserError
 
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 # Where the official image looks for models.

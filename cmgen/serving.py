@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from cmgen import audio, graph_files
 from cmgen.config import TrainConfig
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.graph_ops import OPERATIONS
 from cmgen.networks import Encoder, Generator, condition
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 # The noise of `serving_default`, which takes the bytes alone.

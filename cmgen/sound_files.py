@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from cmgen.errors import UserError
-from cmgen.files import atomic_file
 from cmgen.limits import LIMITS, Limits
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import atomic_file
 
 SAMPLE_RATE = 44100
 SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, mel, origin, video
+from cmgen import images, mel, video
 from cmgen.config import SoundConfig
-from cmgen.errors import UserError
 from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import SOUNDS, write_sound
+from cmgen.utils import provenance
+from cmgen.utils.errors import UserError
 
 BATCH = 64
 OUTPUTS = (*SOUNDS, ".png", ".mp4")
@@ -74,7 +75,7 @@ def generate_file(
         raise UserError(f"--seconds={seconds:g}: the sound is as long as the video; leave it out")
     else:
         lms, samples = lms_of_video(model, source, seed, limits)
-    comment = origin.comment(model.facts, [seed])
+    comment = provenance.comment(model.facts, [seed])
     if output.suffix.lower() == ".png":
         drawn = images.draw_lms(lms).repeat(scale, axis=0).repeat(scale, axis=1)
         images.write_png(output, drawn, comment)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli, page_flags
+from cmgen.utils import cli
+from cmgen.utils.web import flags as page_flags
 
 PASSWORD_VARIABLE = "CMGEN_STUDIO_PASSWORD"  # its name  # nosec B105
 

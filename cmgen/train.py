@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli, cluster
+from cmgen import cluster
 from cmgen.config import (
     CONDITIONINGS,
     FLAG_PREFIXES,
@@ -30,7 +30,8 @@ from cmgen.config import (
     TrainConfig,
     validate,
 )
-from cmgen.typed_json import to_json
+from cmgen.utils import cli
+from cmgen.utils.typed_json import to_json
 
 FLAGS = flags.FlagValues()
 

@@ -10,29 +10,18 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen import (
-    callbacks,
-    checkpoint,
-    cluster,
-    curve,
-    fitting,
-    hashes,
-    precision,
-    report,
-    run_lock,
-    versions,
-    workers,
-)
+from cmgen import callbacks, checkpoint, cluster, curve, fitting, precision, report, workers
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import catalog, leaks, pipeline
 from cmgen.encoder_training import train_encoder
-from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator
-from cmgen.files import read_json, write_text
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
 from cmgen.samples import SampleSheet
-from cmgen.typed_json import checked, from_json, to_json
+from cmgen.utils import hashes, locks, versions
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import read_json, write_text
+from cmgen.utils.typed_json import checked, from_json, to_json
 from cmgen.workers import Team
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their
@@ -57,7 +46,7 @@ def run(config: TrainConfig) -> None:
     team = workers.join(config.strategy)
     with team.explained_loss():
         _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
-        with run_lock.only_writer(Path(config.workdir)) if team.is_chief else nullcontext():
+        with locks.only_writer(Path(config.workdir)) if team.is_chief else nullcontext():
             _run(config, team)
 
 

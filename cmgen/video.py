@@ -17,8 +17,6 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from cmgen import images
-from cmgen.errors import UserError
-from cmgen.files import atomic_file
 from cmgen.limits import LIMITS, Limits
 from cmgen.sound_files import (
     SAMPLE_RATE,
@@ -35,6 +33,8 @@ from cmgen.sound_files import (
     stream_seconds,
     unreadable,
 )
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import atomic_file
 
 
 @dataclass(frozen=True)

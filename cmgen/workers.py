@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from cmgen import cluster as cluster_lib
 from cmgen.cluster import Cluster
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.replica import get_strategy
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 START_SECONDS = 300  # workers wait for each other so long before they give up
 _PART = 2**22  # numbers sent at once

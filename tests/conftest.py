@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from checkout import CHROMIUM, ROOT, RunMain
 
-from cmgen import cli
+from cmgen.utils import cli
 
 # Files that take longest go first, so that no worker is alone with one at the end.
 LONGEST = ("test_training", "test_export", "test_gan", "test_measures_runner", "test_saved_models")

@@ -14,8 +14,8 @@ from cmgen.data.plan import PrepareConfig
 from cmgen.data.prepare import prepare
 from cmgen.data.shards import read_info
 from cmgen.data.sources import FileItem
-from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
-from cmgen.typed_json import signed, take_checksum
+from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
+from cmgen.utils.typed_json import signed, take_checksum
 from tools import make_sub_urmp_fixture
 
 WHY = 'needs Apache Beam: pip install -c requirements.lock -e ".[beam]"'

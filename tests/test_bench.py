@@ -15,9 +15,9 @@ from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, ti
 from cmgen.benchmarks import input as input_
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data.prepare import PrepareConfig, prepare
-from cmgen.errors import UserError
 from cmgen.export_data import Samples
 from cmgen.gan import count_parameters
+from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
 

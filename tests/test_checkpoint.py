@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from cmgen import checkpoint
 from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
-from cmgen.errors import UserError
 from cmgen.gan import CrossModalGan, build_gan
+from cmgen.utils.errors import UserError
 
 SMALL = {"generator_channels": 4, "discriminator_channels": 4}
 PAPER = {

@@ -7,7 +7,7 @@ import pytest
 from checkout import RunMain
 
 from cmgen import cluster
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 PAIR = ["host0:2222", "host1:2223"]
 

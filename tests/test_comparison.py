@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmgen import comparison
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 HASHES = {name: name[0] * 16 for name in ("data", "splits", "windows", "verifier")}
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from cmgen.config import EncoderConfig, GanConfig, SoundConfig, TrainConfig, validate
-from cmgen.errors import UserError
-from cmgen.typed_json import from_json, to_json
+from cmgen.utils.errors import UserError
+from cmgen.utils.typed_json import from_json, to_json
 
 
 def test_json_round_trip_keeps_every_value() -> None:

@@ -6,9 +6,10 @@ import fixtures
 import pytest
 from absl import flags
 
-from cmgen import cli, train
+from cmgen import train
 from cmgen.config import REPRESENTATIONS
-from cmgen.errors import UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 from tools import encoder_study
 
 

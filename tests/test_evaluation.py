@@ -14,9 +14,9 @@ from tiny_run import STEP, write_run
 from cmgen import checkpoint, comparison, config, images, report
 from cmgen.data import pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
-from cmgen.errors import UserError
 from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
 from cmgen.measures.subject import MeasureConfig
+from cmgen.utils.errors import UserError
 
 CLASSES = tuple(sorted(COLOURS))
 

@@ -12,9 +12,10 @@ import pytest
 from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen import checkpoint, export_data, export_folder, exporting, generation, onnx_export, origin
-from cmgen.errors import UserError
+from cmgen import checkpoint, export_data, export_folder, exporting, generation, onnx_export
 from cmgen.export_data import Samples
+from cmgen.utils import provenance
+from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
 SAMPLES = Samples(sounds(4), np.array([0, 1, 2, 0]), "test tones")
@@ -72,7 +73,7 @@ def test_run_saved_model_and_onnx_draw_the_same_pictures(run_folder, exported):
         np.testing.assert_allclose(other, made[0], atol=1e-4)
     assert {(m.window_samples, m.noise_size, m.sample_rate) for m in models} == {(22050, 10, 44100)}
     said = [{**model.facts, "name": "s2i"} for model in models]
-    assert said == [said[0]] * 4 and said[0].keys() == set(origin.FACTS)
+    assert said == [said[0]] * 4 and said[0].keys() == set(provenance.FACTS)
 
 
 def test_models_of_sounds_are_loaded_from_all_their_forms(i2s_exported):

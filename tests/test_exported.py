@@ -10,7 +10,7 @@ import pytest
 from tiny_exports import SIZE, write_export
 
 from cmgen import exported
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 def by_hand(path: Path, outputs: list[str], **given: np.ndarray) -> list[np.ndarray]:

@@ -11,8 +11,8 @@ import tensorflow as tf
 from cmgen import checkpoint, generation
 from cmgen.config import SoundConfig
 from cmgen.data import tracks
-from cmgen.errors import UserError
 from cmgen.export_folder import FACTS_FILE, FORMAT
+from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds
 
 GOOD: dict[str, Any] = {

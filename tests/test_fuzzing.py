@@ -6,7 +6,7 @@ import pytest
 from checkout import ROOT, RunMain
 from werkzeug.test import run_wsgi_app
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 from tools.fuzzing import running, seeds, targets
 
 CORPUS = ROOT / "tests" / "fuzz"

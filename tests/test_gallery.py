@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from checkout import ROOT, RunMain
 
-from cmgen import cli, graph_files, images, sound_files, video
-from cmgen.errors import UserError
+from cmgen import graph_files, images, sound_files, video
 from cmgen.limits import Limits
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 from tools import make_gallery
 from tools.gallery import readers, sounds
 from tools.gallery.collection import ALL, write_all

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_run import write_run
 
 from cmgen import generation, images
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
 SIZE = 32

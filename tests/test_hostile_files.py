@@ -24,8 +24,8 @@ from tiny_run import write_run
 
 from cmgen import checkpoint, exported, generation, graph_ops, onnx_files, saved_models, serving
 from cmgen.data import tracks
-from cmgen.errors import UserError
 from cmgen.measures import inception
+from cmgen.utils.errors import UserError
 
 SOURCES = [*sorted((ROOT / "cmgen").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]
 

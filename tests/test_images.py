@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cmgen import images
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 def gradient(height: int, width: int) -> np.ndarray:

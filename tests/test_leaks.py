@@ -14,7 +14,7 @@ from cmgen import checkpoint, report
 from cmgen.config import DataConfig
 from cmgen.data import leaks, pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 from cmgen.video import write_video
 
 SIZE = DataConfig(image_size=32)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from cmgen.errors import UserError
 from cmgen.measures import inception
+from cmgen.utils.errors import UserError
 
 pytestmark = pytest.mark.slow
 

@@ -17,12 +17,12 @@ from cmgen import checkpoint, comparison, config, report
 from cmgen.config import EncoderConfig
 from cmgen.data import pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
-from cmgen.errors import UserError
 from cmgen.evaluation import evaluate_split
 from cmgen.measures import of_pose, runner, scores, subject, trained, windows
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.subject import MeasureConfig
 from cmgen.pose import PoseRegressor
+from cmgen.utils.errors import UserError
 from cmgen.video import read_video
 
 CLASSES = tuple(sorted(COLOURS))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tiny_run import sounds, write_run
 
 from cmgen import checkpoint, onnx_export, serving
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from cmgen.config import DataConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.data.shards import INFO_FILE, read_info
-from cmgen.errors import UserError
-from cmgen.hashes import file_hash
 from cmgen.replica import get_strategy
-from cmgen.typed_json import CHECKSUM
+from cmgen.utils.errors import UserError
+from cmgen.utils.hashes import file_hash
+from cmgen.utils.typed_json import CHECKSUM
 
 CONFIG = TrainConfig()
 WINDOW = CONFIG.sound.window_samples

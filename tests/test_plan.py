@@ -14,8 +14,8 @@ from cmgen.data.plan import (
 )
 from cmgen.data.recording import ReadOptions
 from cmgen.data.sources import FileItem, Source
-from cmgen.errors import UserError
 from cmgen.limits import Limits
+from cmgen.utils.errors import UserError
 
 
 def make_items(counts: dict[str, dict[str, int]]) -> list[FileItem]:

@@ -12,8 +12,8 @@ from cmgen.config import DataConfig
 from cmgen.data import catalog, pipeline, tracks
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.data.tracks import Tracks
-from cmgen.errors import UserError
 from cmgen.pose import PoseRegressor, correlations, mean_correlation, shuffled_rows
+from cmgen.utils.errors import UserError
 from tools.orchestra.truth import read_truth
 
 

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 from fixtures import tone, write_corpus, write_recording
 
-from cmgen import cli
 from cmgen import prepare as prepare_main
 from cmgen.config import DataConfig
 from cmgen.data import catalog, pipeline, plan
@@ -17,7 +16,8 @@ from cmgen.data import reading as reading_module
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.data.shards import read_info
 from cmgen.data.sources import FileItem
-from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
 from cmgen.video import write_video
 from tools import make_sub_urmp_fixture
 

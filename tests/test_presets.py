@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 from absl import flags
 
-from cmgen import cli, train
+from cmgen import train
 from cmgen.config import TrainConfig
+from cmgen.utils import cli
 
 
 def parsed(*arguments: str) -> TrainConfig:

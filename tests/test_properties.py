@@ -18,8 +18,8 @@ from cmgen.data.listing import RawFile, make_listing
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import DatasetInfo
 from cmgen.data.sources import FileItem, recognise
-from cmgen.errors import UserError
-from cmgen.typed_json import from_json, to_json
+from cmgen.utils.errors import UserError
+from cmgen.utils.typed_json import from_json, to_json
 
 SOUND = SoundConfig()
 # The same examples each time, however fast the machine is.

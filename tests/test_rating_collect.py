@@ -10,10 +10,10 @@ from tiny_run import write_run
 
 from cmgen import images
 from cmgen.data import catalog, pipeline
-from cmgen.errors import UserError
 from cmgen.rating import study as study_lib
 from cmgen.rating.collect import CollectConfig, collect
 from cmgen.rating.study import Study
+from cmgen.utils.errors import UserError
 
 PER_CLASS = 4
 

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 from tiny_study import make_manifest
 
-from cmgen.errors import UserError
 from cmgen.images import comment_of
 from cmgen.rating import chart, results
 from cmgen.rating.results import SourceVotes
 from cmgen.rating.store import Vote
 from cmgen.rating.study import SCORES, Manifest
+from cmgen.utils.errors import UserError
 
 NAN = np.nan
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store, Vote
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 STUDY = "0123456789abcdef"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from tiny_study import SOURCES, make_manifest, write_study
 
-from cmgen.errors import UserError
 from cmgen.rating import study
 from cmgen.rating.order import rater_order
 from cmgen.rating.study import Manifest
+from cmgen.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

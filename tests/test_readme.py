@@ -10,7 +10,8 @@ from absl import flags
 from checkout import ROOT
 from readme import PYTHON, README, SHELL, main_commands
 
-from cmgen import cli, train
+from cmgen import train
+from cmgen.utils import cli
 
 GUIDE = "".join(
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")

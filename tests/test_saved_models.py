@@ -19,7 +19,7 @@ from PIL import Image
 from tiny_run import sounds, write_exports
 
 from cmgen import checkpoint, images, saved_models, serving
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")

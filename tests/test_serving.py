@@ -11,7 +11,7 @@ from tiny_run import edit_config, sounds, write_run
 
 from cmgen import audio, checkpoint, images, serving
 from cmgen.config import SoundConfig
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
 SOUND = SoundConfig()

@@ -11,8 +11,8 @@ from tiny_recording import make_recording
 
 from cmgen.data import records, shards
 from cmgen.data.recording import to_int16
-from cmgen.errors import UserError
-from cmgen.hashes import file_hash
+from cmgen.utils.errors import UserError
+from cmgen.utils.hashes import file_hash
 
 
 def make_info(**changes) -> shards.DatasetInfo:

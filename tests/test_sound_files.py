@@ -6,8 +6,8 @@ import pytest
 import soundfile
 from fixtures import tone, write_recording
 
-from cmgen.errors import BAD_INPUT, UserError
 from cmgen.sound_files import decode_sound_file, write_sound
+from cmgen.utils.errors import BAD_INPUT, UserError
 from cmgen.video import write_video
 
 

@@ -13,8 +13,8 @@ from tiny_run import write_run
 
 from cmgen import audio, generation, images, sound_generation
 from cmgen.config import SoundConfig
-from cmgen.errors import UserError
 from cmgen.sound_files import decode_sound_file
+from cmgen.utils.errors import UserError
 from cmgen.video import read_pictures, write_video
 
 CLASSES = ("bell", "drum", "flute")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cmgen.data.recording import ReadOptions
 from cmgen.data.sources import find_source, item_from_json, item_to_json
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 from tools.make_sub_urmp_fixture import write_tree
 
 

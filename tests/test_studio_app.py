@@ -20,7 +20,6 @@ from uploads import photo, wav
 from werkzeug.test import TestResponse
 
 from cmgen import exported, images
-from cmgen.access import Access
 from cmgen.exported import Exported
 from cmgen.studio_server import app as studio_app
 from cmgen.studio_server import decoder, work
@@ -30,6 +29,7 @@ from cmgen.studio_server.examples import Examples
 from cmgen.studio_server.gate import Gate
 from cmgen.studio_server.store import Store
 from cmgen.studio_server.work import Noise, SoundInput
+from cmgen.utils.web.access import Access
 
 LIMITS = Limits(1.0, 3.0)
 

@@ -7,7 +7,7 @@ import soundfile
 from cmgen.data import sub_urmp
 from cmgen.data.recording import ReadOptions
 from cmgen.data.sources import find_source
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 from tools import make_sub_urmp_fixture as fixture
 
 CHUNKS = 8

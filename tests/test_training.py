@@ -16,7 +16,7 @@ from PIL import Image
 from cmgen import callbacks, checkpoint, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import catalog, pipeline
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 ENCODER = EncoderConfig(widths=(4, 8, 8), hidden=16, train_steps=6, batch_size=6)
 GAN = GanConfig(generator_channels=4, discriminator_channels=4)

@@ -8,8 +8,8 @@ import pytest
 from fixtures import picture, tone, write_recording
 from PIL import Image
 
-from cmgen.errors import UserError
 from cmgen.sound_files import write_sound
+from cmgen.utils.errors import UserError
 from cmgen.video import dub_video, read_pictures, read_video, write_video
 
 

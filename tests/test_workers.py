@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cmgen import workers
 from cmgen.cluster import Cluster
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 def test_one_process_agrees_with_itself():

@@ -16,8 +16,8 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(

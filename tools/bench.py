@@ -16,8 +16,8 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 
 POLICIES = ("float32", "mixed_bfloat16")
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli, files
 from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig
-from cmgen.errors import FAILED_WORK, UserError
 from cmgen.reproduction.published import PUBLISHED
-from cmgen.typed_json import from_json
+from cmgen.utils import cli, files
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.typed_json import from_json
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", "runs/encoder_study", "Receives everything.", flag_values=FLAGS)
@@ -91,8 +91,9 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import checkpoint, encoder_training, hashes, metrics
+    from cmgen import checkpoint, encoder_training, metrics
     from cmgen.data import catalog, pipeline
+    from cmgen.utils import hashes
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
     classes = checkpoint.read_facts(workdir / checkpoint.FACTS_FILE).classes
@@ -178,9 +179,9 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def main() -> None:
-    from cmgen import hashes  # TensorFlow is imported only when the work starts
     from cmgen.data import catalog
     from cmgen.data.shards import read_info
+    from cmgen.utils import hashes  # TensorFlow is imported only when the work starts
 
     folder = catalog.resolve(DataConfig(data=FLAGS.data))
     info = read_info(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
+from cmgen.utils import cli
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)

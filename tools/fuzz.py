@@ -15,8 +15,8 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_list("targets", [], "Names of readers; all if left out.", flag_values=FLAGS)

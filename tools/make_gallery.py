@@ -11,9 +11,9 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import UserError
-from cmgen.files import write_text
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import write_text
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the files.", flag_values=FLAGS)

@@ -16,8 +16,8 @@ import soundfile
 from absl import flags
 from PIL import Image
 
-from cmgen import cli
-from cmgen.errors import UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the tree.", flag_values=FLAGS)

@@ -17,8 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cli
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = flags.FlagValues()
@@ -69,8 +69,8 @@ def main() -> None:
 
 def write_page(found: dict[str, Any], output: Path, place: Path) -> None:
     """Draws the figures and writes the page of the steps that are done."""
-    from cmgen.files import write_text
     from cmgen.reproduction import figures, numbers, page
+    from cmgen.utils.files import write_text
 
     known = numbers.Numbers(found)
     write_text(place, page.write(known, figures.draw_all(known, output), place, FLAGS.quick))

@@ -13,7 +13,7 @@ from cmgen.benchmarks.train import Batch, make_gan
 from cmgen.config import TrainConfig
 from cmgen.data import catalog, pipeline
 from cmgen.replica import get_strategy
-from cmgen.typed_json import from_json
+from cmgen.utils.typed_json import from_json
 from cmgen.workers import Team
 
 WARM_UP = 5

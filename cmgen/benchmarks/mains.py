@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 
 @dataclass(frozen=True)

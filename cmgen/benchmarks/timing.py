@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cmgen.files import write_text
-from cmgen.versions import installed
+from cmgen.utils.files import write_text
+from cmgen.utils.versions import installed
 
 WARM_UP_CALLS = 10
 T = TypeVar("T")

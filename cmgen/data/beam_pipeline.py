@@ -37,7 +37,7 @@ from cmgen.data.reading import ReadResult, processors, read_item
 from cmgen.data.recording import ReadOptions
 from cmgen.data.shards import INFO_FILE, DatasetInfo, ShardSizes, info_text
 from cmgen.data.sources import item_from_json, item_to_json, recognise
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 DIRECT = "DirectRunner"
 RUNNERS = (DIRECT, "FlinkRunner", "DataflowRunner", "SparkRunner")

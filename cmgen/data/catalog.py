@@ -11,8 +11,8 @@ from cmgen.config import DataConfig
 from cmgen.data.plan import PrepareConfig
 from cmgen.data.prepare import prepare
 from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
-from cmgen.errors import UserError
-from cmgen.run_lock import one_after_another
+from cmgen.utils.errors import UserError
+from cmgen.utils.locks import one_after_another
 
 DEMO = "demo"
 

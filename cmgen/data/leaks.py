@@ -12,8 +12,8 @@ from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.recordings import Recordings
 from cmgen.data.records import MARKS
 from cmgen.data.sources import Item
-from cmgen.errors import UserError
-from cmgen.hashes import file_hash
+from cmgen.utils.errors import UserError
+from cmgen.utils.hashes import file_hash
 
 Contents = Mapping[str, str]
 _SONG = "song "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cmgen import images
 from cmgen.config import TrainConfig
 from cmgen.data import sampling, streaming
 from cmgen.data.recordings import Recordings, load_split, named_damage
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 __all__ = [
     "UNIFORMS",

@@ -14,8 +14,8 @@ import numpy as np
 
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
 from cmgen.data.sources import Item, Source
-from cmgen.errors import UserError
 from cmgen.limits import LIMITS, Limits
+from cmgen.utils.errors import UserError
 
 STANDARD_SPLITS = ("train", "validation", "test")
 _SHARD_BYTES = 256 * 2**20  # of raw files

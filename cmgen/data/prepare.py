@@ -25,9 +25,9 @@ from cmgen.data.shards import (
     write_shard,
 )
 from cmgen.data.sources import Item, find_source
-from cmgen.errors import UserError
-from cmgen.files import atomic_folder, write_text
 from cmgen.sound_files import SAMPLE_RATE
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import atomic_folder, write_text
 
 SET_ASIDE_FILE = "set_aside.jsonl"
 _SHOWN_NOTES = 5

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.sources import Item
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 _FEW_ITEMS = 12  # starting processes would take longer than reading them
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 from cmgen.config import DataConfig
 from cmgen.data.records import MARKS, parse, parse_sizes
 from cmgen.data.shards import DatasetInfo, read_info
-from cmgen.errors import UserError
-from cmgen.hashes import file_hash
+from cmgen.utils.errors import UserError
+from cmgen.utils.hashes import file_hash
 
 
 @dataclass(frozen=True, eq=False)

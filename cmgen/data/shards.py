@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from cmgen.data.recording import Recording
 from cmgen.data.records import to_example
-from cmgen.errors import UserError
-from cmgen.files import write_text
-from cmgen.hashes import file_hash
 from cmgen.sound_files import SAMPLE_RATE
-from cmgen.typed_json import build, signed, take_checksum
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import write_text
+from cmgen.utils.hashes import file_hash
+from cmgen.utils.typed_json import build, signed, take_checksum
 
 FORMAT_VERSION = 2
 INFO_FILE = "dataset.json"

@@ -20,8 +20,8 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadat
 from apache_beam.io.filesystems import FileSystems
 
 from cmgen.data.listing import Listing, RawFile, is_address, list_folder, make_listing
-from cmgen.errors import UserError
-from cmgen.files import atomic_folder, explained_disk_errors
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import atomic_folder, explained_disk_errors
 
 _PLAIN = CompressionTypes.UNCOMPRESSED
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from cmgen.data import catalog
 from cmgen.data.recordings import Recordings
-from cmgen.errors import UserError
-from cmgen.files import read_arrays
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import read_arrays
 
 SUFFIX = ".truth.npz"
 # Rows of the stored table.

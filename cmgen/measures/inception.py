@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cmgen import images
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 SIZE = 299
 BATCH = 32

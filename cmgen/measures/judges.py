@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import __version__, origin
+from cmgen import __version__
 from cmgen.checkpoint import load_weights, save_weights
 from cmgen.config import PICTURE_ENCODER, SOUND_ENCODER, EncoderConfig
+from cmgen.utils import provenance
 
 Networks = dict[str, keras.Model]
 
@@ -63,7 +64,7 @@ def kept(
         print(f"{name}: kept from before in {folder}", flush=True)
         return networks
     networks = train()
-    comment = origin.said("cmgen.evaluate", judge=name, settings=_plain(settings), mark=mark)
+    comment = provenance.said("cmgen.evaluate", judge=name, settings=_plain(settings), mark=mark)
     for part, path in paths.items():
         save_weights(networks[part], path, comment)
     return networks

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import charts, images, metrics, origin
+from cmgen import charts, images, metrics
 from cmgen.evaluation import SEED
 from cmgen.measures import agreement, diversity, inception, quality
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
 from cmgen.measures.windows import generate, look
+from cmgen.utils import provenance
 
 
 def clouds(subject: Subject) -> list[Score]:
@@ -180,7 +181,7 @@ def memory(subject: Subject, output: Path) -> list[Score]:
             rows[f"{kind}, nearest by {title}"] = shown[first]
             rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
-    comment = origin.said("cmgen.evaluate", model=subject.run.facts)
+    comment = provenance.said("cmgen.evaluate", model=subject.run.facts)
     images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)
     return scores
 

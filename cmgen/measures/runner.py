@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint, hashes
+from cmgen import checkpoint
 from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
-from cmgen.errors import UserError
 from cmgen.evaluation import SEED
 from cmgen.measures import (
     inception,
@@ -26,6 +25,8 @@ from cmgen.measures import (
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import MeasureConfig, Subject
 from cmgen.measures.windows import collect
+from cmgen.utils import hashes
+from cmgen.utils.errors import UserError
 
 
 def check(folder: Path, run: Run, config: MeasureConfig) -> None:

@@ -9,13 +9,13 @@ from typing import TypeAlias
 import flask
 from flask import Flask, Response, abort, jsonify, request
 
-from cmgen import web
-from cmgen.access import Access, Allowance
-from cmgen.errors import UserError
 from cmgen.rating.order import rater_order
 from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rating.study import SCORES, Item, Study
-from cmgen.web import caller, json_values, partial_content, refusal
+from cmgen.utils.errors import UserError
+from cmgen.utils.web import app as web
+from cmgen.utils.web.access import Access, Allowance
+from cmgen.utils.web.app import caller, json_values, partial_content, refusal
 
 PAGE = {
     "/": "index.html",

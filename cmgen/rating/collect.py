@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import checkpoint, evaluation, hashes, images, serving
+from cmgen import checkpoint, evaluation, images, serving
 from cmgen.checkpoint import Run
 from cmgen.data import catalog, pipeline
-from cmgen.errors import UserError
-from cmgen.files import atomic_folder
 from cmgen.rating.study import (
     MANIFEST,
     PICTURES,
@@ -32,7 +30,10 @@ from cmgen.rating.study import (
     sound_path,
 )
 from cmgen.sound_files import encode_wav
-from cmgen.versions import installed
+from cmgen.utils import hashes
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import atomic_folder
+from cmgen.utils.versions import installed
 
 SPLIT = "test"
 _FADE_SECONDS = 0.005  # at both ends of a sound, against clicks

@@ -8,13 +8,13 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import origin
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import write_text
 from cmgen.images import write_png
 from cmgen.rating.chart import draw_votes
 from cmgen.rating.store import Vote
 from cmgen.rating.study import SCORES, Manifest
+from cmgen.utils import provenance
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import write_text
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -151,7 +151,7 @@ def write_report(manifest: Manifest, votes: Sequence[Vote], output: Path) -> str
     results = summarize(manifest, votes)
     chart = output.with_suffix(".png")
     text = markdown(manifest, results)
-    made = origin.said(
+    made = provenance.said(
         "cmgen.rate", study={"seed": manifest.seed, **manifest.facts}, votes=len(votes)
     )
     write_png(chart, draw_votes(results.sources), made)

@@ -1,10 +1,10 @@
 """Serves the rating page."""
 
-from cmgen import web_server
-from cmgen.access import Access
 from cmgen.rating.app import MAX_REQUEST_BYTES, create_app
 from cmgen.rating.store import Store
 from cmgen.rating.study import Study
+from cmgen.utils.web import server
+from cmgen.utils.web.access import Access
 
 THREADS = 8
 MAX_CONNECTIONS = 200
@@ -22,7 +22,7 @@ def serve(
       host, port: to listen on.
       per_rater: pictures for each rater, 0 for all.
     """
-    web_server.serve(
+    server.serve(
         create_app(study, store, access, per_rater),
         access,
         host,

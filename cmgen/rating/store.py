@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import exc
 
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 # Letters and digits that nobody confuses when a code is read aloud or copied by hand.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"

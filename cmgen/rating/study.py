@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cmgen.errors import UserError
-from cmgen.typed_json import build
+from cmgen.utils.errors import UserError
+from cmgen.utils.typed_json import build
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import generation, images, origin, video
+from cmgen import generation, images, video
 from cmgen.config import DataConfig, SoundConfig
-from cmgen.files import write_bytes
 from cmgen.reproduction.numbers import NotMeasuredError, Numbers
 from cmgen.reproduction.table import INSTRUMENTS, SHOWN_RUNS
+from cmgen.utils import provenance
+from cmgen.utils.files import write_bytes
 
 COLUMNS = 12  # of the grids that cmgen.generate draws unless told otherwise
 _GAP, _LINE = 8, 20
@@ -51,7 +52,7 @@ def draw_all(numbers: Numbers, output: Path) -> dict[str, Path]:
 
 def _made_of(sources: Iterable[Path]) -> str:
     """The comment of a figure: those of the pictures that it is put together from."""
-    return origin.said("tools/reproduce.py", of=[_read(images.comment_of(p)) for p in sources])
+    return provenance.said("tools/reproduce.py", of=[_read(images.comment_of(p)) for p in sources])
 
 
 def _read(comment: str) -> Any:

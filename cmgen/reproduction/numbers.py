@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cmgen import comparison
-from cmgen.errors import UserError
 from cmgen.reproduction.progress import DONE, State
+from cmgen.utils.errors import UserError
 
 
 class NotMeasuredError(LookupError):

@@ -18,10 +18,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen import cli
-from cmgen.errors import UserError
-from cmgen.files import write_text
 from cmgen.reproduction.table import Step
+from cmgen.utils import cli
+from cmgen.utils.errors import UserError
+from cmgen.utils.files import write_text
 
 DONE, FAILED, MISSING, WAITING, NOT_RUN = "done", "failed", "missing", "waiting", "not run"
 

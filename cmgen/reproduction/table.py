@@ -4,8 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen import cli
 from cmgen.config import TrainConfig
+from cmgen.utils import cli
 
 # The runs that turn sound into pictures, the recommended one first.
 PICTURE_RUNS = ("s2i", "s2i_c", "s2i_n", "s2i_a", "s2i_pose", "s2i_paper")

@@ -13,9 +13,7 @@ import numpy as np
 from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from cmgen import images, web
-from cmgen.access import Access
-from cmgen.errors import UserError
+from cmgen import images
 from cmgen.exported import Exported
 from cmgen.sound_files import encode_wav
 from cmgen.studio_server import work
@@ -24,7 +22,10 @@ from cmgen.studio_server.examples import Examples
 from cmgen.studio_server.gate import Busy, Gate
 from cmgen.studio_server.store import Store
 from cmgen.studio_server.work import Noise, PictureInput, SoundInput
-from cmgen.web import json_values, refusal
+from cmgen.utils.errors import UserError
+from cmgen.utils.web import app as web
+from cmgen.utils.web.access import Access
+from cmgen.utils.web.app import json_values, refusal
 
 _FILES = ("studio.css", "parts.js", "player.js", "listener.js", "studio.js", "icon.svg")
 PAGE = {"/": "index.html"} | {f"/{name}": name for name in _FILES}

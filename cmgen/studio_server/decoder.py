@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from cmgen import images
 from cmgen import limits as media
-from cmgen.errors import UserError
 from cmgen.sound_files import UnreadableError, decode_sound_bytes
+from cmgen.utils.errors import UserError
 
 VIEW_SIZE = 256  # of a picture as the page shows it
 MAX_EXTRA_BYTES = 2 * 2**30  # that one file may need

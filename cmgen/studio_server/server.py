@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from cmgen import web_server
-from cmgen.access import Access
 from cmgen.exported import Exported
 from cmgen.studio_server import decoder
 from cmgen.studio_server.app import Limits, Studio, create_app
@@ -15,6 +13,8 @@ from cmgen.studio_server.decoder import Decoders
 from cmgen.studio_server.examples import Examples
 from cmgen.studio_server.gate import Gate
 from cmgen.studio_server.store import Store
+from cmgen.utils.web import server
+from cmgen.utils.web.access import Access
 
 AT_ONCE = 2  # onnxruntime uses all cores for each
 WAITING = 14
@@ -65,7 +65,7 @@ def serve(
         Decoders(decoder.Limits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
     ) as decoders:
         studio = Studio(models, Examples(), decoders, store, gate, limits)
-        web_server.serve(
+        server.serve(
             create_app(studio, access, limits),
             access,
             host,

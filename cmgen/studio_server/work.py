@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import generation, images, mel, origin, sound_generation, video
+from cmgen import generation, images, mel, sound_generation, video
 from cmgen.config import SoundConfig
 from cmgen.exported import Exported
 from cmgen.sound_files import SAMPLE_RATE, resample
+from cmgen.utils import provenance
 
 PICTURES_PER_SECOND = 10
 VIDEO_SCALE = 4
@@ -117,7 +118,7 @@ def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
 def said(models: Iterable[Exported], **noise: float) -> str:
     """The comment in what is made: of which models, with which noise, by which versions."""
     facts = [dict(model.facts.origin) for model in models]
-    return origin.said("cmgen.studio", models=facts, noise=noise)
+    return provenance.said("cmgen.studio", models=facts, noise=noise)
 
 
 def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:

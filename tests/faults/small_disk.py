@@ -20,11 +20,12 @@ import numpy as np
 import tensorflow as tf
 from tiny_run import write_run
 
-from cmgen import callbacks, checkpoint, cli, exporting, files, images
+from cmgen import callbacks, checkpoint, exporting, images
 from cmgen.data.prepare import PrepareConfig, prepare
-from cmgen.errors import UserError
 from cmgen.export_data import Samples
-from cmgen.run_lock import only_writer
+from cmgen.utils import cli, files
+from cmgen.utils.errors import UserError
+from cmgen.utils.locks import only_writer
 
 DISK_KB = 400
 # What a full disk still has, so that files begin to be written; a lock would fit into that.

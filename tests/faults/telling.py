@@ -2,7 +2,8 @@
 
 import os
 
-from cmgen import cli, train
+from cmgen import train
+from cmgen.utils import cli
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 from tiny_run import make_config, write_run
 
-from cmgen import checkpoint, typed_json
+from cmgen import checkpoint
 from cmgen.config import TrainConfig
 from cmgen.data import shards
-from cmgen.errors import UserError
+from cmgen.utils import typed_json
+from cmgen.utils.errors import UserError
 
 
 def flipped(data: bytes, at: int, bit: int = 0) -> bytes:

@@ -15,7 +15,7 @@ from tiny_training import TINY
 
 from cmgen import checkpoint, exported
 from cmgen.data import plan, sources
-from cmgen.run_lock import OWNER_FILE, only_writer
+from cmgen.utils.locks import OWNER_FILE, only_writer
 
 ODD = "Übung Nr. 1 – 音楽 'n' $HOME #%20"
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cmgen import typed_json
 from cmgen.config import SoundConfig
+from cmgen.utils import typed_json
 
 CLASSES = ("bell", "drum", "flute")
 SIZE = 32

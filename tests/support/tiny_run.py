@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint, exporting, typed_json
+from cmgen import checkpoint, exporting
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
 from cmgen.export_data import Samples
-from cmgen.files import write_text
 from cmgen.networks import Generator
+from cmgen.utils import typed_json
+from cmgen.utils.files import write_text
 
 STEP = 7
 ENCODER = EncoderConfig(widths=(4, 8), hidden=16)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,10 +25,10 @@ _SIDE = 32
 
 def rating() -> Callable[[bytes], None]:
     """The rating page, with one rater, three pictures and a password."""
-    from cmgen.access import Access
     from cmgen.rating.app import create_app
     from cmgen.rating.store import Store
     from cmgen.rating.study import Item, Manifest, Study, Window
+    from cmgen.utils.web.access import Access
 
     keys = [f"{number:016x}" for number in range(3)]
     windows = tuple(Window(key, "bell", "test/bell/1.mp4", 0.5, "") for key in keys)
@@ -48,13 +48,13 @@ def rating() -> Callable[[bytes], None]:
 
 def studio() -> Callable[[bytes], None]:
     """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
-    from cmgen.access import Access
     from cmgen.config import SoundConfig
     from cmgen.exported import Exported, Facts
     from cmgen.studio_server.app import Limits, Studio, create_app
     from cmgen.studio_server.examples import Examples
     from cmgen.studio_server.gate import Gate
     from cmgen.studio_server.store import Store
+    from cmgen.utils.web.access import Access
 
     # The smallest that a sound can be made of, for the search lives on many requests.
     sound = SoundConfig(8000, n_fft=256, hop_length=128, n_mels=16, f_max=4000.0)

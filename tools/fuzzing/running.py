@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import write_text
-from cmgen.versions import installed
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import write_text
+from cmgen.utils.versions import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 # Inputs of media grow to what holds a second of something, and no further.

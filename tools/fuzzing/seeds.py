@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from cmgen import cli
+from cmgen.utils import cli
 
 if TYPE_CHECKING:
     import keras
@@ -92,7 +92,7 @@ def names() -> Seeds:
 
 def datasets() -> Seeds:
     from cmgen.data import shards
-    from cmgen.typed_json import CHECKSUM
+    from cmgen.utils.typed_json import CHECKSUM
 
     split = shards.SplitInfo(
         1, 2, 3, 4.0, {"bell": 1}, (shards.ShardInfo("a", "bell", 1, "0" * 64),)
@@ -125,7 +125,7 @@ def records() -> Seeds:
 
 def configs() -> Seeds:
     from cmgen.config import TrainConfig
-    from cmgen.typed_json import CHECKSUM, to_json
+    from cmgen.utils.typed_json import CHECKSUM, to_json
 
     values = json.loads(to_json(TrainConfig()))
     yield "whole", to_json(TrainConfig()).encode()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 from tools.fuzzing import pages
 
 Target = Callable[[bytes], None]
@@ -188,7 +188,7 @@ def _both_ways(
 
 def _config() -> Target:
     from cmgen.config import TrainConfig, validate
-    from cmgen.typed_json import from_json, to_json
+    from cmgen.utils.typed_json import from_json, to_json
 
     def read(data: bytes) -> None:
         config = from_json(TrainConfig, data)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cmgen import images, video
-from cmgen.errors import UserError
 from cmgen.sound_files import SAMPLE_RATE, decode_sound_file
 from cmgen.studio_server import decoder
+from cmgen.utils.errors import UserError
 from tools.gallery import Odd
 
 STUDIO = decoder.Limits(seconds=60.0, sizes=(64,))

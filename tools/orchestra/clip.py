@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from cmgen.files import write_bytes
+from cmgen.utils.files import write_bytes
 
 SOUND_BIT_RATE = 32_000
 # x264's constant rate factors, tried in this order until the clip is small enough.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from cmgen.files import write_text
+from cmgen.utils.files import write_text
 from tools.orchestra.choreography import DURATION, FPS, INSTRUMENTS
 from tools.orchestra.plan import PERFORMERS, RECORDINGS, SPLITS, Recording
 from tools.orchestra.signal_check import END, START

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from cmgen.files import atomic_file
+from cmgen.utils.files import atomic_file
 from tools.orchestra import bodies, choreography, corpus_card
 from tools.orchestra.clip import write_clip
 from tools.orchestra.figure import Figure

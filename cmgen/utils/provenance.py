@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cmgen.versions import installed
+from cmgen.utils.versions import installed
 
 # Facts of a model that its files name: which weights, trained how, on what.
 FACTS = ("name", "task", "step", "seed", "data", "data_hash")

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
 
 CHECKSUM = "sha256"  # of all other names of a JSON file
 _AGAIN = "train again or use the version that wrote it"

@@ -9,9 +9,10 @@ import soundfile
 from fixtures import tone, write_recording
 from PIL import Image
 
-from cmgen import generation, origin, sound_generation
+from cmgen import generation, sound_generation
 from cmgen.config import SoundConfig
-from cmgen.versions import installed
+from cmgen.utils import provenance
+from cmgen.utils.versions import installed
 
 FACTS = {"name": "s2i", "step": 7, "seed": 3, "data_hash": "0123456789abcdef"}
 
@@ -63,4 +64,4 @@ def test_sounds_of_a_video_tell_it_too(tmp_path, suffix):
 
 def test_facts_of_another_type_are_left_out():
     known = {"name": "a", "step": True, "seed": 1.5, "data": None, "task": ["s2i"], "classes": "x"}
-    assert origin.facts_of(known) == {"name": "a"}
+    assert provenance.facts_of(known) == {"name": "a"}

@@ -14,7 +14,7 @@ from flask import Flask, Response, abort, jsonify, request
 from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import HTTPException
 
-from cmgen.access import TOO_OFTEN, UNKNOWN, Access, Allowance, Door, caller_at
+from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, Allowance, Door, caller_at
 
 DOOR = "cmgen_door"  # among an application's extensions, where it asks for a password
 HEADERS = {

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from cmgen import hashes
+from cmgen.utils import hashes
 
 
 def write(path, **arrays):

@@ -17,8 +17,9 @@ import pytest
 from checkout import free_port
 from flask import request
 
-from cmgen import web, web_server
-from cmgen.access import Access
+from cmgen.utils.web import app as web
+from cmgen.utils.web import server
+from cmgen.utils.web.access import Access
 
 MAX_BYTES = 2**20
 
@@ -32,17 +33,17 @@ def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> 
     if realm:
         web.ask_password(app, access, realm)
     started, made = threading.Event(), []
-    create = web_server.waitress.create_server
+    create = server.waitress.create_server
 
     def remember(*arguments: Any, **options: Any) -> Any:
         made.append(create(*arguments, **options))
         return made[0]
 
-    monkeypatch.setattr(web_server.waitress, "create_server", remember)
+    monkeypatch.setattr(server.waitress, "create_server", remember)
     port = free_port()
     arguments = (app, access, "127.0.0.1", port, "a test", 2, 10, MAX_BYTES)
     thread = threading.Thread(
-        target=web_server.serve, args=(*arguments, lambda url: started.set()), daemon=True
+        target=server.serve, args=(*arguments, lambda url: started.set()), daemon=True
     )
     thread.start()
     assert started.wait(60)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cmgen import access
-from cmgen.access import Access, Allowance, caller_at
+from cmgen.utils.web import access
+from cmgen.utils.web.access import Access, Allowance, caller_at
 
 PASSWORD = "open sesame, please"
 

@@ -15,9 +15,9 @@ from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import Error
 
-from cmgen.access import TOO_OFTEN, UNKNOWN, Access, Door, caller_at
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.web import DOOR, HEADERS, RETRY_AFTER, WAIT, password_in
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, Door, caller_at
+from cmgen.utils.web.app import DOOR, HEADERS, RETRY_AFTER, WAIT, password_in
 
 TOO_LARGE = 413  # of HTTP
 _SHORT_BYTES = 65536  # of a request that is kept in memory

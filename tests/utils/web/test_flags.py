@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from cmgen import page_flags
-from cmgen.access import LOOPBACK, Access
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
+from cmgen.utils.web import flags as page_flags
+from cmgen.utils.web.access import LOOPBACK, Access
 
 PASSWORD = "open sesame, please"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from cmgen.errors import FAILED_WORK, UserError
-from cmgen.files import explained_disk_errors, remove_rests, remove_rests_of, write_text
+from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.files import explained_disk_errors, remove_rests, remove_rests_of, write_text
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen.access import LOOPBACK, Access
-from cmgen.errors import UserError
+from cmgen.utils.errors import UserError
+from cmgen.utils.web.access import LOOPBACK, Access
 
 NAMES = ("host", "port", "allow_remote", "password_file", "proxy", "requests_per_minute")
 MIN_PASSWORD = 12  # letters; with 10 tries a minute even a simple one takes centuries

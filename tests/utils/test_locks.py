@@ -9,14 +9,14 @@ import sys
 import pytest
 from checkout import ROOT
 
-from cmgen import run_lock
-from cmgen.errors import UserError
-from cmgen.run_lock import OWNER_FILE, one_after_another, only_writer
+from cmgen.utils import locks
+from cmgen.utils.errors import UserError
+from cmgen.utils.locks import OWNER_FILE, one_after_another, only_writer
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from cmgen.run_lock import only_writer
+from cmgen.utils.locks import only_writer
 with only_writer(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -43,7 +43,7 @@ def test_the_second_is_told_of_the_first_and_a_killed_one_lets_go(tmp_path):
 WAIT = """
 import sys, time
 from pathlib import Path
-from cmgen.run_lock import one_after_another
+from cmgen.utils.locks import one_after_another
 with one_after_another(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -77,7 +77,7 @@ def test_where_there_are_no_locks_the_work_is_done_all_the_same(tmp_path, monkey
     def acquire(*_, **__):
         raise error
 
-    monkeypatch.setattr(run_lock.FileLock, "acquire", acquire)
+    monkeypatch.setattr(locks.FileLock, "acquire", acquire)
     (tmp_path / ".raw.aa.partial").mkdir()  # perhaps another process is at work in it
     with one_after_another(tmp_path / "raw"):
         (tmp_path / "raw").mkdir()

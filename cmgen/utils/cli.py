@@ -29,14 +29,15 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
 from absl import flags
 
-from cmgen.errors import BAD_INPUT, FAILED_WORK, UserError
+from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
 
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(str(resources.files("cmgen"))) / "presets"
 HELP = {"--help", "-help", "-h", "--helpshort"}
 FULL_HELP = {"--helpfull", "-helpfull"}
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
@@ -272,10 +273,11 @@ def _one_line(error: Exception) -> str:
 
 def _program_name(main: Callable[[], None]) -> str:
     """`cmgen.train` for `python -m cmgen.train` and for its console script; a tool's file name."""
-    if main.__module__ != "__main__":
-        return main.__module__
-    spec = sys.modules["__main__"].__spec__
-    return spec.name if spec else Path(sys.argv[0]).name
+    name = main.__module__
+    if name == "__main__":
+        spec = sys.modules["__main__"].__spec__
+        name = spec.name if spec else Path(sys.argv[0]).name
+    return name.removesuffix(".__main__")
 
 
 def _flagfile_name(argument: str, following: Iterator[str]) -> str | None:

@@ -8,8 +8,8 @@ import pytest
 from absl import flags
 from checkout import ROOT, RunMain
 
-from cmgen import cli
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils import cli
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 MAINS = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
 MAINS += ["tools/export.py"]
@@ -174,7 +174,7 @@ def test_console_scripts_exist() -> None:
     text = (ROOT / "setup.cfg").read_text()
     scripts = [line.strip() for line in text.splitlines() if ":console" in line]
     mains = [main for main in (*MAINS, *WITH_COMMANDS) if main.startswith("cmgen.")]
-    assert scripts == [f"cmgen-{main[6:]} = {main}:console" for main in mains]
+    assert scripts == [f"cmgen-{main[6:]} = {main}.__main__:console" for main in mains]
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra() -> None:

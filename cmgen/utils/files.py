@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 _PARTIAL = ".partial"
 # Where TensorFlow writes a checkpoint before it renames it.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cmgen import files
-from cmgen.errors import FAILED_WORK, UserError
+from cmgen.utils import files
+from cmgen.utils.errors import FAILED_WORK, UserError
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path):

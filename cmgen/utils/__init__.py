@@ -1,0 +1,1 @@
+"""What every room needs: errors, files, JSON, hashes, command lines. No TensorFlow."""

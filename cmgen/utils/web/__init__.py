@@ -1,0 +1,1 @@
+"""What the pages of the studio and of the rating share."""
