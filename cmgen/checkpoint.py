@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import representations
 from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
+from cmgen.media import representations
 from cmgen.networks import Encoder, Generator
 from cmgen.utils import provenance, typed_json
 from cmgen.utils.errors import FAILED_WORK, UserError

@@ -14,10 +14,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from cmgen import audio, charts, images
 from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.media import charts, images, lms_tf
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.samples import ROWS
 from cmgen.utils import provenance
@@ -124,7 +124,7 @@ def _hear(
     for batch in pipeline.evaluation_windows(recordings, stride, config):
         sounding = batch["sounding"]
         if kind == "lms":
-            batch["lms"] = audio.lms(batch["waveform"], config.sound)
+            batch["lms"] = lms_tf.lms(batch["waveform"], config.sound)
         if kind not in batch:
             raise UserError(
                 f"split {recordings.split!r} lacks pictures of some classes or of all, and this run "

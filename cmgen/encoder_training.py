@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, fitting, precision, representations
+from cmgen import callbacks, checkpoint, fitting, precision
 from cmgen.autoencoder import Decoder
 from cmgen.classifier import Classifier
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.data import pipeline
+from cmgen.media import representations
 from cmgen.networks import Encoder
 from cmgen.workers import Team
 

@@ -14,10 +14,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cmgen import audio, metrics
+from cmgen import metrics
 from cmgen.checkpoint import Run
 from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
+from cmgen.media import lms_tf
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.utils.errors import UserError
 
@@ -165,7 +166,7 @@ class Evaluator:
             tf.TensorSpec([None, *config.shape_of(kind)], tf.float32)
             for kind in (direction.condition, direction.target)
         )
-        self._lms = self._traced(lambda waveform: audio.lms(waveform, config.sound), waveform)
+        self._lms = self._traced(lambda waveform: lms_tf.lms(waveform, config.sound), waveform)
         self._make = self._traced(self._make_eagerly, condition, noise)
         self._name = self._traced(self._name_eagerly, target)
 

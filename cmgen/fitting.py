@@ -6,10 +6,11 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, representations
+from cmgen import callbacks
 from cmgen.checkpoint import Checkpoints
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.media import representations
 from cmgen.workers import Team
 
 

@@ -99,7 +99,7 @@ def main() -> None:
         raise UserError("--input: name a sound, video or picture file")
     # TensorFlow is imported only when the work starts
     from cmgen import generation, sound_generation
-    from cmgen.limits import Limits
+    from cmgen.media.limits import Limits
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
     seeds = generation.parse_seeds(FLAGS.seeds)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import images, video
 from cmgen.config import SoundConfig
 from cmgen.export_folder import newest
-from cmgen.limits import LIMITS, Limits
-from cmgen.sound_files import decode_sound_file
+from cmgen.media import images, video
+from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.sound import decode_sound_file
 from cmgen.sound_generation import SoundModel
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cmgen import images
 from cmgen.config import SoundConfig
-from cmgen.sound_files import MIN_SECONDS
+from cmgen.media import images
+from cmgen.media.sound import MIN_SECONDS
 
 MIN_RATE, MAX_RATE = 1000, 384000
 MAX_PIXELS = 4096 * 4096  # of a picture: 50 MB decoded; a server answers several at once

@@ -13,12 +13,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import images
 from cmgen.augment import UNIFORMS, augment_for_correspondence
 from cmgen.classifier import build_encoder
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import VARIABLES, Tracks
+from cmgen.media import images
 from cmgen.networks import Encoder
 from cmgen.optimizers import WarmedAdamW
 from cmgen.utils.errors import UserError

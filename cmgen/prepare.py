@@ -92,7 +92,7 @@ def main() -> None:
     _check_runner()
     # TensorFlow is imported only when the work starts.
     from cmgen.data.plan import PrepareConfig
-    from cmgen.limits import Limits
+    from cmgen.media.limits import Limits
 
     config = PrepareConfig(
         image_size=FLAGS.image_size,

@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen import charts, images
 from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
 from cmgen.data import catalog, leaks, pipeline
@@ -18,6 +17,7 @@ from cmgen.evaluation import SEED, Evaluator, SplitScores
 from cmgen.measures import runner
 from cmgen.measures import scores as measure_scores
 from cmgen.measures.subject import MeasureConfig
+from cmgen.media import charts, images
 from cmgen.utils import files, hashes, provenance
 from cmgen.utils.errors import UserError
 from cmgen.utils.versions import installed

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, images
 from cmgen.checkpoint import origin_of
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.gan import CrossModalGan
+from cmgen.media import images, lms_tf
 from cmgen.utils.errors import UserError
 
 ROWS = 4  # noise vectors, one row each
@@ -67,7 +67,7 @@ class SampleSheet:
                 windows.setdefault(int(batch["label"][i]), []).append(window)
         middle = [windows[label][len(windows[label]) // 2] for label in sorted(windows)]
         examples = {kind: tf.stack([window[kind] for window in middle]) for kind in middle[0]}
-        return examples | {"lms": audio.lms(examples["waveform"], config.sound)}
+        return examples | {"lms": lms_tf.lms(examples["waveform"], config.sound)}
 
     def _drawn(self, targets: tf.Tensor) -> np.ndarray:
         """Targets as pictures: uint8 [n, height, width, 3]."""
@@ -88,5 +88,5 @@ class SampleSheet:
             tf.summary.image("samples", sheet[None], step=step)
         if self.target == "lms":
             first = targets[: self.columns]
-            made = audio.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
+            made = lms_tf.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
             self._log_sounds("generated", made, step)

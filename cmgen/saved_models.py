@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import images, serving
+from cmgen import serving
 from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
 from cmgen.graph_ops import check_saved_model
-from cmgen.sound_files import encode_wav
+from cmgen.media import images
+from cmgen.media.sound import encode_wav
 from cmgen.utils.errors import UserError
 
 WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio, graph_files
+from cmgen import graph_files
 from cmgen.config import TrainConfig
 from cmgen.graph_ops import OPERATIONS
+from cmgen.media import lms_tf
 from cmgen.networks import Encoder, Generator, condition
 from cmgen.utils.errors import FAILED_WORK, UserError
 
@@ -170,7 +171,7 @@ class SoundToImage(CrossModal):
         return graph_files.write_pictures(made)
 
     def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
-        lms = audio.lms(given, self.config.sound, for_onnx)
+        lms = lms_tf.lms(given, self.config.sound, for_onnx)
         return self._encode_seen(lms) | {"lms": lms}
 
 
@@ -191,8 +192,8 @@ class ImageToSound(CrossModal):
 
     def _write(self, made: tf.Tensor) -> tf.Tensor:
         sound = self.config.sound
-        waveform = audio.lms_to_waveform(made, sound)
-        finished = audio.finish_sound(
+        waveform = lms_tf.lms_to_waveform(made, sound)
+        finished = lms_tf.finish_sound(
             tf.ensure_shape(waveform, [None, sound.window_samples]), sound
         )
         return graph_files.write_sounds(finished, sound.sample_rate)

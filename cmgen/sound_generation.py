@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, mel, video
 from cmgen.config import SoundConfig
-from cmgen.limits import LIMITS, Limits
-from cmgen.sound_files import SOUNDS, write_sound
+from cmgen.media import images, video
+from cmgen.media import lms as mel
+from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.sound import SOUNDS, write_sound
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 

@@ -12,9 +12,12 @@ from fixtures import tone
 from PIL import Image
 from tiny_run import sounds, write_exports
 
-from cmgen import audio, generation, images, mel, sound_files
+from cmgen import generation
 from cmgen.clients import i2s, s2i
 from cmgen.config import SoundConfig
+from cmgen.media import images, lms_tf
+from cmgen.media import lms as mel
+from cmgen.media import sound as sound_files
 
 CLASSES = ("bell", "drum", "flute")
 SOUND = SoundConfig()
@@ -122,9 +125,9 @@ def test_the_client_s_facts_and_formulas_are_ours(exports):
 
 def test_the_client_s_sound_has_the_spectrogram(exports):
     known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
-    lms = audio.lms(tf.constant(sounds(1)), SOUND).numpy()[0]
+    lms = lms_tf.lms(tf.constant(sounds(1)), SOUND).numpy()[0]
     wave = i2s.to_sound(lms, known["sound"])
-    again = audio.lms(tf.constant(wave[None]), SOUND).numpy()[0]
+    again = lms_tf.lms(tf.constant(wave[None]), SOUND).numpy()[0]
     loud = (lms > 0) & (np.arange(44) > 3) & (np.arange(44) < 40)
     assert wave.shape == (22050,) and np.median(np.abs(again - lms)[loud]) * 60 < 2.0  # dB
 

@@ -10,10 +10,11 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import checkpoint, curve, images
+from cmgen import checkpoint, curve
 from cmgen.data import pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.evaluation import evaluate_split
+from cmgen.media import images
 
 CLASSES = tuple(sorted(COLOURS))
 

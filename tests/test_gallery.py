@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from checkout import ROOT, RunMain
 
-from cmgen import graph_files, images, sound_files, video
-from cmgen.limits import Limits
+from cmgen import graph_files
+from cmgen.media import images, sound, video
+from cmgen.media.limits import Limits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 from tools import make_gallery
@@ -82,7 +83,7 @@ NO_TONE = ["loud.wav", "silence.wav", "dc.wav", "clipped.wav"]
 
 @pytest.mark.parametrize("name", [name for name in SAME_TONE if name not in NO_TONE])
 def test_sounds_are_those_of_the_file(folder: Path, name: str) -> None:
-    heard = sound_files.decode_sound_file(folder / name)
+    heard = sound.decode_sound_file(folder / name)
     # A hundredth is what mu-law, 8 bits and MP3 leave of a tone at half of full scale.
     middle = slice(2000, 40000)
     np.testing.assert_allclose(heard[middle], sounds.tone()[middle, 0], atol=0.02)
@@ -90,7 +91,7 @@ def test_sounds_are_those_of_the_file(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "level"), [("silence.wav", 0.0), ("dc.wav", 0.5)])
 def test_sounds_without_waves_stay_so(folder: Path, name: str, level: float) -> None:
-    np.testing.assert_allclose(sound_files.decode_sound_file(folder / name), level, atol=1e-4)
+    np.testing.assert_allclose(sound.decode_sound_file(folder / name), level, atol=1e-4)
 
 
 def test_the_gallery_is_as_large_as_promised() -> None:
@@ -101,7 +102,7 @@ def test_the_gallery_is_as_large_as_promised() -> None:
 
 def test_limits_are_the_caller_s(folder: Path) -> None:
     with pytest.raises(UserError, match=r"--max_seconds=0\.5"):
-        sound_files.decode_sound_file(folder / "pcm16.wav", limits=Limits(seconds=0.5))
+        sound.decode_sound_file(folder / "pcm16.wav", limits=Limits(seconds=0.5))
     with pytest.raises(UserError, match="--max_seconds=1"):
         video.read_video(folder / "even.mkv", limits=Limits(seconds=1))
     with pytest.raises(UserError, match=r"64 x 48 pixels.*--max_megapixels=0\.003"):
@@ -110,7 +111,7 @@ def test_limits_are_the_caller_s(folder: Path) -> None:
         images.read_image(folder / "rgb.jpg", limits=Limits(megapixels=0.006))
     # Many channels count as a longer sound.
     with pytest.raises(UserError, match="64 channels"):
-        sound_files.decode_sound_file(folder / "channels_64.wav", limits=Limits(seconds=2))
+        sound.decode_sound_file(folder / "channels_64.wav", limits=Limits(seconds=2))
 
 
 def test_the_mains_take_the_limits(folder: Path, run_main: RunMain, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from fixtures import tone, write_recording
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import generation, images
+from cmgen import generation
+from cmgen.media import images
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
@@ -135,7 +136,7 @@ def test_bad_input_is_named_and_nothing_is_written(kind, tmp_path):
         soundfile.write(path, tone(440.0, 2.0), RATE)
         path.write_bytes(path.read_bytes()[:60_000])
     elif kind == "silent video":
-        from cmgen.video import write_video
+        from cmgen.media.video import write_video
 
         write_video(path, [np.zeros((64, 64, 3), np.uint8)] * 20, 10.0)
     before = sorted(tmp_path.iterdir())

@@ -11,8 +11,9 @@ import soundfile
 import tensorflow as tf
 from PIL import Image
 
-from cmgen import graph_files, images
+from cmgen import graph_files
 from cmgen.config import SoundConfig
+from cmgen.media import images
 
 SOUND = SoundConfig()
 RATE, LENGTH = SOUND.sample_rate, SOUND.window_samples

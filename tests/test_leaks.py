@@ -14,8 +14,8 @@ from cmgen import checkpoint, report
 from cmgen.config import DataConfig
 from cmgen.data import leaks, pipeline
 from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.media.video import write_video
 from cmgen.utils.errors import UserError
-from cmgen.video import write_video
 
 SIZE = DataConfig(image_size=32)
 

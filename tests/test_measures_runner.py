@@ -21,9 +21,9 @@ from cmgen.evaluation import evaluate_split
 from cmgen.measures import of_pose, runner, scores, subject, trained, windows
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.subject import MeasureConfig
+from cmgen.media.video import read_video
 from cmgen.pose import PoseRegressor
 from cmgen.utils.errors import UserError
-from cmgen.video import read_video
 
 CLASSES = tuple(sorted(COLOURS))
 SMALL = MeasureConfig(
@@ -345,7 +345,7 @@ def test_a_score_tells_what_it_has_to_be_compared_with():
 
 
 def test_pixels_round_as_in_numpy():
-    from cmgen import images
+    from cmgen.media import images
 
     values = np.linspace(-1.2, 1.2, 1001, dtype=np.float32)
     np.testing.assert_array_equal(windows.to_pixels(values).numpy(), images.unscale(values))

@@ -6,9 +6,10 @@ import librosa
 import numpy as np
 import pytest
 
-from cmgen import audio, mel
 from cmgen.config import SoundConfig
 from cmgen.measures import of_sound, sound
+from cmgen.media import lms as mel
+from cmgen.media import lms_tf
 
 CONFIG = SoundConfig()
 
@@ -19,7 +20,7 @@ def tones(*frequencies: float) -> np.ndarray:
     waves = [
         sum(0.2 / k * np.sin(2 * np.pi * f * k * time) for k in range(1, 4)) for f in frequencies
     ]
-    return audio.lms(np.array(waves, np.float32), CONFIG).numpy()
+    return lms_tf.lms(np.array(waves, np.float32), CONFIG).numpy()
 
 
 def test_distance_is_in_decibels():
@@ -97,7 +98,7 @@ def test_agreement_ignores_octaves_and_loudness_and_tells_notes_apart():
     first, octave, other = sound.chroma(tones(880.0, 1760.0, 554.37 * 2), CONFIG)
     assert sound.chroma_agreement([first], [octave])[0] > 0.8
     assert sound.chroma_agreement([first], [other])[0] < 0.3
-    quiet = sound.chroma(audio.scale_db(mel.unscale_db(tones(880.0), CONFIG) - 20, CONFIG), CONFIG)
+    quiet = sound.chroma(lms_tf.scale_db(mel.unscale_db(tones(880.0), CONFIG) - 20, CONFIG), CONFIG)
     assert sound.chroma_agreement([first], quiet)[0] == pytest.approx(1, abs=1e-3)
     assert sound.chroma_agreement([first], [np.full(12, 1 / 12)])[0] == 0.0
 

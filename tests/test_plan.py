@@ -14,7 +14,7 @@ from cmgen.data.plan import (
 )
 from cmgen.data.recording import ReadOptions
 from cmgen.data.sources import FileItem, Source
-from cmgen.limits import Limits
+from cmgen.media.limits import Limits
 from cmgen.utils.errors import UserError
 
 

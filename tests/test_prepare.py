@@ -16,9 +16,9 @@ from cmgen.data import reading as reading_module
 from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.data.shards import read_info
 from cmgen.data.sources import FileItem
+from cmgen.media.video import write_video
 from cmgen.utils import cli
 from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
-from cmgen.video import write_video
 from tools import make_sub_urmp_fixture
 
 

@@ -8,8 +8,8 @@ import soundfile
 from fixtures import CLASSES, write_corpus
 from tiny_run import write_run
 
-from cmgen import images
 from cmgen.data import catalog, pipeline
+from cmgen.media import images
 from cmgen.rating import study as study_lib
 from cmgen.rating.collect import CollectConfig, collect
 from cmgen.rating.study import Study

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from tiny_study import make_manifest
 
-from cmgen.images import comment_of
+from cmgen.media.images import comment_of
 from cmgen.rating import chart, results
 from cmgen.rating.results import SourceVotes
 from cmgen.rating.store import Vote

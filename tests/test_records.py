@@ -9,9 +9,9 @@ import tensorflow as tf
 from fixtures import tone
 from tiny_recording import make_recording
 
-from cmgen import images
 from cmgen.data import records, shards
 from cmgen.data.recording import encode_flac, to_int16
+from cmgen.media import images
 
 
 def flac(samples: int = 44100, rate: int = 44100, channels: int = 1, form: str = "FLAC") -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from checkout import ROOT, RunMain
 
-from cmgen import images
+from cmgen.media import images
 from cmgen.reproduction import figures, page, progress, table
 from cmgen.reproduction.bars import BARS
 from cmgen.reproduction.numbers import Numbers

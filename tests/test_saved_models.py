@@ -18,7 +18,8 @@ from checkout import ROOT
 from PIL import Image
 from tiny_run import sounds, write_exports
 
-from cmgen import checkpoint, images, saved_models, serving
+from cmgen import checkpoint, saved_models, serving
+from cmgen.media import images
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")

@@ -9,8 +9,9 @@ import tensorflow as tf
 from PIL import Image
 from tiny_run import edit_config, sounds, write_run
 
-from cmgen import audio, checkpoint, images, serving
+from cmgen import checkpoint, serving
 from cmgen.config import SoundConfig
+from cmgen.media import images, lms_tf
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
@@ -49,7 +50,7 @@ def pixels(data):
 
 def test_generate_is_lms_then_encoder_then_generator(module):
     waveform, noise = sounds(4), serving.example_noise(module, 4)
-    encoding = module.encoder.encode(audio.lms(tf.constant(waveform), SOUND))
+    encoding = module.encoder.encode(lms_tf.lms(tf.constant(waveform), SOUND))
     expected = module.generator((encoding, noise))
     found = module.generate(waveform, noise)["image"]
     assert found.shape == (4, SIZE, SIZE, 3)
@@ -129,9 +130,9 @@ def test_sounds_of_pictures_are_half_a_second_of_wav(i2s_module):
 
 def test_the_sound_has_the_spectrogram_that_was_made(i2s_module):
     """Of a spectrogram that a sound can have; untrained networks make others."""
-    lms = audio.lms(tf.constant(sounds(2)), SOUND)
+    lms = lms_tf.lms(tf.constant(sounds(2)), SOUND)
     (data, _) = i2s_module._write(lms).numpy()
-    again = audio.lms(
+    again = lms_tf.lms(
         tf.constant(soundfile.read(io.BytesIO(data), dtype="float32")[0][None]), SOUND
     )
     loud = (lms[0] > 0).numpy() & (np.arange(44) > 3) & (np.arange(44) < 40)

@@ -11,18 +11,19 @@ from fixtures import picture, tone, write_recording
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import audio, generation, images, sound_generation
+from cmgen import generation, sound_generation
 from cmgen.config import SoundConfig
-from cmgen.sound_files import decode_sound_file
+from cmgen.media import images, lms_tf
+from cmgen.media.sound import decode_sound_file
+from cmgen.media.video import read_pictures, write_video
 from cmgen.utils.errors import UserError
-from cmgen.video import read_pictures, write_video
 
 CLASSES = ("bell", "drum", "flute")
 SIZE = 32
 RATE = 44100
 SOUND = SoundConfig()
 PITCHES = (220.0, 330.0, 440.0, 550.0)
-WINDOWS = audio.lms(
+WINDOWS = lms_tf.lms(
     tf.constant(np.stack([0.7 * tone(pitch, 0.5) for pitch in PITCHES])), SOUND
 ).numpy()
 

@@ -19,8 +19,9 @@ from tiny_exports import write_export
 from uploads import photo, wav
 from werkzeug.test import TestResponse
 
-from cmgen import exported, images
+from cmgen import exported
 from cmgen.exported import Exported
+from cmgen.media import images
 from cmgen.studio_server import app as studio_app
 from cmgen.studio_server import decoder, work
 from cmgen.studio_server.app import HEADERS, PAGE, Limits, Studio, create_app

@@ -10,10 +10,12 @@ from fixtures import tone
 from PIL import Image
 from tiny_exports import SIZE, write_export
 
-from cmgen import exported, generation, images, mel
+from cmgen import exported, generation
 from cmgen.config import SoundConfig
 from cmgen.exported import Exported
-from cmgen.sound_files import encode_wav
+from cmgen.media import images
+from cmgen.media import lms as mel
+from cmgen.media.sound import encode_wav
 from cmgen.studio_server import work
 from cmgen.studio_server.work import Noise, PictureInput, SoundInput
 

@@ -14,8 +14,8 @@ from PIL import Image
 from readme import PYTHON, main_commands
 from tiny_training import TINY
 
-from cmgen.sound_files import decode_sound_file
-from cmgen.video import read_video, write_video
+from cmgen.media.sound import decode_sound_file
+from cmgen.media.video import read_video, write_video
 from tools import make_sub_urmp_fixture
 
 pytestmark = pytest.mark.slow

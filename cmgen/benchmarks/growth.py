@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen import charts, fitting, images, precision
+from cmgen import fitting, precision
 from cmgen.benchmarks import mains, timing
 from cmgen.benchmarks.train import make_gan, random_batch
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.media import charts, images
+from cmgen.media.video import write_video
 from cmgen.replica import get_strategy
-from cmgen.video import write_video
 from cmgen.workers import Team
 
 CLASSES = ("bell", "drum", "flute")

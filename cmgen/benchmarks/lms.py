@@ -4,9 +4,9 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio
 from cmgen.benchmarks.timing import Ratio, in_turns
 from cmgen.config import SoundConfig
+from cmgen.media import lms_tf
 
 CLIPS = 64
 
@@ -24,7 +24,7 @@ def measure(rounds: int, seconds: float) -> tuple[Ratio, float]:
     clips = _clips(config)
     batch = tf.constant(clips)
     traced = tf.function(
-        lambda waveform: audio.log_mel_db(waveform, config), autograph=False, jit_compile=False
+        lambda waveform: lms_tf.log_mel_db(waveform, config), autograph=False, jit_compile=False
     )
     ratio = in_turns(
         lambda: traced(batch).numpy(),

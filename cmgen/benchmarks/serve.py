@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cmgen import images
 from cmgen.benchmarks.timing import Timing, timed
 from cmgen.export_folder import FACTS_FILE, newest
 from cmgen.graph_ops import check_saved_model
+from cmgen.media import images
+from cmgen.media.sound import encode_wav
 from cmgen.onnx_files import open_session
-from cmgen.sound_files import encode_wav
 from cmgen.utils.errors import UserError
 
 # What each direction takes as a tensor and as a file, and what it makes.

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from cmgen import images
 from cmgen.config import TrainConfig
 from cmgen.data import sampling, streaming
 from cmgen.data.recordings import Recordings, load_split, named_damage
+from cmgen.media import images
 from cmgen.utils.errors import UserError
 
 __all__ = [

@@ -14,7 +14,7 @@ import numpy as np
 
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
 from cmgen.data.sources import Item, Source
-from cmgen.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, Limits
 from cmgen.utils.errors import UserError
 
 STANDARD_SPLITS = ("train", "validation", "test")

@@ -25,7 +25,7 @@ from cmgen.data.shards import (
     write_shard,
 )
 from cmgen.data.sources import Item, find_source
-from cmgen.sound_files import SAMPLE_RATE
+from cmgen.media.sound import SAMPLE_RATE
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder, write_text
 

@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import ArrayLike
 
-from cmgen import images
-from cmgen.limits import LIMITS, Limits
-from cmgen.sound_files import MIN_SECONDS, SAMPLE_RATE
+from cmgen.media import images
+from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.sound import MIN_SECONDS, SAMPLE_RATE
 
 ALIGNMENTS = ("middle", "start", "end")
 

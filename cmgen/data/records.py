@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from cmgen.data.recording import Recording
-from cmgen.sound_files import SAMPLE_RATE
+from cmgen.media.sound import SAMPLE_RATE
 
 
 class RecordError(ValueError):

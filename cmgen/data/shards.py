@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from cmgen.data.recording import Recording
 from cmgen.data.records import to_example
-from cmgen.sound_files import SAMPLE_RATE
+from cmgen.media.sound import SAMPLE_RATE
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_text
 from cmgen.utils.hashes import file_hash

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cmgen import images
 from cmgen.data import sub_urmp
 from cmgen.data.listing import Listing, RawFile, list_folder
 from cmgen.data.recording import ReadOptions, Recording, to_int16
-from cmgen.sound_files import MIN_SECONDS, decode_sound_file
+from cmgen.media import images
+from cmgen.media.sound import MIN_SECONDS, decode_sound_file
+from cmgen.media.video import read_video
 from cmgen.utils.errors import UserError
-from cmgen.video import read_video
 
 VIDEO_SUFFIXES = frozenset(
     {

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import images
+from cmgen.media import images
 from cmgen.utils.errors import UserError
 
 SIZE = 299

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, pose
+from cmgen import pose
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import Tracks, read_tracks
 from cmgen.evaluation import SEED
@@ -11,6 +11,7 @@ from cmgen.measures import judges
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import Subject, told
 from cmgen.measures.windows import generate
+from cmgen.media import images
 
 SOURCE = (
     "regressor trained on real train pictures and their pose tracks; Pearson's correlation with the "

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import charts, images, metrics
+from cmgen import metrics
 from cmgen.evaluation import SEED
 from cmgen.measures import agreement, diversity, inception, quality
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
 from cmgen.measures.windows import generate, look
+from cmgen.media import charts, images
 from cmgen.utils import provenance
 
 

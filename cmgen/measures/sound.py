@@ -6,8 +6,8 @@ The Frechet distance on a sound verifier's features is `metrics.frechet_distance
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cmgen import mel
 from cmgen.config import SoundConfig
+from cmgen.media import lms as mel
 
 PITCHES = 12
 # Below, a mel band is wider than a semitone and tells nothing of the pitch; above, partials crowd.

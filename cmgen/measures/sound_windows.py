@@ -4,12 +4,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from cmgen import audio
 from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.measures.of_sound import Sounds
 from cmgen.measures.subject import MeasureConfig
 from cmgen.measures.windows import sounding_columns
+from cmgen.media import lms_tf
 from cmgen.networks import condition
 
 
@@ -37,7 +37,7 @@ def _looking(run: Run, generating: bool) -> Any:
     verifier, config = run.verifier, run.config
 
     def look(waveform: tf.Tensor, image: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
-        lms = audio.lms(waveform, config.sound)
+        lms = lms_tf.lms(waveform, config.sound)
         found = {"real": lms, "real_features": verifier.encode(lms)}
         if generating:
             encoding = run.encoder.encode(image)

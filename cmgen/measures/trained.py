@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import images, precision
+from cmgen import precision
 from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
 from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig
@@ -18,6 +18,7 @@ from cmgen.losses import correspondence_loss
 from cmgen.measures import judges as judging
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import BATCH, Windows
+from cmgen.media import images
 from cmgen.networks import Encoder
 from cmgen.optimizers import WarmedAdamW
 

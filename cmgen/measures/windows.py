@@ -10,10 +10,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import audio, images
 from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.evaluation import SEED, class_indices
+from cmgen.media import images, lms_tf
 from cmgen.networks import Encoder, Generator, condition
 
 BATCH = 64
@@ -111,7 +111,7 @@ def _drawing(run: Run) -> Any:
     verifier, config = run.verifier, run.config
 
     def draw(waveform: tf.Tensor, image: tf.Tensor, noise: tf.Tensor) -> dict[str, tf.Tensor]:
-        lms = audio.lms(waveform, config.sound)
+        lms = lms_tf.lms(waveform, config.sound)
         encoding = run.encoder.encode(lms)
         told = condition(run.encoder, encoding, config.gan.condition)
         generated = run.generator((told, noise), training=False)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import checkpoint, evaluation, images, serving
+from cmgen import checkpoint, evaluation, serving
 from cmgen.checkpoint import Run
 from cmgen.data import catalog, pipeline
+from cmgen.media import images
+from cmgen.media.sound import encode_wav
 from cmgen.rating.study import (
     MANIFEST,
     PICTURES,
@@ -29,7 +31,6 @@ from cmgen.rating.study import (
     sha256,
     sound_path,
 )
-from cmgen.sound_files import encode_wav
 from cmgen.utils import hashes
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder

@@ -8,7 +8,7 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen.images import write_png
+from cmgen.media.images import write_png
 from cmgen.rating.chart import draw_votes
 from cmgen.rating.store import Vote
 from cmgen.rating.study import SCORES, Manifest

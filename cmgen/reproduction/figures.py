@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import generation, images, video
+from cmgen import generation
 from cmgen.config import DataConfig, SoundConfig
+from cmgen.media import images, video
 from cmgen.reproduction.numbers import NotMeasuredError, Numbers
 from cmgen.reproduction.table import INSTRUMENTS, SHOWN_RUNS
 from cmgen.utils import provenance
@@ -98,10 +99,10 @@ def draw_spectrograms(numbers: Numbers, instrument: str) -> tuple[NDArray[np.uin
     made = images.read_image(source)
     import tensorflow as tf  # only if there is something to draw
 
-    from cmgen import audio
+    from cmgen.media import lms_tf
 
     sound = video.read_video(shown_recording(numbers, step)).sound
-    real = images.draw_lms(audio.lms(tf.constant(sound[None]), SoundConfig())[0].numpy())
+    real = images.draw_lms(lms_tf.lms(tf.constant(sound[None]), SoundConfig())[0].numpy())
     width = min(made.shape[1], real.shape[1])
     rows = {"made from its pictures": made[:, :width], "its own sound": real[:, :width]}
     return stack(rows), [source]

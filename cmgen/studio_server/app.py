@@ -13,9 +13,9 @@ import numpy as np
 from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from cmgen import images
 from cmgen.exported import Exported
-from cmgen.sound_files import encode_wav
+from cmgen.media import images
+from cmgen.media.sound import encode_wav
 from cmgen.studio_server import work
 from cmgen.studio_server.decoder import VIEW_SIZE, Decoders, Picture
 from cmgen.studio_server.examples import Examples

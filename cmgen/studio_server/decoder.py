@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images
-from cmgen import limits as media
-from cmgen.sound_files import UnreadableError, decode_sound_bytes
+from cmgen.media import images
+from cmgen.media import limits as media
+from cmgen.media.sound import UnreadableError, decode_sound_bytes
 from cmgen.utils.errors import UserError
 
 VIEW_SIZE = 256  # of a picture as the page shows it

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import images, video
-from cmgen.sound_files import SAMPLE_RATE, decode_sound_file
+from cmgen.media import images, video
+from cmgen.media.sound import SAMPLE_RATE, decode_sound_file
 
 _WINDOW_SECONDS = 0.5
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import generation, images, mel, sound_generation, video
+from cmgen import generation, sound_generation
 from cmgen.config import SoundConfig
 from cmgen.exported import Exported
-from cmgen.sound_files import SAMPLE_RATE, resample
+from cmgen.media import images, video
+from cmgen.media import lms as mel
+from cmgen.media.sound import SAMPLE_RATE, resample
 from cmgen.utils import provenance
 
 PICTURES_PER_SECOND = 10

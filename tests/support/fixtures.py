@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen.video import write_video
+from cmgen.media.video import write_video
 
 SAMPLE_RATE = 44100
 FPS = 10.0

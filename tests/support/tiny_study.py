@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from fixtures import CLASSES, SAMPLE_RATE, picture, tone
 
-from cmgen import images
+from cmgen.media import images
 from cmgen.rating import study
 from cmgen.rating.study import Item, Manifest, Window
 

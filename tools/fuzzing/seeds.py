@@ -55,7 +55,7 @@ def pictures() -> Seeds:
 
 
 def videos() -> Seeds:
-    from cmgen.video import write_video
+    from cmgen.media.video import write_video
 
     frames = [np.full((32, 32, 3), 20 * i, np.uint8) for i in range(8)]
     with tempfile.TemporaryDirectory() as folder:

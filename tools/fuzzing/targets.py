@@ -52,7 +52,7 @@ def _file(name: str, work: Callable[[Path], object]) -> Target:
 def _sound() -> Target:
     import numpy as np
 
-    from cmgen.sound_files import decode_sound_bytes
+    from cmgen.media.sound import decode_sound_bytes
 
     def read(data: bytes) -> None:
         sound, _ = decode_sound_bytes(data, "x", max_seconds=2.0)
@@ -62,8 +62,8 @@ def _sound() -> Target:
 
 
 def _picture() -> Target:
-    from cmgen.images import decode_image
-    from cmgen.limits import Limits
+    from cmgen.media.images import decode_image
+    from cmgen.media.limits import Limits
 
     def read(data: bytes) -> None:
         picture = decode_image(data, "x", 64, Limits(megapixels=0.25))
@@ -73,8 +73,8 @@ def _picture() -> Target:
 
 
 def _video() -> Target:
-    from cmgen.limits import Limits
-    from cmgen.video import read_video
+    from cmgen.media.limits import Limits
+    from cmgen.media.video import read_video
 
     limits = Limits(seconds=4.0, megapixels=0.1)
 

@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cmgen import images, video
-from cmgen.sound_files import SAMPLE_RATE, decode_sound_file
+from cmgen.media import images, video
+from cmgen.media.sound import SAMPLE_RATE, decode_sound_file
 from cmgen.studio_server import decoder
 from cmgen.utils.errors import UserError
 from tools.gallery import Odd

@@ -67,16 +67,16 @@ def cut(sound: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 def log_mel(windows: np.ndarray) -> np.ndarray:
     """Log-mel spectra as cmgen's encoder hears them: [n, WINDOW] -> float16 [n, 128, 44, 1]."""
-    from cmgen import audio
+    from cmgen.media import lms_tf
 
-    return audio.lms(windows, SoundConfig()).numpy()[..., None].astype(np.float16)
+    return lms_tf.lms(windows, SoundConfig()).numpy()[..., None].astype(np.float16)
 
 
 def read_corpus(corpus: Path) -> Windows:
     """Reads every recording of a rendered corpus and its truth."""
     from tqdm import tqdm
 
-    from cmgen.video import read_video
+    from cmgen.media.video import read_video
 
     paths = sorted(corpus.glob("*/*/*.mp4"))
     if not paths:

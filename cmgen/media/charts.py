@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen import images
+from cmgen.media import images
 
 CELL = 44
 MARGIN = 12

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from cmgen.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, Limits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_bytes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmgen import images
+from cmgen.media import images
 from cmgen.utils.errors import UserError
 
 

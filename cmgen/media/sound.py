@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from cmgen.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, Limits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 

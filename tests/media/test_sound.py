@@ -6,9 +6,9 @@ import pytest
 import soundfile
 from fixtures import tone, write_recording
 
-from cmgen.sound_files import decode_sound_file, write_sound
+from cmgen.media.sound import decode_sound_file, write_sound
+from cmgen.media.video import write_video
 from cmgen.utils.errors import BAD_INPUT, UserError
-from cmgen.video import write_video
 
 
 def write_wav(path, samples, rate=44100, **options):

@@ -8,9 +8,9 @@ import pytest
 from fixtures import picture, tone, write_recording
 from PIL import Image
 
-from cmgen.sound_files import write_sound
+from cmgen.media.sound import write_sound
+from cmgen.media.video import dub_video, read_pictures, read_video, write_video
 from cmgen.utils.errors import UserError
-from cmgen.video import dub_video, read_pictures, read_video, write_video
 
 
 def write_with(path, video_codec, audio_codec, fps=10, seconds=2, offset=0.0, pix_fmt="yuv420p"):

@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 from fixtures import tone
 
-from cmgen import audio, mel, sound_generation
+from cmgen import sound_generation
 from cmgen.config import SoundConfig
+from cmgen.media import lms as mel
+from cmgen.media import lms_tf
 
 CONFIG = SoundConfig()
 
@@ -18,7 +20,7 @@ def sound() -> np.ndarray:
 
 
 def test_lms_of_a_whole_sound_equals_the_tensors(sound: np.ndarray) -> None:
-    expected = audio.lms(tf.constant(sound[None]), CONFIG)[0].numpy()
+    expected = lms_tf.lms(tf.constant(sound[None]), CONFIG)[0].numpy()
     found = mel.lms_of_sound(sound, CONFIG)
     assert (found.dtype, found.shape) == (np.float32, (128, 101))
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -37,7 +39,7 @@ def test_griffin_lim_equals_the_tensors_from_the_same_phases(
     monkeypatch.setattr(
         tf.random, "stateless_uniform", lambda *_: tf.constant(phases[None], tf.float32)
     )
-    expected = audio.lms_to_waveform(tf.constant(lms[None]), CONFIG, 8)[0].numpy()
+    expected = lms_tf.lms_to_waveform(tf.constant(lms[None]), CONFIG, 8)[0].numpy()
     found = mel.griffin_lim(magnitude, phases, CONFIG, 8)
     assert found.shape == expected.shape
     # Rounding grows from round to round; a thousandth of the loudest sample is not heard.
@@ -55,7 +57,7 @@ def test_sound_of_an_lms_has_that_lms_as_nearly_as_the_tensors_do(sound: np.ndar
     back = mel.sound_of_lms(lms, CONFIG)
     assert (back.dtype, back.shape) == (np.float32, sound.shape)
     assert np.array_equal(back, mel.sound_of_lms(lms, CONFIG))
-    tensors = tf.function(audio.lms_to_waveform)(tf.constant(lms[None]), CONFIG)[0].numpy()
+    tensors = tf.function(lms_tf.lms_to_waveform)(tf.constant(lms[None]), CONFIG)[0].numpy()
     # The phases to start from differ, so the sounds do; both have the spectrogram equally well.
     assert error_db(back) < 2.0 and abs(error_db(back) - error_db(tensors)) < 0.2
 
@@ -83,7 +85,7 @@ def test_decibels_are_scaled_by_hand() -> None:
     decibels = np.array([-100.0, -80.0, -50.0, -20.0, 40.0, 60.0])
     scaled = [-1.0, -1.0, -0.5, 0.0, 1.0, 1.0]
     np.testing.assert_allclose(mel.scale_db(decibels, CONFIG), scaled)
-    np.testing.assert_allclose(audio.scale_db(tf.constant(decibels), CONFIG), scaled)
+    np.testing.assert_allclose(lms_tf.scale_db(tf.constant(decibels), CONFIG), scaled)
     back = mel.unscale_db(np.array([-1.0, -0.5, 0.0, 1.0]), CONFIG)
     np.testing.assert_allclose(back, [-80.0, -50.0, -20.0, 40.0])
 
@@ -116,7 +118,7 @@ def test_the_power_of_mel_bands_is_fitted_without_negative_bins(sound: np.ndarra
     for _ in range(50):
         power *= target / (power @ matrix @ matrix.T + 1e-20)
     np.testing.assert_allclose(found, power, rtol=1e-2, atol=1e-6 * power.max())
-    tensors = audio._power_from_mel(tf.constant(lms[None]), CONFIG)[0]
+    tensors = lms_tf._power_from_mel(tf.constant(lms[None]), CONFIG)[0]
     np.testing.assert_allclose(tensors, power, rtol=1e-2, atol=1e-6 * power.max())
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from cmgen import images
-from cmgen.limits import LIMITS, Limits
-from cmgen.sound_files import (
+from cmgen.media import images
+from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.sound import (
     SAMPLE_RATE,
     Reached,
     audio_frames_to_array,

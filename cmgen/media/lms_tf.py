@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import SoundConfig
-from cmgen.mel import (
+from cmgen.media.lms import (
     AMIN,
     FADE_SECONDS,
     GRIFFIN_LIM_MOMENTUM,

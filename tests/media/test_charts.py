@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cmgen import charts
+from cmgen.media import charts
 
 
 def test_rows_hold_the_pictures_as_they_are():

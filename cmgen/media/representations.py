@@ -18,8 +18,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from cmgen import audio
 from cmgen.config import SoundConfig
+from cmgen.media import lms_tf
 
 STFT_N_FFT = 1024
 CQT_BINS = 84
@@ -62,17 +62,17 @@ def represent(waveform: tf.Tensor, name: str, config: SoundConfig) -> tf.Tensor:
       music those three and mfcc have a root mean square of about 1, with single high peaks.
     """
     if name == "lms":
-        return audio.lms(waveform, config)
+        return lms_tf.lms(waveform, config)
     if name == "mfcc":
         level = np.eye(MFCC_COEFFICIENTS, 1, dtype=np.float32) * MFCC_LEVEL_OFFSET
         return (mfcc(waveform, config) + level) * MFCC_SCALE
-    linear = {"stft": stft, "ms": audio.mel_power, "cqt": cqt}
+    linear = {"stft": stft, "ms": lms_tf.mel_power, "cqt": cqt}
     return linear[name](waveform, config) * LINEAR_SCALES[name]
 
 
 def stft(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """[batch, samples] -> float32 magnitudes [batch, 513, frames]; a full-scale sine gives 256."""
-    return audio.stft_magnitude(waveform, dataclasses.replace(config, n_fft=STFT_N_FFT))
+    return lms_tf.stft_magnitude(waveform, dataclasses.replace(config, n_fft=STFT_N_FFT))
 
 
 def mfcc(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
@@ -80,7 +80,7 @@ def mfcc(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 
     The orthonormal DCT-II of the mel spectrum in dB, nothing deeper than 80 dB below its maximum.
     """
-    decibels = audio.log_mel_db(waveform, config)
+    decibels = lms_tf.log_mel_db(waveform, config)
     deepest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True) - MFCC_TOP_DB
     return tf.einsum("cm,bmf->bcf", _dct(config.n_mels), tf.maximum(decibels, deepest))
 

@@ -1,0 +1,1 @@
+"""Sound, pictures and video: files decoded and written, spectrograms, limits, charts."""
