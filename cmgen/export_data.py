@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
-from cmgen.data import catalog, pipeline
+from cmgen.data import pipeline
 from cmgen.evaluation import class_indices
+from cmgen.prepare import cache
 from cmgen.utils.errors import UserError
 
 # How many windows, spread over the split, the exported forms are compared on.
@@ -70,8 +71,8 @@ def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
     config = run.config
     key = "waveform" if config.direction.condition == "lms" else "image"
     try:
-        folder = catalog.resolve(dataclasses.replace(config.data, data=run.data))
-        split = next(s for s in splits if s in catalog.splits(folder))
+        folder = cache.resolve(dataclasses.replace(config.data, data=run.data))
+        split = next(s for s in splits if s in cache.splits(folder))
         recordings = pipeline.load_split(folder, split, config.data)
         stride = max(1, pipeline.count_windows(recordings, config) // (2 * count))
         batches = list(pipeline.evaluation_windows(recordings, stride, config))

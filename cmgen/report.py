@@ -10,14 +10,15 @@ from typing import Any
 
 from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
-from cmgen.data import catalog, leaks, pipeline
-from cmgen.data.plan import STANDARD_SPLITS
+from cmgen.data import pipeline
 from cmgen.data.shards import DatasetInfo, read_info
 from cmgen.evaluation import SEED, Evaluator, SplitScores
 from cmgen.measures import runner
 from cmgen.measures import scores as measure_scores
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media import charts, images
+from cmgen.prepare import cache, leaks
+from cmgen.prepare.plan import STANDARD_SPLITS
 from cmgen.utils import files, hashes, provenance
 from cmgen.utils.errors import UserError
 from cmgen.utils.versions import installed
@@ -53,7 +54,7 @@ def evaluate_run(
     Returns:
       what the JSON file holds.
     """
-    folder = catalog.resolve(dataclasses.replace(run.config.data, data=data))
+    folder = cache.resolve(dataclasses.replace(run.config.data, data=data))
     info = read_info(folder)
     if measures is not None:
         runner.check(folder, run, measures)
@@ -92,7 +93,7 @@ def evaluate_run(
 def _trained_on(run: Run) -> leaks.Contents:
     """What a run that is measured on other data was trained on."""
     try:
-        folder = catalog.resolve(dataclasses.replace(run.config.data, data=run.data))
+        folder = cache.resolve(dataclasses.replace(run.config.data, data=run.data))
         return leaks.contents(pipeline.load_split(folder, "train", run.config.data))
     except UserError as error:
         print(

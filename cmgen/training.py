@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from cmgen import callbacks, checkpoint, cluster, curve, fitting, precision, report, workers
 from cmgen.config import DIRECTIONS, TrainConfig
-from cmgen.data import catalog, leaks, pipeline
+from cmgen.data import pipeline
 from cmgen.encoder_training import train_encoder
 from cmgen.evaluation import Evaluator
 from cmgen.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.networks import Encoder
+from cmgen.prepare import cache, leaks
 from cmgen.samples import SampleSheet
 from cmgen.utils import hashes, locks, versions
 from cmgen.utils.errors import UserError
@@ -66,7 +67,7 @@ def _run(config: TrainConfig, team: Team) -> None:
         leaks.check_apart({some.split: leaks.contents(some) for some in there}, str(folder))
         # Absolute, so that a run can be evaluated and exported from any folder.
         data = config.data.data
-        data = data if data == catalog.DEMO else str(Path(data).resolve())
+        data = data if data == cache.DEMO else str(Path(data).resolve())
         data_hash = hashes.data_hash(train.info.checksums)
         checkpoint.write_facts(workdir, tuple(train.classes), data, data_hash)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
@@ -143,9 +144,9 @@ def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
 def _prepared(config: TrainConfig, team: Team) -> Path:
     """The prepared data; the chief prepares raw ones first, for all who share its cache."""
     if team.is_chief:
-        folder = catalog.resolve(config.data)
+        folder = cache.resolve(config.data)
     team.wait()
-    return folder if team.is_chief else catalog.resolve(config.data)
+    return folder if team.is_chief else cache.resolve(config.data)
 
 
 def _check_same_data(train: pipeline.Recordings, team: Team) -> None:
@@ -208,7 +209,7 @@ def _seconds_per_step(gan: CrossModalGan, config: TrainConfig) -> float:
 
 def _load_if_there(folder: Path, split: str, config: TrainConfig) -> pipeline.Recordings | None:
     return (
-        pipeline.load_split(folder, split, config.data) if split in catalog.splits(folder) else None
+        pipeline.load_split(folder, split, config.data) if split in cache.splits(folder) else None
     )
 
 

@@ -14,10 +14,10 @@ from cmgen import checkpoint, exporting
 from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
 from cmgen.benchmarks import input as input_
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
-from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.export_data import Samples
 from cmgen.gan import count_parameters
 from cmgen.media import charts, images
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")

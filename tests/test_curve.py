@@ -12,9 +12,9 @@ from tiny_run import write_run
 
 from cmgen import checkpoint, curve
 from cmgen.data import pipeline
-from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.evaluation import evaluate_split
 from cmgen.media import images
+from cmgen.prepare.local import PrepareConfig, prepare
 
 CLASSES = tuple(sorted(COLOURS))
 

@@ -13,10 +13,10 @@ from tiny_run import STEP, write_run
 
 from cmgen import checkpoint, comparison, config, report
 from cmgen.data import pipeline
-from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media import images
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
 CLASSES = tuple(sorted(COLOURS))

@@ -16,13 +16,13 @@ from tiny_run import ENCODER, edit_config, write_run
 from cmgen import checkpoint, comparison, config, report
 from cmgen.config import EncoderConfig
 from cmgen.data import pipeline, tracks
-from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.evaluation import evaluate_split
 from cmgen.measures import of_pose, runner, scores, subject, trained, windows
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media.video import read_video
 from cmgen.pose import PoseRegressor
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
 CLASSES = tuple(sorted(COLOURS))

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from cmgen import pose
 from cmgen.config import DataConfig
-from cmgen.data import catalog, pipeline, tracks
-from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data import pipeline, tracks
 from cmgen.data.tracks import Tracks
 from cmgen.pose import PoseRegressor, correlations, mean_correlation, shuffled_rows
+from cmgen.prepare import cache
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 from tools.orchestra.truth import read_truth
 
@@ -23,7 +24,7 @@ def some_of_the_demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tracks")
     for split in ("train", "validation", "test"):
         for name in ("oboe", "violin"):
-            video = min((catalog.demo_folder() / split / name).glob("*.mp4"))
+            video = min((cache.demo_folder() / split / name).glob("*.mp4"))
             for path in (video, video.with_suffix(tracks.SUFFIX)):
                 link = folder / "raw" / split / name / path.name
                 link.parent.mkdir(parents=True, exist_ok=True)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from cmgen import config, generation, train
 from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig
-from cmgen.data import pipeline, plan, sampling
-from cmgen.data.listing import RawFile, make_listing
+from cmgen.data import pipeline, sampling
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import DatasetInfo
-from cmgen.data.sources import FileItem, recognise
 from cmgen.media import lms as mel
 from cmgen.media import lms_tf
+from cmgen.prepare import plan
+from cmgen.prepare.listing import RawFile, make_listing
+from cmgen.prepare.sources import FileItem, recognise
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import from_json, to_json
 

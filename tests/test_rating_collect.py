@@ -8,8 +8,9 @@ import soundfile
 from fixtures import CLASSES, write_corpus
 from tiny_run import write_run
 
-from cmgen.data import catalog, pipeline
+from cmgen.data import pipeline
 from cmgen.media import images
+from cmgen.prepare import cache
 from cmgen.rating import study as study_lib
 from cmgen.rating.collect import CollectConfig, collect
 from cmgen.rating.study import Study
@@ -64,7 +65,7 @@ def test_real_pictures_are_those_of_the_moment(study: Study, folder: Path) -> No
     from cmgen.checkpoint import load_run
 
     config = load_run(folder / "first").config.data
-    recordings = pipeline.load_split(catalog.resolve(config), "test", config)
+    recordings = pipeline.load_split(cache.resolve(config), "test", config)
     assert recordings.frames is not None
     item = next(item for item in study.manifest.items if item.source == "real")
     window = study.manifest.windows[item.window]

@@ -15,7 +15,8 @@ from PIL import Image
 
 from cmgen import callbacks, checkpoint, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
-from cmgen.data import catalog, pipeline
+from cmgen.data import pipeline
+from cmgen.prepare import cache as catalog
 from cmgen.utils.errors import UserError
 
 ENCODER = EncoderConfig(widths=(4, 8, 8), hidden=16, train_steps=6, batch_size=6)

@@ -92,12 +92,13 @@ def arguments(study: Study, output: Path) -> list[str]:
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
     from cmgen import checkpoint, encoder_training, metrics
-    from cmgen.data import catalog, pipeline
+    from cmgen.data import pipeline
+    from cmgen.prepare import cache
     from cmgen.utils import hashes
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
     classes = checkpoint.read_facts(workdir / checkpoint.FACTS_FILE).classes
-    folder = catalog.resolve(config.data)
+    folder = cache.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
     encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
     right, places = encoder_training.windows_right(
@@ -179,11 +180,11 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def main() -> None:
-    from cmgen.data import catalog
     from cmgen.data.shards import read_info
+    from cmgen.prepare import cache
     from cmgen.utils import hashes  # TensorFlow is imported only when the work starts
 
-    folder = catalog.resolve(DataConfig(data=FLAGS.data))
+    folder = cache.resolve(DataConfig(data=FLAGS.data))
     info = read_info(folder)
     if "test" not in info.splits:
         raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")

@@ -11,7 +11,8 @@ from cmgen.benchmarks.mains import run_main
 from cmgen.benchmarks.timing import Ratio, ratio_of
 from cmgen.benchmarks.train import Batch, make_gan
 from cmgen.config import TrainConfig
-from cmgen.data import catalog, pipeline
+from cmgen.data import pipeline
+from cmgen.prepare import cache
 from cmgen.replica import get_strategy
 from cmgen.utils.typed_json import from_json
 from cmgen.workers import Team
@@ -44,7 +45,7 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
       policy: Keras dtype policy.
       steps: that count, after a few that don't; rounded up to whole turns.
     """
-    recordings = pipeline.load_split(catalog.resolve(config.data), "train", config.data)
+    recordings = pipeline.load_split(cache.resolve(config.data), "train", config.data)
     team = Team(get_strategy("default"))
     batches = fitting.batches(recordings, config, fitting.pairs(config), 0, team)
     step = fitting.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen.data import catalog
 from cmgen.data.recordings import Recordings
+from cmgen.prepare import cache
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import read_arrays
 
@@ -65,7 +65,7 @@ def _source_folder(recordings: Recordings) -> Path:
     if folder.is_dir():
         return folder
     # The demo is prepared once for all installations of it.
-    return catalog.demo_folder() if folder.name == catalog.DEMO else folder
+    return cache.demo_folder() if folder.name == cache.DEMO else folder
 
 
 def read_track(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from cmgen import checkpoint, evaluation, serving
 from cmgen.checkpoint import Run
-from cmgen.data import catalog, pipeline
+from cmgen.data import pipeline
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
+from cmgen.prepare import cache
 from cmgen.rating.study import (
     MANIFEST,
     PICTURES,
@@ -172,7 +173,7 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
     data = dataclasses.replace(
         first.config.data, data=config.data or first.data, cache_gib=math.inf
     )
-    recordings = pipeline.load_split(catalog.resolve(data), SPLIT, data)
+    recordings = pipeline.load_split(cache.resolve(data), SPLIT, data)
     if not recordings.has_frames.any():
         raise UserError(f"--data={data.data}: its {SPLIT} recordings have no pictures")
     for run in (first, *others):

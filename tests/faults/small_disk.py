@@ -21,9 +21,9 @@ import tensorflow as tf
 from tiny_run import write_run
 
 from cmgen import callbacks, checkpoint, exporting
-from cmgen.data.prepare import PrepareConfig, prepare
 from cmgen.export_data import Samples
 from cmgen.media import images
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils import cli, files
 from cmgen.utils.errors import UserError
 from cmgen.utils.locks import only_writer

@@ -14,7 +14,7 @@ from tiny_exports import write_export
 from tiny_training import TINY
 
 from cmgen import checkpoint, exported
-from cmgen.data import plan, sources
+from cmgen.prepare import plan, sources
 from cmgen.utils.locks import OWNER_FILE, only_writer
 
 ODD = "Übung Nr. 1 – 音楽 'n' $HOME #%20"

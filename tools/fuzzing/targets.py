@@ -95,9 +95,9 @@ def _upload() -> Target:
 
 def _names() -> Target:
     """A raw folder's names, each on a line: recognised, and its splits and shards planned."""
-    from cmgen.data.listing import RawFile, make_listing
-    from cmgen.data.plan import PrepareConfig, make_plan
-    from cmgen.data.sources import recognise
+    from cmgen.prepare.listing import RawFile, make_listing
+    from cmgen.prepare.plan import PrepareConfig, make_plan
+    from cmgen.prepare.sources import recognise
 
     def read(data: bytes) -> None:
         lines = data.decode("utf-8", "replace").splitlines()

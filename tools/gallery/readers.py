@@ -89,7 +89,7 @@ def _said(message: str) -> str:
 
 
 def _picture_suffixes() -> frozenset[str]:
-    from cmgen.data.sources import PICTURE_SUFFIXES
+    from cmgen.prepare.sources import PICTURE_SUFFIXES
 
     return PICTURE_SUFFIXES
 

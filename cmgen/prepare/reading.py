@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cmgen.data.recording import ReadOptions, Recording
-from cmgen.data.sources import Item
+from cmgen.prepare.sources import Item
 from cmgen.utils.errors import UserError
 
 _FEW_ITEMS = 12  # starting processes would take longer than reading them

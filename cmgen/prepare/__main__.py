@@ -91,8 +91,8 @@ def main() -> None:
             raise UserError(f"--{name}: missing; name a folder")
     _check_runner()
     # TensorFlow is imported only when the work starts.
-    from cmgen.data.plan import PrepareConfig
     from cmgen.media.limits import Limits
+    from cmgen.prepare.plan import PrepareConfig
 
     config = PrepareConfig(
         image_size=FLAGS.image_size,
@@ -106,11 +106,11 @@ def main() -> None:
     )
     if FLAGS.runner:
         with cli.extra("beam"), _without_warnings():
-            from cmgen.data.beam_pipeline import prepare_with_beam
+            from cmgen.prepare.beam import prepare_with_beam
 
         info = prepare_with_beam(FLAGS.input, FLAGS.output, config, FLAGS.runner, FLAGS.beam_option)
     else:
-        from cmgen.data.prepare import prepare
+        from cmgen.prepare.local import prepare
 
         info = prepare(Path(FLAGS.input).expanduser(), Path(FLAGS.output).expanduser(), config)
     print(f"{FLAGS.output}: {len(info.classes)} classes ({', '.join(info.classes)})")

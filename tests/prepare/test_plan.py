@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
-from cmgen.data.plan import (
+from cmgen.data.recording import ReadOptions
+from cmgen.media.limits import Limits
+from cmgen.prepare.plan import (
     Plan,
     PrepareConfig,
     ShardPlan,
@@ -12,9 +14,7 @@ from cmgen.data.plan import (
     check_classes,
     make_plan,
 )
-from cmgen.data.recording import ReadOptions
-from cmgen.data.sources import FileItem, Source
-from cmgen.media.limits import Limits
+from cmgen.prepare.sources import FileItem, Source
 from cmgen.utils.errors import UserError
 
 

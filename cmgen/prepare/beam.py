@@ -21,10 +21,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
-from cmgen.data import leaks, storage
-from cmgen.data.listing import is_address
-from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
-from cmgen.data.prepare import (
+from cmgen.data.recording import ReadOptions
+from cmgen.data.shards import INFO_FILE, DatasetInfo, ShardSizes, info_text
+from cmgen.prepare import leaks, storage
+from cmgen.prepare.listing import is_address
+from cmgen.prepare.local import (
     SET_ASIDE_FILE,
     SetAside,
     ShardResult,
@@ -33,10 +34,9 @@ from cmgen.data.prepare import (
     summarise,
     versions,
 )
-from cmgen.data.reading import ReadResult, processors, read_item
-from cmgen.data.recording import ReadOptions
-from cmgen.data.shards import INFO_FILE, DatasetInfo, ShardSizes, info_text
-from cmgen.data.sources import item_from_json, item_to_json, recognise
+from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
+from cmgen.prepare.reading import ReadResult, processors, read_item
+from cmgen.prepare.sources import item_from_json, item_to_json, recognise
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 DIRECT = "DirectRunner"

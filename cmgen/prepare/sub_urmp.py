@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from cmgen.data.listing import Listing, RawFile
 from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.media import images
 from cmgen.media.sound import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
+from cmgen.prepare.listing import Listing, RawFile
 from cmgen.utils.errors import UserError
 
 _CHUNK_SAMPLES = int(MIN_SECONDS * SAMPLE_RATE)

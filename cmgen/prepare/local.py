@@ -12,9 +12,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cmgen import __version__
-from cmgen.data import leaks
-from cmgen.data.plan import Plan, PrepareConfig, ShardPlan, make_plan
-from cmgen.data.reading import ReadResult, processors, read_in_order
 from cmgen.data.recording import Recording
 from cmgen.data.shards import (
     DatasetInfo,
@@ -24,8 +21,11 @@ from cmgen.data.shards import (
     write_info,
     write_shard,
 )
-from cmgen.data.sources import Item, find_source
 from cmgen.media.sound import SAMPLE_RATE
+from cmgen.prepare import leaks
+from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
+from cmgen.prepare.reading import ReadResult, processors, read_in_order
+from cmgen.prepare.sources import Item, find_source
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder, write_text
 

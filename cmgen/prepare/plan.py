@@ -13,8 +13,8 @@ from itertools import groupby
 import numpy as np
 
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
-from cmgen.data.sources import Item, Source
 from cmgen.media.limits import LIMITS, Limits
+from cmgen.prepare.sources import Item, Source
 from cmgen.utils.errors import UserError
 
 STANDARD_SPLITS = ("train", "validation", "test")

@@ -9,14 +9,16 @@ import pytest
 import tensorflow as tf
 from fixtures import tone, write_corpus, write_recording
 
-from cmgen import prepare as prepare_main
 from cmgen.config import DataConfig
-from cmgen.data import catalog, pipeline, plan
-from cmgen.data import reading as reading_module
-from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data import pipeline
 from cmgen.data.shards import read_info
-from cmgen.data.sources import FileItem
 from cmgen.media.video import write_video
+from cmgen.prepare import __main__ as prepare_main
+from cmgen.prepare import cache as catalog
+from cmgen.prepare import plan
+from cmgen.prepare import reading as reading_module
+from cmgen.prepare.local import PrepareConfig, prepare
+from cmgen.prepare.sources import FileItem
 from cmgen.utils import cli
 from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
 from tools import make_sub_urmp_fixture
@@ -242,8 +244,8 @@ def test_the_main_explains_bad_flags(run_main, arguments, message):
 
 def test_a_runner_says_which_extra_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
-    monkeypatch.delitem(sys.modules, "cmgen.data.beam_pipeline", raising=False)
-    monkeypatch.delitem(sys.modules, "cmgen.data.storage", raising=False)
+    monkeypatch.delitem(sys.modules, "cmgen.prepare.beam", raising=False)
+    monkeypatch.delitem(sys.modules, "cmgen.prepare.storage", raising=False)
     flags = ["prepare", "--input=in", "--output=out", "--runner=DirectRunner"]
     cli.parse(prepare_main.FLAGS, flags)
     with pytest.raises(UserError, match=r'apache_beam.*-e "\.\[beam\]"'):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from cmgen.data import sub_urmp
 from cmgen.data.recording import ReadOptions
-from cmgen.data.sources import find_source
+from cmgen.prepare import sub_urmp
+from cmgen.prepare.sources import find_source
 from cmgen.utils.errors import UserError
 from tools import make_sub_urmp_fixture as fixture
 

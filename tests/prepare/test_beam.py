@@ -9,18 +9,18 @@ import tensorflow as tf
 from checkout import RunMain
 from fixtures import write_corpus
 
-from cmgen.data import plan
-from cmgen.data.plan import PrepareConfig
-from cmgen.data.prepare import prepare
 from cmgen.data.shards import read_info
-from cmgen.data.sources import FileItem
+from cmgen.prepare import plan
+from cmgen.prepare.local import prepare
+from cmgen.prepare.plan import PrepareConfig
+from cmgen.prepare.sources import FileItem
 from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
 from cmgen.utils.typed_json import signed, take_checksum
 from tools import make_sub_urmp_fixture
 
 WHY = 'needs Apache Beam: pip install -c requirements.lock -e ".[beam]"'
-beam_pipeline = pytest.importorskip("cmgen.data.beam_pipeline", reason=WHY)
-storage = pytest.importorskip("cmgen.data.storage", reason=WHY)
+beam_pipeline = pytest.importorskip("cmgen.prepare.beam", reason=WHY)
+storage = pytest.importorskip("cmgen.prepare.storage", reason=WHY)
 
 ALONE = PrepareConfig(image_size=32, workers=1)
 

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 from cmgen.config import DataConfig
-from cmgen.data.plan import PrepareConfig
-from cmgen.data.prepare import prepare
 from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
+from cmgen.prepare.local import prepare
+from cmgen.prepare.plan import PrepareConfig
 from cmgen.utils.errors import UserError
 from cmgen.utils.locks import one_after_another
 

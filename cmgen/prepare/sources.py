@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cmgen.data import sub_urmp
-from cmgen.data.listing import Listing, RawFile, list_folder
 from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.media import images
 from cmgen.media.sound import MIN_SECONDS, decode_sound_file
 from cmgen.media.video import read_video
+from cmgen.prepare import sub_urmp
+from cmgen.prepare.listing import Listing, RawFile, list_folder
 from cmgen.utils.errors import UserError
 
 VIDEO_SUFFIXES = frozenset(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cmgen.data.plan import STANDARD_SPLITS
-from cmgen.data.reading import read_item
 from cmgen.data.recording import ReadOptions, Recording
 from cmgen.data.recordings import Recordings
 from cmgen.data.records import MARKS
-from cmgen.data.sources import Item
+from cmgen.prepare.plan import STANDARD_SPLITS
+from cmgen.prepare.reading import read_item
+from cmgen.prepare.sources import Item
 from cmgen.utils.errors import UserError
 from cmgen.utils.hashes import file_hash
 

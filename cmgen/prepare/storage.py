@@ -19,7 +19,7 @@ import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
-from cmgen.data.listing import Listing, RawFile, is_address, list_folder, make_listing
+from cmgen.prepare.listing import Listing, RawFile, is_address, list_folder, make_listing
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder, explained_disk_errors
 

@@ -12,9 +12,10 @@ from tiny_run import write_run
 
 from cmgen import checkpoint, report
 from cmgen.config import DataConfig
-from cmgen.data import leaks, pipeline
-from cmgen.data.prepare import PrepareConfig, prepare
+from cmgen.data import pipeline
 from cmgen.media.video import write_video
+from cmgen.prepare import leaks
+from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
 SIZE = DataConfig(image_size=32)
@@ -61,7 +62,7 @@ def test_preparing_refuses_a_copied_file_before_it_decodes_any(leaky_raw, tmp_pa
     def decode(*given):
         raise AssertionError
 
-    monkeypatch.setattr("cmgen.data.prepare.read_in_order", decode)
+    monkeypatch.setattr("cmgen.prepare.local.read_in_order", decode)
     with pytest.raises(UserError, match=PLANTED):
         prepare(leaky_raw, tmp_path / "prepared", PrepareConfig(image_size=32))
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from fixtures import CLASSES, tone, write_recording
 from PIL import Image
 
 from cmgen.data.recording import ReadOptions
-from cmgen.data.sources import find_source, item_from_json, item_to_json
+from cmgen.prepare.sources import find_source, item_from_json, item_to_json
 from cmgen.utils.errors import UserError
 from tools.make_sub_urmp_fixture import write_tree
 

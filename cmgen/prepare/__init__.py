@@ -1,0 +1,1 @@
+"""Folders of recordings become shards: sources, splits, checks against leaks, the cache."""
