@@ -14,11 +14,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import charts, images, lms_tf
-from cmgen.networks import Encoder, Generator, condition
+from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.run import Run
 from cmgen.samples import ROWS
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, fitting, precision
-from cmgen.autoencoder import Decoder
-from cmgen.classifier import Classifier
+from cmgen import callbacks, fitting
 from cmgen.config import EncoderConfig, TrainConfig
-from cmgen.correspondence import CorrespondenceClassifier
 from cmgen.data import pipeline
 from cmgen.media import representations
-from cmgen.networks import Encoder
+from cmgen.models import precision, run
+from cmgen.models.autoencoder import Decoder
+from cmgen.models.classifier import Classifier
+from cmgen.models.contrastive import CorrespondenceClassifier
+from cmgen.models.networks import Encoder
 from cmgen.workers import Team
 
 
@@ -39,10 +40,10 @@ def train_encoder(
     key = config.kind_seen_by(name)
     with team.strategy.scope():
         policy = precision.policy(config.mixed_precision)
-        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
+        encoder = run.make_encoder(name, len(train.classes), config, policy)
         model, parts = _classifier(encoder, name, config, policy)
         model.compile()
-        saved = checkpoint.Checkpoints(
+        saved = run.Checkpoints(
             folder / "checkpoints",
             1,
             team.is_chief,
@@ -50,7 +51,7 @@ def train_encoder(
             optimizer=model.optimizer,
             **parts,
         )
-    if keep and team.from_chief(checkpoint.weights_path(workdir, name).exists()):
+    if keep and team.from_chief(run.weights_path(workdir, name).exists()):
         return
     start = fitting.resume(saved, team)
     total = settings.train_steps
@@ -68,15 +69,15 @@ def train_encoder(
         return
     if settings.objective == "autoencoder":
         encoder.scale_encoding(1.0 / encoding_scale(encoder, key, train, config))
-    comment = checkpoint.origin_of(workdir, config)
-    checkpoint.save_weights(encoder, checkpoint.weights_path(workdir, name), comment, step=total)
+    comment = run.origin_of(workdir, config)
+    run.save_weights(encoder, run.weights_path(workdir, name), comment, step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)
 
 
 def _chiefs_watchers(
-    name: str, config: TrainConfig, saved: checkpoint.Checkpoints, start: int
+    name: str, config: TrainConfig, saved: run.Checkpoints, start: int
 ) -> list[callbacks.StepCallback]:
     """What logs, shows and saves; of several workers, on the chief alone."""
     settings: EncoderConfig = getattr(config, name)
@@ -121,7 +122,7 @@ def _classifier(
     if not settings.correspondence_weight:
         return Classifier(encoder, key, settings, settings.train_steps), {}
     other = "image_encoder" if name == "sound_encoder" else "sound_encoder"
-    partner = checkpoint.make_encoder(other, encoder.num_classes, config, policy)
+    partner = run.make_encoder(other, encoder.num_classes, config, policy)
     pair = (encoder, partner) if name == "sound_encoder" else (partner, encoder)
     model = CorrespondenceClassifier(*pair, settings, settings.train_steps, key)
     return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}

@@ -87,8 +87,9 @@ def main() -> None:
     output = Path(FLAGS.output)
     _check(output)
     others = {path: comparison.read(Path(path)) for path in FLAGS.compare}
-    from cmgen import checkpoint, report  # TensorFlow is imported only when the work starts
+    from cmgen import report  # TensorFlow is imported only when the work starts
     from cmgen.measures.subject import MeasureConfig
+    from cmgen.models import run as checkpoint
 
     measures = None
     if FLAGS.measures == "all":

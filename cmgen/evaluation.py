@@ -15,11 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from cmgen import metrics
-from cmgen.checkpoint import Run
 from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import lms_tf
-from cmgen.networks import Encoder, Generator, condition
+from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.run import Run
 from cmgen.utils.errors import UserError
 
 # Of the noise and of the bootstrap, so that evaluating twice gives the same numbers.

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen.checkpoint import Run
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.evaluation import class_indices
+from cmgen.models.run import Run
 from cmgen.prepare import cache
 from cmgen.utils.errors import UserError
 

@@ -16,8 +16,8 @@ import onnx
 
 from cmgen import export_data, export_folder, onnx_export, saved_models, serving, smaller
 from cmgen.card import model_card
-from cmgen.checkpoint import Run
 from cmgen.export_data import PARITY_WINDOWS, Samples
+from cmgen.models.run import Run
 from cmgen.report import headlines
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import explained_disk_errors, write_text

@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from cmgen import callbacks
-from cmgen.checkpoint import Checkpoints
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import representations
+from cmgen.models.run import Checkpoints
 from cmgen.workers import Team
 
 

@@ -324,7 +324,8 @@ def exported_model(
 
 
 def _load_workdir(path: Path) -> Model | SoundModel:
-    from cmgen import checkpoint, serving
+    from cmgen import serving
+    from cmgen.models import run as checkpoint
 
     run = checkpoint.load_run(path)
     module = serving.module_of(run)

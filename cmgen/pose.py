@@ -13,14 +13,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen.augment import UNIFORMS, augment_for_correspondence
-from cmgen.classifier import build_encoder
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.data.tracks import VARIABLES, Tracks
 from cmgen.media import images
-from cmgen.networks import Encoder
-from cmgen.optimizers import WarmedAdamW
+from cmgen.models.augment import UNIFORMS, augment_for_correspondence
+from cmgen.models.classifier import build_encoder
+from cmgen.models.networks import Encoder
+from cmgen.models.optimizer import WarmedAdamW
 from cmgen.utils.errors import UserError
 
 STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3

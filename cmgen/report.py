@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen.checkpoint import Run, weights_path
 from cmgen.config import DIRECTIONS
 from cmgen.data import pipeline
 from cmgen.data.shards import DatasetInfo, read_info
@@ -17,6 +16,7 @@ from cmgen.measures import runner
 from cmgen.measures import scores as measure_scores
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media import charts, images
+from cmgen.models.run import Run, weights_path
 from cmgen.prepare import cache, leaks
 from cmgen.prepare.plan import STANDARD_SPLITS
 from cmgen.utils import files, hashes, provenance

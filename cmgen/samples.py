@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cmgen.checkpoint import origin_of
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.gan import CrossModalGan
 from cmgen.media import images, lms_tf
+from cmgen.models.gan import CrossModalGan
+from cmgen.models.run import origin_of
 from cmgen.utils.errors import UserError
 
 ROWS = 4  # noise vectors, one row each

@@ -10,7 +10,7 @@ from cmgen import graph_files
 from cmgen.config import TrainConfig
 from cmgen.graph_ops import OPERATIONS
 from cmgen.media import lms_tf
-from cmgen.networks import Encoder, Generator, condition
+from cmgen.models.networks import Encoder, Generator, condition
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY

@@ -10,13 +10,15 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, checkpoint, cluster, curve, fitting, precision, report, workers
+from cmgen import callbacks, cluster, curve, fitting, report, workers
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
 from cmgen.encoder_training import train_encoder
 from cmgen.evaluation import Evaluator
-from cmgen.gan import CrossModalGan, build_gan, count_parameters
-from cmgen.networks import Encoder
+from cmgen.models import precision
+from cmgen.models import run as checkpoint
+from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
+from cmgen.models.networks import Encoder
 from cmgen.prepare import cache, leaks
 from cmgen.samples import SampleSheet
 from cmgen.utils import hashes, locks, versions

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from cmgen import cluster as cluster_lib
 from cmgen.cluster import Cluster
-from cmgen.replica import get_strategy
+from cmgen.models.distributed import get_strategy
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 START_SECONDS = 300  # workers wait for each other so long before they give up

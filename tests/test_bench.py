@@ -10,13 +10,14 @@ import tensorflow as tf
 from checkout import ROOT
 from tiny_run import sounds, write_run
 
-from cmgen import checkpoint, exporting
+from cmgen import exporting
 from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
 from cmgen.benchmarks import input as input_
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.export_data import Samples
-from cmgen.gan import count_parameters
 from cmgen.media import charts, images
+from cmgen.models import run as checkpoint
+from cmgen.models.gan import count_parameters
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 

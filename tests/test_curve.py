@@ -10,10 +10,11 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import checkpoint, curve
+from cmgen import curve
 from cmgen.data import pipeline
 from cmgen.evaluation import evaluate_split
 from cmgen.media import images
+from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
 
 CLASSES = tuple(sorted(COLOURS))

@@ -11,11 +11,12 @@ from fixtures import picture, tone, write_corpus, write_recording
 from PIL import Image
 from tiny_run import STEP, write_run
 
-from cmgen import checkpoint, comparison, config, report
+from cmgen import comparison, config, report
 from cmgen.data import pipeline
 from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media import images
+from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 

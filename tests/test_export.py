@@ -12,8 +12,9 @@ import pytest
 from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen import checkpoint, export_data, export_folder, exporting, generation, onnx_export
+from cmgen import export_data, export_folder, exporting, generation, onnx_export
 from cmgen.export_data import Samples
+from cmgen.models import run as checkpoint
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 

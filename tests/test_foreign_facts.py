@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import checkpoint, generation
+from cmgen import generation
 from cmgen.config import SoundConfig
 from cmgen.data import tracks
 from cmgen.export_folder import FACTS_FILE, FORMAT
+from cmgen.models import run
 from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds
 
@@ -111,16 +112,16 @@ def test_pose_tracks_of_other_shapes_are_refused(
 )
 def test_weights_that_are_none_are_refused(tmp_path: Path, strange: dict[str, Any]) -> None:
     network, path = seeds.small_network(), tmp_path / "generator.npz"
-    checkpoint.save_weights(network, path, step=7)
-    assert checkpoint.load_weights(network, path) == {"step": 7}
+    run.save_weights(network, path, step=7)
+    assert run.load_weights(network, path) == {"step": 7}
     with np.load(path) as stored:
         np.savez(path, **{**stored, **strange})
     with pytest.raises(UserError, match=r"generator\.npz: damaged, or not a weights file"):
-        checkpoint.load_weights(network, path)
+        run.load_weights(network, path)
 
 
 def test_weights_of_a_larger_network_are_not_called_damaged(tmp_path: Path) -> None:
     network, path = seeds.small_network(), tmp_path / "generator.npz"
     np.savez(path, **{"dense/bias": np.zeros((1 << 20, 2))})
     with pytest.raises(UserError, match=r"does not fit the network small .*; use the settings"):
-        checkpoint.load_weights(network, path)
+        run.load_weights(network, path)

@@ -22,9 +22,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_exports import write_export
 from tiny_run import write_run
 
-from cmgen import checkpoint, exported, generation, graph_ops, onnx_files, saved_models, serving
+from cmgen import exported, generation, graph_ops, onnx_files, saved_models, serving
 from cmgen.data import tracks
 from cmgen.measures import inception
+from cmgen.models import run as checkpoint
 from cmgen.utils.errors import UserError
 
 SOURCES = [*sorted((ROOT / "cmgen").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]

@@ -13,7 +13,7 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import ENCODER, edit_config, write_run
 
-from cmgen import checkpoint, comparison, config, report
+from cmgen import comparison, config, report
 from cmgen.config import EncoderConfig
 from cmgen.data import pipeline, tracks
 from cmgen.evaluation import evaluate_split
@@ -21,6 +21,7 @@ from cmgen.measures import of_pose, runner, scores, subject, trained, windows
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.subject import MeasureConfig
 from cmgen.media.video import read_video
+from cmgen.models import run as checkpoint
 from cmgen.pose import PoseRegressor
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError

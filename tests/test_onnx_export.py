@@ -7,14 +7,15 @@ import pytest
 import tensorflow as tf
 from tiny_run import sounds, write_run
 
-from cmgen import checkpoint, onnx_export, serving
+from cmgen import onnx_export, serving
+from cmgen.models import run
 from cmgen.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), ("bell", "drum", "flute"))
-    return serving.module_of(checkpoint.load_run(folder))
+    return serving.module_of(run.load_run(folder))
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +63,14 @@ def test_metadata_can_be_read_by_the_runtime(model):
 
 def test_the_paper_s_deconvolutions_convert_too(tmp_path):
     folder = write_run(tmp_path / "run", ("bell", "drum"), upsampling="deconvolution")
-    module = serving.module_of(checkpoint.load_run(folder))
+    module = serving.module_of(run.load_run(folder))
     model = onnx_export.convert(module.functions(for_onnx=True)[""], "s2i", {})
     onnx_export.check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
-    module = serving.module_of(
-        checkpoint.load_run(write_run(tmp_path / "run", ("a", "b"), task=task))
-    )
+    module = serving.module_of(run.load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
     given = sounds(3) if task == "s2i" else np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3))
     given, noise = given.astype(np.float32), serving.example_noise(module, 3)
     encoding = module.encode(given)["encoding"].numpy()

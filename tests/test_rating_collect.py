@@ -62,7 +62,7 @@ def test_windows_come_from_all_test_recordings_and_do_not_overlap(study: Study) 
 
 
 def test_real_pictures_are_those_of_the_moment(study: Study, folder: Path) -> None:
-    from cmgen.checkpoint import load_run
+    from cmgen.models.run import load_run
 
     config = load_run(folder / "first").config.data
     recordings = pipeline.load_split(cache.resolve(config), "test", config)

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmgen import callbacks, checkpoint, encoder_training, fitting, training
+from cmgen import callbacks, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import pipeline
+from cmgen.models import run as checkpoint
 from cmgen.prepare import cache as catalog
 from cmgen.utils.errors import UserError
 

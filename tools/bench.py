@@ -147,10 +147,10 @@ def _lms(values: flags.FlagValues) -> dict[str, Any]:
 
 
 def _train(values: flags.FlagValues) -> dict[str, Any]:
-    from cmgen import precision
     from cmgen.benchmarks import timing
     from cmgen.benchmarks import train as work
     from cmgen.config import TrainConfig
+    from cmgen.models import precision
 
     found: dict[str, Any] = {"train": {}}
     for policy in POLICIES:
@@ -177,9 +177,9 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
 def _input(values: flags.FlagValues) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from cmgen import precision
     from cmgen.benchmarks import input as work
     from cmgen.benchmarks import timing
+    from cmgen.models import precision
 
     config, memory = work.short_run(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
     found = work.measure(config, precision.policy(config.mixed_precision), values.steps)

@@ -91,16 +91,17 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import checkpoint, encoder_training, metrics
+    from cmgen import encoder_training, metrics
     from cmgen.data import pipeline
+    from cmgen.models import run
     from cmgen.prepare import cache
     from cmgen.utils import hashes
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
-    classes = checkpoint.read_facts(workdir / checkpoint.FACTS_FILE).classes
+    classes = run.read_facts(workdir / run.FACTS_FILE).classes
     folder = cache.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
-    encoder = checkpoint.load_encoder(workdir, "sound_encoder", classes, config)
+    encoder = run.load_encoder(workdir, "sound_encoder", classes, config)
     right, places = encoder_training.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
     )

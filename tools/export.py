@@ -37,7 +37,8 @@ GROUPS = {"What": ("workdir", "scores"), "Result": ("output", "float16", "int8")
 
 def main() -> None:
     # TensorFlow is imported only when the work starts.
-    from cmgen import checkpoint, export_data, exporting, saved_models
+    from cmgen import export_data, exporting, saved_models
+    from cmgen.models import run as checkpoint
 
     run = checkpoint.load_run(FLAGS.workdir)
     scores = exporting.read_scores(run, FLAGS.scores)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen import fitting, precision
+from cmgen import fitting
 from cmgen.benchmarks import mains, timing
 from cmgen.benchmarks.train import make_gan, random_batch
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import charts, images
 from cmgen.media.video import write_video
-from cmgen.replica import get_strategy
+from cmgen.models import precision
+from cmgen.models.distributed import get_strategy
 from cmgen.workers import Team
 
 CLASSES = ("bell", "drum", "flute")

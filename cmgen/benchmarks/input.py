@@ -12,8 +12,8 @@ from cmgen.benchmarks.timing import Ratio, ratio_of
 from cmgen.benchmarks.train import Batch, make_gan
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.models.distributed import get_strategy
 from cmgen.prepare import cache
-from cmgen.replica import get_strategy
 from cmgen.utils.typed_json import from_json
 from cmgen.workers import Team
 

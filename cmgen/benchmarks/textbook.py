@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cmgen import losses
 from cmgen.config import GanConfig
-from cmgen.gan import CrossModalGan, swap_neighbours
-from cmgen.replica import update_average
+from cmgen.models import losses
+from cmgen.models.distributed import update_average
+from cmgen.models.gan import CrossModalGan, swap_neighbours
 
 Batch = dict[str, tf.Tensor]
 LEAK = 0.2

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from cmgen.benchmarks import operations, textbook
 from cmgen.benchmarks.timing import Ratio, in_turns, timed
-from cmgen.checkpoint import make_encoder
 from cmgen.config import TrainConfig
-from cmgen.gan import CrossModalGan, build_gan, count_parameters
+from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
+from cmgen.models.run import make_encoder
 
 POLICIES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
 CLASSES = 13

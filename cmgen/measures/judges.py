@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen import __version__
-from cmgen.checkpoint import load_weights, save_weights
 from cmgen.config import PICTURE_ENCODER, SOUND_ENCODER, EncoderConfig
+from cmgen.models.run import load_weights, save_weights
 from cmgen.utils import provenance
 
 Networks = dict[str, keras.Model]

@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen import metrics
-from cmgen.checkpoint import Run
 from cmgen.evaluation import SEED
 from cmgen.measures import diversity, quality
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import Subject
 from cmgen.measures.windows import generate, look
-from cmgen.networks import one_hot
+from cmgen.models.networks import one_hot
+from cmgen.models.run import Run
 
 
 def without_training(subject: Subject) -> list[Score]:

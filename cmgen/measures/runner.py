@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint
-from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.evaluation import SEED
@@ -25,6 +23,8 @@ from cmgen.measures import (
 from cmgen.measures.scores import Score
 from cmgen.measures.subject import MeasureConfig, Subject
 from cmgen.measures.windows import collect
+from cmgen.models import run as checkpoint
+from cmgen.models.run import Run
 from cmgen.utils import hashes
 from cmgen.utils.errors import UserError
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.measures.of_sound import Sounds
 from cmgen.measures.subject import MeasureConfig
 from cmgen.measures.windows import sounding_columns
 from cmgen.media import lms_tf
-from cmgen.networks import condition
+from cmgen.models.networks import condition
+from cmgen.models.run import Run
 
 
 def collect(

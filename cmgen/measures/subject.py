@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cmgen.checkpoint import Run
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import Windows
-from cmgen.networks import Encoder, one_hot
+from cmgen.models.networks import Encoder, one_hot
+from cmgen.models.run import Run
 
 FEATURES = "verifier, last hidden layer, 128 features"
 PIXELS = "root mean square of pixels in [0, 1], at 32 x 32"

@@ -10,17 +10,17 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen import precision
-from cmgen.augment import UNIFORMS, augment_for_correspondence, augment_lms
-from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig
-from cmgen.losses import correspondence_loss
 from cmgen.measures import judges as judging
 from cmgen.measures.judges import JudgeConfig
 from cmgen.measures.windows import BATCH, Windows
 from cmgen.media import images
-from cmgen.networks import Encoder
-from cmgen.optimizers import WarmedAdamW
+from cmgen.models import precision
+from cmgen.models.augment import UNIFORMS, augment_for_correspondence, augment_lms
+from cmgen.models.classifier import Classifier, build_encoder
+from cmgen.models.losses import correspondence_loss
+from cmgen.models.networks import Encoder
+from cmgen.models.optimizer import WarmedAdamW
 
 EMBEDDING_SIZE = 64
 # A batch of the embedding: moments of the same recording are its hardest negatives.

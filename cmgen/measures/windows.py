@@ -10,11 +10,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen.checkpoint import Run
 from cmgen.data import pipeline
 from cmgen.evaluation import SEED, class_indices
 from cmgen.media import images, lms_tf
-from cmgen.networks import Encoder, Generator, condition
+from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.run import Run
 
 BATCH = 64
 

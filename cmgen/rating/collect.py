@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import checkpoint, evaluation, serving
-from cmgen.checkpoint import Run
+from cmgen import evaluation, serving
 from cmgen.data import pipeline
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
+from cmgen.models import run as checkpoint
+from cmgen.models.run import Run
 from cmgen.prepare import cache
 from cmgen.rating.study import (
     MANIFEST,

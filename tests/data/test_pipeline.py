@@ -12,8 +12,8 @@ from PIL import Image
 from cmgen.config import DataConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.shards import INFO_FILE, read_info
+from cmgen.models.distributed import get_strategy
 from cmgen.prepare.local import PrepareConfig, prepare
-from cmgen.replica import get_strategy
 from cmgen.utils.errors import UserError
 from cmgen.utils.hashes import file_hash
 from cmgen.utils.typed_json import CHECKSUM

@@ -20,9 +20,10 @@ import numpy as np
 import tensorflow as tf
 from tiny_run import write_run
 
-from cmgen import callbacks, checkpoint, exporting
+from cmgen import callbacks, exporting
 from cmgen.export_data import Samples
 from cmgen.media import images
+from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils import cli, files
 from cmgen.utils.errors import UserError

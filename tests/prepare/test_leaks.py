@@ -10,10 +10,11 @@ import soundfile
 from fixtures import write_corpus, write_recording
 from tiny_run import write_run
 
-from cmgen import checkpoint, report
+from cmgen import report
 from cmgen.config import DataConfig
 from cmgen.data import pipeline
 from cmgen.media.video import write_video
+from cmgen.models import run as checkpoint
 from cmgen.prepare import leaks
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import checkpoint, exporting
+from cmgen import exporting
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
 from cmgen.export_data import Samples
-from cmgen.networks import Generator
+from cmgen.models import run as checkpoint
+from cmgen.models.networks import Generator
 from cmgen.utils import typed_json
 from cmgen.utils.files import write_text
 

@@ -209,11 +209,11 @@ def small_network() -> "keras.Model":
 
 
 def weights() -> Seeds:
-    from cmgen import checkpoint
+    from cmgen.models import run
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.npz"
-        checkpoint.save_weights(small_network(), path, step=7)
+        run.save_weights(small_network(), path, step=7)
         yield "small", path.read_bytes()
 
 

@@ -269,7 +269,7 @@ def _saved_facts() -> Target:
 
 def _weights() -> Target:
     """The weights of a network."""
-    from cmgen import checkpoint
+    from cmgen.models import run as checkpoint
     from tools.fuzzing.seeds import small_network
 
     network = small_network()

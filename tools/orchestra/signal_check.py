@@ -150,7 +150,7 @@ def prepared_picture(batch: Any, uniforms: Any) -> Any:
     """
     import tensorflow as tf
 
-    from cmgen import augment
+    from cmgen.models import augment
 
     picture = tf.cast(batch, tf.float32) / 127.5 - 1
     if uniforms is None:
@@ -171,7 +171,7 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
     import tensorflow as tf
     from tqdm import tqdm
 
-    from cmgen.precision import policy as policy_of
+    from cmgen.models.precision import policy as policy_of
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import augment
+from cmgen.models import augment
 
 HALF = 0.5  # the uniform number that changes nothing in a symmetric range
 

@@ -7,12 +7,12 @@ must also find the picture of its own instant among those of other instants of t
 import keras
 import tensorflow as tf
 
-from cmgen.augment import augment_for_correspondence, augment_lms
 from cmgen.config import EncoderConfig
-from cmgen.losses import correspondence_loss
-from cmgen.networks import Encoder
-from cmgen.optimizers import WarmedAdamW
-from cmgen.replica import scale_loss
+from cmgen.models.augment import augment_for_correspondence, augment_lms
+from cmgen.models.distributed import scale_loss
+from cmgen.models.losses import correspondence_loss
+from cmgen.models.networks import Encoder
+from cmgen.models.optimizer import WarmedAdamW
 
 PROJECTION_SIZE = 64
 

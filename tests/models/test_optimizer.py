@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.optimizers import WarmedAdamW
-from cmgen.replica import get_strategy
+from cmgen.models.distributed import get_strategy
+from cmgen.models.optimizer import WarmedAdamW
 
 STEPS = 7
 

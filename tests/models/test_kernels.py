@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.convolutions import double, halve
+from cmgen.models.kernels import double, halve
 
 
 def plain_halve(x, kernel):

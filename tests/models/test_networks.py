@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig, GanConfig
-from cmgen.networks import Canvas, Discriminator, Generator
+from cmgen.models.classifier import Classifier, build_encoder
+from cmgen.models.networks import Canvas, Discriminator, Generator
 
 SMALL = EncoderConfig(widths=(4, 8), hidden=16)
 PAPER = dataclasses.replace(SMALL, architecture="paper", normalization="none", l2=0.01)

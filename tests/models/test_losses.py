@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import losses
+from cmgen.models import losses
 
 LOGITS = tf.constant([-1.0, 0.0, 2.0])
 

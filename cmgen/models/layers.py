@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen.convolutions import double, halve, plain_double
+from cmgen.models.kernels import double, halve, plain_double
 
 LEAK = 0.2
 # What a 3 x 3 kernel's taps along one axis become when each pixel is repeated; see `resized_kernel`.

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.autoencoder import Decoder
-from cmgen.classifier import Classifier, build_encoder
 from cmgen.config import EncoderConfig
-from cmgen.replica import get_strategy
+from cmgen.models.autoencoder import Decoder
+from cmgen.models.classifier import Classifier, build_encoder
+from cmgen.models.distributed import get_strategy
 
 CONFIG = EncoderConfig(
     widths=(4, 8), hidden=32, dropout=0.0, augment=False, objective="autoencoder"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from cmgen.augment import augment_for_verifier, augment_lms
-from cmgen.autoencoder import Decoder
 from cmgen.config import EncoderConfig
-from cmgen.networks import Encoder, ImageEncoder, SoundEncoder
-from cmgen.optimizers import WarmedAdamW
-from cmgen.replica import scale_loss
+from cmgen.models.augment import augment_for_verifier, augment_lms
+from cmgen.models.autoencoder import Decoder
+from cmgen.models.distributed import scale_loss
+from cmgen.models.networks import Encoder, ImageEncoder, SoundEncoder
+from cmgen.models.optimizer import WarmedAdamW
 
 AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "lms": augment_lms,

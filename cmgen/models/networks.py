@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from cmgen.config import EncoderConfig, GanConfig
-from cmgen.layers import (
+from cmgen.models.layers import (
     DeconvolutionBlock,
     HalvingConvolution,
     Spectra,

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen.classifier import build_encoder
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.media import representations
-from cmgen.networks import Encoder, Generator
+from cmgen.models.classifier import build_encoder
+from cmgen.models.networks import Encoder, Generator
 from cmgen.utils import provenance, typed_json
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import (

@@ -6,11 +6,11 @@ Chen et al., "Deep Cross-Modal Audio-Visual Generation" (2017), section 3.
 import keras
 import tensorflow as tf
 
-from cmgen import losses
-from cmgen.augment import augment_for_discriminator, augment_lms_for_discriminator
 from cmgen.config import Direction, GanConfig
-from cmgen.networks import Discriminator, Encoder, Generator, condition, one_hot
-from cmgen.replica import scale_each, scale_loss, update_average
+from cmgen.models import losses
+from cmgen.models.augment import augment_for_discriminator, augment_lms_for_discriminator
+from cmgen.models.distributed import scale_each, scale_loss, update_average
+from cmgen.models.networks import Discriminator, Encoder, Generator, condition, one_hot
 
 Batch = dict[str, tf.Tensor]
 AUGMENTATIONS = {"image": augment_for_discriminator, "lms": augment_lms_for_discriminator}

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen.classifier import build_encoder
 from cmgen.config import EncoderConfig
-from cmgen.correspondence import CorrespondenceClassifier
-from cmgen.losses import correspondence_loss
-from cmgen.replica import get_strategy
+from cmgen.models.classifier import build_encoder
+from cmgen.models.contrastive import CorrespondenceClassifier
+from cmgen.models.distributed import get_strategy
+from cmgen.models.losses import correspondence_loss
 
 CONFIG = EncoderConfig(
     widths=(4, 8),

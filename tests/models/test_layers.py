@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.layers import (
+from cmgen.models.layers import (
     BatchNormalization,
     Modulated,
     ResizeConvolution,

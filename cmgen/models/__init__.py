@@ -1,0 +1,1 @@
+"""Networks, losses and training steps, and their weights in files."""
