@@ -16,9 +16,9 @@ import onnx
 
 from cmgen import export_data, export_folder, onnx_export, saved_models, serving, smaller
 from cmgen.card import model_card
+from cmgen.evaluate.report import headlines
 from cmgen.export_data import PARITY_WINDOWS, Samples
 from cmgen.models.run import Run
-from cmgen.report import headlines
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import explained_disk_errors, write_text
 from cmgen.utils.versions import installed

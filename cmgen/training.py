@@ -10,11 +10,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, cluster, curve, fitting, report, workers
+from cmgen import callbacks, cluster, curve, fitting, workers
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
 from cmgen.encoder_training import train_encoder
-from cmgen.evaluation import Evaluator
+from cmgen.evaluate import report
+from cmgen.evaluate.accuracy import Evaluator
 from cmgen.models import precision
 from cmgen.models import run as checkpoint
 from cmgen.models.gan import CrossModalGan, build_gan, count_parameters

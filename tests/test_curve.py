@@ -12,7 +12,7 @@ from tiny_run import write_run
 
 from cmgen import curve
 from cmgen.data import pipeline
-from cmgen.evaluation import evaluate_split
+from cmgen.evaluate.accuracy import evaluate_split
 from cmgen.media import images
 from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cmgen import generation
 from cmgen.config import SoundConfig
-from cmgen.data import tracks
+from cmgen.evaluate import pose_tracks
 from cmgen.export_folder import FACTS_FILE, FORMAT
 from cmgen.models import run
 from cmgen.utils.errors import UserError
@@ -83,7 +83,7 @@ def test_damaged_pose_tracks_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.truth.npz"
     path.write_bytes(data)
     with pytest.raises(UserError, match="not a pose track"):
-        tracks.read_track(path, 1)
+        pose_tracks.read_track(path, 1)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_pose_tracks_of_other_shapes_are_refused(
     path = tmp_path / "x.truth.npz"
     np.savez(path, table=np.zeros(table), midi=np.zeros(midi))
     with pytest.raises(UserError, match=r"x\.truth\.npz"):
-        tracks.read_track(path, 1)
+        pose_tracks.read_track(path, 1)
     np.savez(path, table=np.zeros((7, 1)), midi=np.zeros(1))
-    assert tracks.read_track(path, 1)[0].shape == (1, 2)
+    assert pose_tracks.read_track(path, 1)[0].shape == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,7 @@ from tiny_exports import write_export
 from tiny_run import write_run
 
 from cmgen import exported, generation, graph_ops, onnx_files, saved_models, serving
-from cmgen.data import tracks
-from cmgen.measures import inception
+from cmgen.evaluate import inception, pose_tracks
 from cmgen.models import run as checkpoint
 from cmgen.utils.errors import UserError
 
@@ -55,7 +54,7 @@ def test_pickles_in_weights_and_tracks_are_refused(tmp_path: Path, mark: Path) -
         with pytest.raises(UserError, match=name):
             checkpoint.load_weights(network, tmp_path / name)
         with pytest.raises(UserError, match=name):
-            tracks.read_track(tmp_path / name, 1)
+            pose_tracks.read_track(tmp_path / name, 1)
     assert not mark.exists()
     pickle.loads((tmp_path / "plain.npz").read_bytes())
     assert mark.exists(), "the bomb itself works"

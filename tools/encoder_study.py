@@ -91,8 +91,9 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import encoder_training, metrics
+    from cmgen import encoder_training
     from cmgen.data import pipeline
+    from cmgen.evaluate.metrics import classification
     from cmgen.models import run
     from cmgen.prepare import cache
     from cmgen.utils import hashes
@@ -105,7 +106,7 @@ def measure(workdir: Path) -> dict[str, Any]:
     right, places = encoder_training.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
     )
-    low, high = metrics.bootstrap_interval(right, places)
+    low, high = classification.bootstrap_interval(right, places)
     return {
         "accuracy_test": float(right.mean()),
         "accuracy_test_ci95": [low, high],

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import evaluation, serving
+from cmgen import serving
 from cmgen.data import pipeline
+from cmgen.evaluate import accuracy
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.models import run as checkpoint
@@ -178,7 +179,7 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
     if not recordings.has_frames.any():
         raise UserError(f"--data={data.data}: its {SPLIT} recordings have no pictures")
     for run in (first, *others):
-        evaluation.class_indices(recordings.classes, run.classes)
+        accuracy.class_indices(recordings.classes, run.classes)
     return recordings
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cmgen import comparison
+from cmgen.evaluate import compare
 from cmgen.reproduction.progress import DONE, State
 from cmgen.utils.errors import UserError
 
@@ -55,7 +55,7 @@ class Numbers:
             with suppress(NotMeasuredError):
                 done[name] = self.report(name)
         if done:
-            comparison.check_alike(done)
+            compare.check_alike(done)
 
     def curve(self, run: str) -> list[dict[str, float]]:
         """A run's accuracy over training, a row for each step."""

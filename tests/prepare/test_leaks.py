@@ -10,9 +10,9 @@ import soundfile
 from fixtures import write_corpus, write_recording
 from tiny_run import write_run
 
-from cmgen import report
 from cmgen.config import DataConfig
 from cmgen.data import pipeline
+from cmgen.evaluate import report
 from cmgen.media.video import write_video
 from cmgen.models import run as checkpoint
 from cmgen.prepare import leaks

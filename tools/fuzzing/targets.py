@@ -283,10 +283,10 @@ def _weights() -> Target:
 
 def _track() -> Target:
     """The poses beside a video of three pictures."""
-    from cmgen.data import tracks
+    from cmgen.evaluate import pose_tracks
 
     def read(path: Path) -> None:
-        pose, playing = tracks.read_track(path, 3)
+        pose, playing = pose_tracks.read_track(path, 3)
         assert pose.shape == (3, 2) and playing.shape == (3,)
 
     return _file("x.truth.npz", read)
@@ -294,12 +294,12 @@ def _track() -> Target:
 
 def _scores() -> Target:
     """What cmgen.evaluate wrote of another run."""
-    from cmgen import comparison
+    from cmgen.evaluate import compare
 
     def read(path: Path) -> None:
-        beside = {"a": comparison.read(path), "b": comparison.read(path)}
-        comparison.check_alike(beside)
-        assert json.dumps(comparison.table(beside))
+        beside = {"a": compare.read(path), "b": compare.read(path)}
+        compare.check_alike(beside)
+        assert json.dumps(compare.table(beside))
 
     return _file("scores.json", read)
 

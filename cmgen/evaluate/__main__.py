@@ -22,7 +22,7 @@ from pathlib import Path
 
 from absl import flags
 
-from cmgen import comparison
+from cmgen.evaluate import compare
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 
@@ -86,9 +86,9 @@ GROUPS = {
 def main() -> None:
     output = Path(FLAGS.output)
     _check(output)
-    others = {path: comparison.read(Path(path)) for path in FLAGS.compare}
-    from cmgen import report  # TensorFlow is imported only when the work starts
-    from cmgen.measures.subject import MeasureConfig
+    others = {path: compare.read(Path(path)) for path in FLAGS.compare}
+    from cmgen.evaluate import report  # TensorFlow is imported only when the work starts
+    from cmgen.evaluate.measured_run import MeasureConfig
     from cmgen.models import run as checkpoint
 
     measures = None
@@ -110,8 +110,8 @@ def main() -> None:
     print(f"\nAll scores: {output}")
     if others:
         beside = {str(output): scores} | others
-        notes = comparison.check_alike(beside)
-        print("\n".join(["", comparison.table(beside), *(f"Note: {note}" for note in notes)]))
+        notes = compare.check_alike(beside)
+        print("\n".join(["", compare.table(beside), *(f"Note: {note}" for note in notes)]))
 
 
 def _path(value: str | None) -> Path | None:

@@ -13,16 +13,26 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import ENCODER, edit_config, write_run
 
-from cmgen import comparison, config, report
+from cmgen import config
 from cmgen.config import EncoderConfig
-from cmgen.data import pipeline, tracks
-from cmgen.evaluation import evaluate_split
-from cmgen.measures import of_pose, runner, scores, subject, trained, windows
-from cmgen.measures.judges import JudgeConfig
-from cmgen.measures.subject import MeasureConfig
+from cmgen.data import pipeline
+from cmgen.evaluate import (
+    compare,
+    measured_run,
+    pose_tracks,
+    reference_models,
+    report,
+    suite,
+    windows,
+)
+from cmgen.evaluate import score as scores
+from cmgen.evaluate.accuracy import evaluate_split
+from cmgen.evaluate.measured_run import MeasureConfig
+from cmgen.evaluate.scores import pose
+from cmgen.evaluate.scores.pose_encoder import PoseRegressor
+from cmgen.evaluate.stored_models import JudgeConfig
 from cmgen.media.video import read_video
 from cmgen.models import run as checkpoint
-from cmgen.pose import PoseRegressor
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
@@ -54,9 +64,11 @@ def write_tracks(raw):
     random = np.random.default_rng(0)
     for path in raw.glob("*/*/*.mp4"):
         frames = len(read_video(path, size=32).frames)
-        table = random.uniform(size=(len(tracks.COLUMNS), frames)).astype(np.float16)
-        table[tracks.COLUMNS.index("rest")] = 0
-        np.savez(path.with_suffix(tracks.SUFFIX), table=table, midi=np.full(frames, 60, np.uint8))
+        table = random.uniform(size=(len(pose_tracks.COLUMNS), frames)).astype(np.float16)
+        table[pose_tracks.COLUMNS.index("rest")] = 0
+        np.savez(
+            path.with_suffix(pose_tracks.SUFFIX), table=table, midi=np.full(frames, 60, np.uint8)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -139,16 +151,16 @@ def test_nearest_pairs_are_drawn(report_of_all):
 
 def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
     before, _ = report_of_all
-    again = runner.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"]
+    again = suite.measure(run, prepared, tmp_path / "a.json", SMALL)["headlines"]
     assert again == {name: before[name] for name in again}
 
 
 def test_settings_are_the_same_when_they_are_read_again():
-    own = runner._settings(dataclasses.replace(SMALL, judges=Path("a"), label_control=Path("b")))
+    own = suite._settings(dataclasses.replace(SMALL, judges=Path("a"), label_control=Path("b")))
     assert json.loads(json.dumps(own)) == own and own["judge"]["sound"]["widths"]
     mine = {"task": "s2i", "measure_settings": own}
     other = {**mine, "measure_settings": json.loads(json.dumps(own))}
-    comparison.check_alike({"a.json": mine, "b.json": other})
+    compare.check_alike({"a.json": mine, "b.json": other})
 
 
 def test_weights_of_inception_count_by_their_content(tmp_path):
@@ -156,9 +168,9 @@ def test_weights_of_inception_count_by_their_content(tmp_path):
     for content in ("a", "b"):
         (tmp_path / "weights.h5").write_text(content)
         small = dataclasses.replace(SMALL, inception_weights=tmp_path / "weights.h5")
-        marks.append({"task": "s2i", "measure_settings": runner._settings(small)})
+        marks.append({"task": "s2i", "measure_settings": suite._settings(small)})
     with pytest.raises(UserError, match="inception_sha256"):
-        comparison.check_alike({"a.json": marks[0], "b.json": marks[1]})
+        compare.check_alike({"a.json": marks[0], "b.json": marks[1]})
 
 
 def test_judges_that_were_kept_say_the_same(
@@ -174,14 +186,14 @@ def test_judges_that_were_kept_say_the_same(
         assert told["judge"] in path.name and told["mark"] in path.name and told["versions"]
         assert "seed" in json.dumps(told["settings"])
     settings = dataclasses.replace(SMALL, judges=judges)
-    monkeypatch.setattr(trained, "train_embedding", None)
+    monkeypatch.setattr(reference_models, "train_embedding", None)
     monkeypatch.setattr(PoseRegressor, "train", None)
-    again = runner.measure(run, prepared, tmp_path / "a.json", settings)["headlines"]
+    again = suite.measure(run, prepared, tmp_path / "a.json", settings)["headlines"]
     assert again == {name: before[name] for name in again}
     assert capsys.readouterr().out.count("kept from before") == 3
     monkeypatch.undo()
     more = dataclasses.replace(settings, pose_steps=4)  # other settings, another judge
-    runner.measure(run, prepared, tmp_path / "a.json", more)
+    suite.measure(run, prepared, tmp_path / "a.json", more)
     assert len(list(judges.glob("pose_regressor-*"))) == 2
 
 
@@ -210,11 +222,11 @@ def test_pictures_can_be_drawn_and_looked_at_again(run, test_windows):
 def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_windows, monkeypatch):
     """A regressor that knows the truth of the frames it is shown in order finds 1, shuffled not."""
     splits = [pipeline.load_split(prepared, name, run.config.data) for name in ("train", "test")]
-    truth = tracks.read_tracks(splits[1]).values[test_windows.frames]
+    truth = pose_tracks.read_tracks(splits[1]).values[test_windows.frames]
     monkeypatch.setattr(PoseRegressor, "train", lambda *_: None)
     monkeypatch.setattr(PoseRegressor, "estimate", lambda *_: truth)
-    shown = subject.Subject(run, test_windows, test_windows, SMALL)
-    mean, shuffled = of_pose.correlation(shown, *splits)
+    shown = measured_run.Subject(run, test_windows, test_windows, SMALL)
+    mean, shuffled = pose.correlation(shown, *splits)
     assert mean.value == pytest.approx(1) and mean.real[1] == pytest.approx(1)
     assert abs(shuffled.value) < 0.5
     assert mean.chance == shuffled.value
@@ -222,20 +234,20 @@ def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_wi
 
 def test_a_picture_that_never_changes_does_not_flicker(run, test_windows, monkeypatch):
     still = np.full_like(test_windows.real, 100)
-    monkeypatch.setattr(of_pose, "generate", lambda *_: still)
-    shown = subject.Subject(run, test_windows, test_windows, SMALL)
-    (score,) = of_pose.steadiness(shown)
+    monkeypatch.setattr(pose, "generate", lambda *_: still)
+    shown = measured_run.Subject(run, test_windows, test_windows, SMALL)
+    (score,) = pose.steadiness(shown)
     assert score.value == 0 and score.settings["pairs"] > 0
     brighter = still.copy()
     brighter[1::2] += 51
-    monkeypatch.setattr(of_pose, "generate", lambda *_: brighter)
-    assert of_pose.steadiness(shown)[0].value == pytest.approx(0.2)
+    monkeypatch.setattr(pose, "generate", lambda *_: brighter)
+    assert pose.steadiness(shown)[0].value == pytest.approx(0.2)
 
 
 def test_fewer_windows_are_spread_over_all_recordings(test_windows):
-    some = subject.spread(test_windows, 12)
+    some = measured_run.spread(test_windows, 12)
     assert len(some) == 12 and set(some.groups) == set(test_windows.groups)
-    assert subject.spread(test_windows, 10_000) is test_windows
+    assert measured_run.spread(test_windows, 10_000) is test_windows
 
 
 def test_train_and_test_are_needed(run, tmp_path, monkeypatch):
@@ -248,16 +260,16 @@ def test_train_and_test_are_needed(run, tmp_path, monkeypatch):
 
 def test_a_control_must_be_one(run, run_folder, prepared):
     with pytest.raises(UserError, match="--condition=label"):
-        runner.check(prepared, run, MeasureConfig(label_control=run_folder))
+        suite.check(prepared, run, MeasureConfig(label_control=run_folder))
     with pytest.raises(UserError, match="no such file"):
-        runner.check(prepared, run, MeasureConfig(inception_weights=prepared / "none.h5"))
+        suite.check(prepared, run, MeasureConfig(inception_weights=prepared / "none.h5"))
 
 
 def test_the_control_is_told_classes_alone(control, prepared):
     run = checkpoint.load_run(control)
     recordings = pipeline.load_split(prepared, "test", run.config.data)
     found = windows.collect(run, recordings, 10_000)
-    told = subject.told(run, found)
+    told = measured_run.told(run, found)
     np.testing.assert_array_equal(told.sum(axis=1), 1)
     np.testing.assert_array_equal(told.argmax(axis=1), found.heard)
 
@@ -297,9 +309,9 @@ def test_cas_is_high_for_good_pictures_and_chance_for_pictures_of_the_wrong_clas
     settings = judge(dropout=0.0, augment=False)
     pictures, labels, _ = blocks(200, 0)
     unseen, truth, _ = blocks(100, 1)
-    good = trained.train_classifier(pictures, labels, 4, settings, 40, "good")
+    good = reference_models.train_classifier(pictures, labels, 4, settings, 40, "good")
     assert np.mean(windows.look(good, unseen)[1] == truth) > 0.9
-    wrong = trained.train_classifier(pictures, (labels + 1) % 4, 4, settings, 40, "wrong")
+    wrong = reference_models.train_classifier(pictures, (labels + 1) % 4, 4, settings, 40, "wrong")
     assert np.mean(windows.look(wrong, unseen)[1] == truth) < 0.1
 
 
@@ -312,7 +324,7 @@ def test_the_embedding_learns_which_sound_goes_with_which_picture():
     shared |= {"real_named": labels, "generated_named": labels}
     groups = np.arange(count) % 40
     seen = windows.Windows(labels, groups, lms=lms, real=pictures, **shared)
-    embedding = trained.train_embedding(seen, judge(dropout=0.0), 60)
+    embedding = reference_models.train_embedding(seen, judge(dropout=0.0), 60)
     pictures, labels, lms = blocks(60, 3)
     similar = normalized(embedding.pictures(pictures)) @ normalized(embedding.sounds(lms)).T
     best = similar.argmax(axis=1)
@@ -334,7 +346,7 @@ def test_the_loss_is_the_mean_of_both_cross_entropies():
             tf.nn.softmax_cross_entropy_with_logits(own, logits.T),
         ]
     )
-    assert float(trained.both_ways(sounds, pictures)) == pytest.approx(expected, rel=1e-5)
+    assert float(reference_models.both_ways(sounds, pictures)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_score_tells_what_it_has_to_be_compared_with():

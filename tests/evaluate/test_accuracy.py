@@ -11,10 +11,11 @@ from fixtures import picture, tone, write_corpus, write_recording
 from PIL import Image
 from tiny_run import STEP, write_run
 
-from cmgen import comparison, config, report
+from cmgen import config
 from cmgen.data import pipeline
-from cmgen.evaluation import Evaluator, SplitScores, class_indices, evaluate_split
-from cmgen.measures.subject import MeasureConfig
+from cmgen.evaluate import compare, report
+from cmgen.evaluate.accuracy import Evaluator, SplitScores, class_indices, evaluate_split
+from cmgen.evaluate.measured_run import MeasureConfig
 from cmgen.media import images
 from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
@@ -161,7 +162,7 @@ def test_runs_that_count_other_windows_do_not_stand_side_by_side(run, prepared, 
         for index, one in enumerate((run, other))
     }
     with pytest.raises(UserError, match=r"1\.json was measured with other windows than 0\.json"):
-        comparison.check_alike(found)
+        compare.check_alike(found)
 
 
 def test_other_data_without_pictures_and_with_fewer_classes(run, tmp_path, monkeypatch):

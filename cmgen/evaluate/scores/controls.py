@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import metrics
-from cmgen.evaluation import SEED
-from cmgen.measures import diversity, quality
-from cmgen.measures.scores import Score
-from cmgen.measures.subject import Subject
-from cmgen.measures.windows import generate, look
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.measured_run import Subject
+from cmgen.evaluate.metrics import classification, clouds, diversity
+from cmgen.evaluate.score import Score
+from cmgen.evaluate.windows import generate, look
 from cmgen.models.networks import one_hot
 from cmgen.models.run import Run
 
@@ -54,7 +53,7 @@ def label_control(subject: Subject, control: Run) -> list[Score]:
         features, named = look(subject.verifier, pictures)
         scores.append(_control(subject, name, named, f"a class-conditional GAN told {words}"))
         chosen = np.arange(len(test))[:: -(-len(test) // subject.config.cloud)]
-        kid = quality.kid(features[chosen], test.real_features[chosen])
+        kid = clouds.kid(features[chosen], test.real_features[chosen])
         scores.append(Score(f"{name}_kid", kid, "as kid", settings={"n": len(chosen)}))
     return scores
 
@@ -67,7 +66,7 @@ def _control(subject: Subject, name: str, named: NDArray[np.int64], words: str) 
         name,
         float(right.mean()),
         f"verifier accuracy of {words}",
-        metrics.bootstrap_interval(right, test.groups, seed=SEED),
-        metrics.majority_rate(test.labels),
+        classification.bootstrap_interval(right, test.groups, seed=SEED),
+        classification.majority_rate(test.labels),
         settings={"n": len(test)},
     )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from cmgen.measures import inception
+from cmgen.evaluate import inception
 from cmgen.utils.errors import UserError
 
 pytestmark = pytest.mark.slow

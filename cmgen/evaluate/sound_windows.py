@@ -5,9 +5,9 @@ from typing import Any
 import tensorflow as tf
 
 from cmgen.data import pipeline
-from cmgen.measures.of_sound import Sounds
-from cmgen.measures.subject import MeasureConfig
-from cmgen.measures.windows import sounding_columns
+from cmgen.evaluate.measured_run import MeasureConfig
+from cmgen.evaluate.scores.sound import Sounds
+from cmgen.evaluate.windows import sounding_columns
 from cmgen.media import lms_tf
 from cmgen.models.networks import condition
 from cmgen.models.run import Run

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
-from cmgen.data.tracks import VARIABLES, Tracks
+from cmgen.evaluate.pose_tracks import VARIABLES, Tracks
 from cmgen.media import images
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence
 from cmgen.models.classifier import build_encoder

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cmgen.config import SoundConfig
-from cmgen.measures import of_sound, sound
+from cmgen.evaluate.metrics import sound
+from cmgen.evaluate.scores import sound as of_sound
 from cmgen.media import lms as mel
 from cmgen.media import lms_tf
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cmgen.config import EncoderConfig
-from cmgen.measures import judges as judging
-from cmgen.measures.judges import JudgeConfig
-from cmgen.measures.windows import BATCH, Windows
+from cmgen.evaluate import stored_models as judging
+from cmgen.evaluate.stored_models import JudgeConfig
+from cmgen.evaluate.windows import BATCH, Windows
 from cmgen.media import images
 from cmgen.models import precision
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence, augment_lms

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import metrics
 from cmgen.config import SoundConfig
-from cmgen.evaluation import SEED
-from cmgen.measures import sound
-from cmgen.measures.scores import Score
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.metrics import classification, sound
+from cmgen.evaluate.score import Score
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,20 @@ def compare(sounds: Sounds, config: SoundConfig) -> list[Score]:
             "lms_distance",
             float(apart.mean()),
             "root mean square difference of LMS in dB (Gray and Markel 1976)",
-            metrics.bootstrap_interval(apart, sounds.groups, seed=SEED),
+            classification.bootstrap_interval(apart, sounds.groups, seed=SEED),
             float(sound.lms_distance(shuffled, sounds.real, config).mean()),
             ("lms_distance_real", 0.0),
             {"n": len(apart)},
         ),
         Score(
             "frechet_sound",
-            metrics.frechet_distance(sounds.generated_features, sounds.real_features),
+            classification.frechet_distance(sounds.generated_features, sounds.real_features),
             "Heusel et al. 2017 on the sound verifier's features; real: real train against real test",
             None,
             None,
             (
                 "frechet_sound_floor",
-                metrics.frechet_distance(sounds.train_features, sounds.real_features),
+                classification.frechet_distance(sounds.train_features, sounds.real_features),
             ),
             {"n": len(apart), "n_train": len(sounds.train_features)},
         ),
@@ -75,7 +74,7 @@ def compare(sounds: Sounds, config: SoundConfig) -> list[Score]:
             "chroma_agreement",
             float(agreeing.mean()),
             "correlation of the pitch classes' shares, folded from the mel bands (Fujishima 1999)",
-            metrics.bootstrap_interval(agreeing, sounds.groups, seed=SEED),
+            classification.bootstrap_interval(agreeing, sounds.groups, seed=SEED),
             float(sound.chroma_agreement(real[partners], real).mean()),
             ("chroma_agreement_real", 1.0),
             {"n": len(apart)},

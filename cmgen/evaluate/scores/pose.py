@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import pose
 from cmgen.data.recordings import Recordings
-from cmgen.data.tracks import Tracks, read_tracks
-from cmgen.evaluation import SEED
-from cmgen.measures import judges
-from cmgen.measures.scores import Score
-from cmgen.measures.subject import Subject, told
-from cmgen.measures.windows import generate
+from cmgen.evaluate import stored_models
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.measured_run import Subject, told
+from cmgen.evaluate.pose_tracks import Tracks, read_tracks
+from cmgen.evaluate.score import Score
+from cmgen.evaluate.scores import pose_encoder
+from cmgen.evaluate.windows import generate
 from cmgen.media import images
 
 SOURCE = (
@@ -27,17 +27,17 @@ def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[S
     if known is None or wanted is None:
         subject.notes.append("the data have no pose tracks, so there is no pose correlation")
         return []
-    steps = subject.config.pose_steps or pose.STEPS
+    steps = subject.config.pose_steps or pose_encoder.STEPS
     regressor = _regressor(subject, train, known, steps)
     windows = subject.test
-    other = pose.shuffled_rows(windows.labels, SEED)
+    other = pose_encoder.shuffled_rows(windows.labels, SEED)
     read = {
         "generated": regressor.estimate(images.scale(windows.generated), windows.labels),
         "real": regressor.estimate(images.scale(windows.real), windows.labels),
     }
     read["shuffled"] = read["generated"][other]
     found = {kind: _correlations(subject, values, wanted) for kind, values in read.items()}
-    mean = {kind: pose.mean_correlation(values) for kind, values in found.items()}
+    mean = {kind: pose_encoder.mean_correlation(values) for kind, values in found.items()}
     return [
         Score(
             "pose_correlation_mean",
@@ -53,14 +53,14 @@ def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[S
 
 def _regressor(
     subject: Subject, train: Recordings, known: Tracks, steps: int
-) -> pose.PoseRegressor:
-    regressor = pose.PoseRegressor(subject.classes, subject.run.config.data.image_size)
+) -> pose_encoder.PoseRegressor:
+    regressor = pose_encoder.PoseRegressor(subject.classes, subject.run.config.data.image_size)
 
-    def learn() -> judges.Networks:
+    def learn() -> stored_models.Networks:
         regressor.train(train, known, SEED, steps)
         return {"": regressor.encoder}
 
-    judges.kept(
+    stored_models.kept(
         subject.config.judges,
         "pose_regressor",
         {"seed": SEED, "steps": steps, "classes": list(subject.run.classes)},
@@ -81,7 +81,7 @@ def _correlations(
 ) -> dict[str, dict[str, float]]:
     windows = subject.test
     truth, counts = tracks.values[windows.frames], tracks.counts[windows.frames]
-    return pose.correlations(estimates, truth, counts, windows.labels, subject.run.classes)
+    return pose_encoder.correlations(estimates, truth, counts, windows.labels, subject.run.classes)
 
 
 def steadiness(subject: Subject) -> list[Score]:

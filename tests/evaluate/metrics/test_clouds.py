@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cmgen.measures import quality
+from cmgen.evaluate.metrics import clouds as quality
 
 
 def clouds(shift: float = 0.0, n: int = 9, m: int = 7, d: int = 4):

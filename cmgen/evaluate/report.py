@@ -11,10 +11,10 @@ from typing import Any
 from cmgen.config import DIRECTIONS
 from cmgen.data import pipeline
 from cmgen.data.shards import DatasetInfo, read_info
-from cmgen.evaluation import SEED, Evaluator, SplitScores
-from cmgen.measures import runner
-from cmgen.measures import scores as measure_scores
-from cmgen.measures.subject import MeasureConfig
+from cmgen.evaluate import score as measure_scores
+from cmgen.evaluate import suite
+from cmgen.evaluate.accuracy import SEED, Evaluator, SplitScores
+from cmgen.evaluate.measured_run import MeasureConfig
 from cmgen.media import charts, images
 from cmgen.models.run import Run, weights_path
 from cmgen.prepare import cache, leaks
@@ -57,7 +57,7 @@ def evaluate_run(
     folder = cache.resolve(dataclasses.replace(run.config.data, data=data))
     info = read_info(folder)
     if measures is not None:
-        runner.check(folder, run, measures)
+        suite.check(folder, run, measures)
     evaluator = Evaluator.of(run)
     data_hash = hashes.data_hash(info.checksums)
     trained_on = {} if data_hash == run.data_hash else _trained_on(run)
@@ -81,7 +81,7 @@ def evaluate_run(
     }
     report = compose(run, scores, info, measured_with)
     if measures is not None:
-        report = add_measures(report, runner.measure(run, folder, output, measures))
+        report = add_measures(report, suite.measure(run, folder, output, measures))
     comment = provenance.said("cmgen.evaluate", model=run.facts, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cmgen.data import pipeline
-from cmgen.evaluation import SEED, class_indices
+from cmgen.evaluate.accuracy import SEED, class_indices
 from cmgen.media import images, lms_tf
 from cmgen.models.networks import Encoder, Generator, condition
 from cmgen.models.run import Run

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from cmgen import metrics
-from cmgen.evaluation import SEED
-from cmgen.measures import agreement, trained
-from cmgen.measures.scores import Score
-from cmgen.measures.subject import Subject
-from cmgen.measures.windows import look
+from cmgen.evaluate import reference_models
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.measured_run import Subject
+from cmgen.evaluate.metrics import classification
+from cmgen.evaluate.metrics import retrieval as agreement
+from cmgen.evaluate.score import Score
+from cmgen.evaluate.windows import look
 
 
 def classification_accuracy_score(subject: Subject) -> list[Score]:
@@ -16,7 +17,7 @@ def classification_accuracy_score(subject: Subject) -> list[Score]:
     steps = subject.config.classifier_steps or judge.image.train_steps
     found = {}
     for kind, pictures in (("generated", train.generated), ("real", train.real)):
-        network = trained.classifier(
+        network = reference_models.classifier(
             pictures,
             train.labels,
             subject.classes,
@@ -31,8 +32,8 @@ def classification_accuracy_score(subject: Subject) -> list[Score]:
         float(found["generated"].mean()),
         "Ravuri and Vinyals 2019: trained on generated pictures of train sounds, tested on "
         "real test pictures; real: the same, trained on the real pictures of those sounds",
-        metrics.bootstrap_interval(found["generated"], test.groups, seed=SEED),
-        metrics.majority_rate(test.labels),
+        classification.bootstrap_interval(found["generated"], test.groups, seed=SEED),
+        classification.majority_rate(test.labels),
         ("cas_real", float(found["real"].mean())),
         {"steps": steps, "n_train": len(train), "n_test": len(test)},
     )
@@ -48,7 +49,7 @@ def retrieval(subject: Subject, paired: bool) -> list[Score]:
         )
         return []
     config, test = subject.config, subject.test
-    embedding = trained.embedding(
+    embedding = reference_models.embedding(
         subject.train, config.judge, config.embedding_steps, config.judges
     )
     sounds = embedding.sounds(test.lms)
@@ -72,7 +73,7 @@ def retrieval(subject: Subject, paired: bool) -> list[Score]:
                 f"retrieval_r{k}",
                 float(hits.mean()),
                 "InfoNCE embedding of sounds and pictures, trained on real train recordings",
-                metrics.bootstrap_interval(hits, groups, seed=SEED),
+                classification.bootstrap_interval(hits, groups, seed=SEED),
                 min(1.0, k / size),
                 (f"retrieval_r{k}_real", float((ranks["real"] < k).mean())),
                 {

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import pose
 from cmgen.config import DataConfig
-from cmgen.data import pipeline, tracks
-from cmgen.data.tracks import Tracks
-from cmgen.pose import PoseRegressor, correlations, mean_correlation, shuffled_rows
+from cmgen.data import pipeline
+from cmgen.evaluate import pose_tracks
+from cmgen.evaluate.pose_tracks import Tracks
+from cmgen.evaluate.scores import pose_encoder
+from cmgen.evaluate.scores.pose_encoder import (
+    PoseRegressor,
+    correlations,
+    mean_correlation,
+    shuffled_rows,
+)
 from cmgen.prepare import cache
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
@@ -25,7 +31,7 @@ def some_of_the_demo(tmp_path_factory):
     for split in ("train", "validation", "test"):
         for name in ("oboe", "violin"):
             video = min((cache.demo_folder() / split / name).glob("*.mp4"))
-            for path in (video, video.with_suffix(tracks.SUFFIX)):
+            for path in (video, video.with_suffix(pose_tracks.SUFFIX)):
                 link = folder / "raw" / split / name / path.name
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(path)
@@ -35,7 +41,7 @@ def some_of_the_demo(tmp_path_factory):
 
 def test_tracks_are_those_beside_the_videos(some_of_the_demo):
     recordings = some_of_the_demo
-    found = tracks.read_tracks(recordings)
+    found = pose_tracks.read_tracks(recordings)
     raw = Path(recordings.info.source["path"])
     for index, name in enumerate(recordings.ids):
         truth = read_truth(raw / str(name))
@@ -52,22 +58,22 @@ def test_missing_and_wrong_tracks_are_named(some_of_the_demo, tmp_path):
     info = some_of_the_demo.info
     elsewhere = dataclasses.replace(info, source={**info.source, "path": str(tmp_path)})
     recordings = dataclasses.replace(some_of_the_demo, info=elsewhere)
-    assert tracks.read_tracks(recordings) is None
-    first = (tmp_path / str(recordings.ids[0])).with_suffix(tracks.SUFFIX)
+    assert pose_tracks.read_tracks(recordings) is None
+    first = (tmp_path / str(recordings.ids[0])).with_suffix(pose_tracks.SUFFIX)
     first.parent.mkdir(parents=True)
     first.write_bytes(b"nothing")
     with pytest.raises(UserError, match="missing, though other"):
-        tracks.read_tracks(recordings)
+        pose_tracks.read_tracks(recordings)
     for name in recordings.ids:
-        path = (tmp_path / str(name)).with_suffix(tracks.SUFFIX)
+        path = (tmp_path / str(name)).with_suffix(pose_tracks.SUFFIX)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"truth\.npz: not a pose track"):
-        tracks.read_tracks(recordings)
+        pose_tracks.read_tracks(recordings)
 
 
 def test_the_regressor_learns_where_a_bar_is(some_of_the_demo, monkeypatch):
-    monkeypatch.setattr(pose, "BATCH", 64)
+    monkeypatch.setattr(pose_encoder, "BATCH", 64)
     random = np.random.default_rng(1)
     frames, half = 512, 256
     height = random.uniform(0.1, 0.9, frames).astype(np.float32)

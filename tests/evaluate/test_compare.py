@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cmgen import comparison
+from cmgen.evaluate import compare
 from cmgen.utils.errors import UserError
 
 HASHES = {name: name[0] * 16 for name in ("data", "splits", "windows", "verifier")}
@@ -22,37 +22,37 @@ def report(accuracy: float, **changes):
 def test_other_data_splits_or_verifier_are_refused_with_both_hashes(kind):
     other = report(0.5, hashes=HASHES | {kind: "x" * 16})
     with pytest.raises(UserError) as refused:
-        comparison.check_alike({"a.json": report(0.6), "b.json": other})
+        compare.check_alike({"a.json": report(0.6), "b.json": other})
     for words in ("a.json", "b.json", kind, HASHES[kind], "x" * 16):
         assert words in str(refused.value)
 
 
 def test_another_task_is_refused():
     with pytest.raises(UserError, match=r"b\.json is of task i2s and a.json of s2i"):
-        comparison.check_alike({"a.json": report(0.6), "b.json": report(0.5, task="i2s")})
+        compare.check_alike({"a.json": report(0.6), "b.json": report(0.5, task="i2s")})
 
 
 def test_what_older_versions_wrote_is_taken_with_a_note():
     old = {name: value for name, value in report(0.5).items() if name != "hashes"}
-    notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
+    notes = compare.check_alike({"a.json": report(0.6), "b.json": old})
     assert len(notes) == 4 and all("b.json" in note and "not known" in note for note in notes)
 
 
 def test_an_older_one_before_them_does_not_hide_that_two_differ():
     old = {name: value for name, value in report(0.5).items() if name != "hashes"}
     reports = {"a.json": old, "b.json": report(0.6), "c.json": report(0.7)}
-    assert len(comparison.check_alike(reports)) == 4
+    assert len(compare.check_alike(reports)) == 4
     reports["c.json"] = report(0.7, hashes=HASHES | {"verifier": "x" * 16})
     with pytest.raises(UserError, match=r"c\.json was measured with another verifier than b\.json"):
-        comparison.check_alike(reports)
+        compare.check_alike(reports)
 
 
 def test_older_versions_knew_the_data_under_another_name():
     old = report(0.5, hashes={}, data={"fingerprint": "x" * 16})
     with pytest.raises(UserError, match=r"b\.json was measured with other data than a\.json"):
-        comparison.check_alike({"a.json": report(0.6), "b.json": old})
+        compare.check_alike({"a.json": report(0.6), "b.json": old})
     old["data"]["fingerprint"] = HASHES["data"]
-    notes = comparison.check_alike({"a.json": report(0.6), "b.json": old})
+    notes = compare.check_alike({"a.json": report(0.6), "b.json": old})
     assert [note.split()[5:8] for note in notes] == [
         ["other", "splits", "than"],
         ["other", "windows", "than"],
@@ -65,18 +65,18 @@ def test_measures_of_more_or_less_work_are_refused_with_what_differs():
         return {"measure_settings": {"seed": 1, "pose_steps": None, "label_control": "a"} | changes}
 
     reports = {"a.json": report(0.6, **settings()), "b.json": report(0.5)}
-    assert comparison.check_alike(reports) == []
+    assert compare.check_alike(reports) == []
     reports["c.json"] = report(0.5, **settings(label_control=None))
-    assert comparison.check_alike(reports) == []
+    assert compare.check_alike(reports) == []
     reports["d.json"] = report(0.5, **settings(pose_steps=9))
     with pytest.raises(UserError, match=r"d\.json .* than a\.json \(pose_steps: 9 and None\)"):
-        comparison.check_alike(reports)
+        compare.check_alike(reports)
 
 
 def test_a_table_has_what_all_of_them_have():
     both = {"a.json": report(0.6, kid=0.25), "b.json": report(0.5)}
-    assert comparison.check_alike(both) == []
-    assert comparison.table(both).splitlines() == [
+    assert compare.check_alike(both) == []
+    assert compare.table(both).splitlines() == [
         "               a.json                   b.json",
         "accuracy_test  0.6000 (0.500 to 0.700)  0.5000 (0.400 to 0.600)",
     ]
@@ -95,6 +95,6 @@ def test_a_table_has_what_all_of_them_have():
 def test_a_foreign_file_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match="was not written by"):
-        comparison.read(tmp_path / "a.json")
+        compare.read(tmp_path / "a.json")
     with pytest.raises(UserError, match="no such file"):
-        comparison.read(tmp_path / "b.json")
+        compare.read(tmp_path / "b.json")

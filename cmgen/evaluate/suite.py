@@ -10,19 +10,12 @@ import tensorflow as tf
 
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
-from cmgen.evaluation import SEED
-from cmgen.measures import (
-    inception,
-    of_agreement,
-    of_controls,
-    of_pose,
-    of_quality,
-    of_sound,
-    sound_windows,
-)
-from cmgen.measures.scores import Score
-from cmgen.measures.subject import MeasureConfig, Subject
-from cmgen.measures.windows import collect
+from cmgen.evaluate import inception, sound_windows
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.measured_run import MeasureConfig, Subject
+from cmgen.evaluate.score import Score
+from cmgen.evaluate.scores import controls, pose, realism, retrieval, sound
+from cmgen.evaluate.windows import collect
 from cmgen.models import run as checkpoint
 from cmgen.models.run import Run
 from cmgen.utils import hashes
@@ -76,7 +69,7 @@ def measure(
     notes: list[str] = []
     if run.config.task == "i2s":
         sounds = sound_windows.collect(run, train, test, config)
-        scores = of_sound.compare(sounds, run.config.sound)
+        scores = sound.compare(sounds, run.config.sound)
     else:
         scores, notes = _measure_pictures(run, train, test, output, config)
     headlines: dict[str, Any] = {}
@@ -108,19 +101,19 @@ def _measure_pictures(
         config,
     )
     scores: list[Score] = [
-        *of_agreement.classification_accuracy_score(subject),
-        *of_agreement.retrieval(subject, train.paired and test.paired),
-        *of_pose.correlation(subject, train, test),
-        *of_pose.steadiness(subject),
-        *of_quality.clouds(subject),
-        *of_quality.variety(subject),
-        *of_quality.memory(subject, output),
-        *of_controls.without_training(subject),
+        *retrieval.classification_accuracy_score(subject),
+        *retrieval.retrieval(subject, train.paired and test.paired),
+        *pose.correlation(subject, train, test),
+        *pose.steadiness(subject),
+        *realism.clouds(subject),
+        *realism.variety(subject),
+        *realism.memory(subject, output),
+        *controls.without_training(subject),
     ]
     if control is not None:
-        scores += of_controls.label_control(subject, control)
+        scores += controls.label_control(subject, control)
     if extractor is not None:
-        scores += of_quality.inception_clouds(subject, extractor, str(weights))
+        scores += realism.inception_clouds(subject, extractor, str(weights))
     return scores, subject.notes
 
 

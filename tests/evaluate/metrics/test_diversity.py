@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cmgen.measures import diversity
-from cmgen.measures.subject import pixel_vectors
+from cmgen.evaluate.measured_run import pixel_vectors
+from cmgen.evaluate.metrics import diversity
 
 
 def test_mean_distance_over_pairs():

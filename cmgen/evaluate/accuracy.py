@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cmgen import metrics
 from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
+from cmgen.evaluate.metrics import classification
 from cmgen.media import lms_tf
 from cmgen.models.networks import Encoder, Generator, condition
 from cmgen.models.run import Run
@@ -65,12 +65,12 @@ class SplitScores:
     @property
     def accuracy(self) -> float:
         """Share of sounding windows whose instrument is recognised in what was generated."""
-        return metrics.accuracy(self.labels[self.sounding], self.generated[self.sounding])
+        return classification.accuracy(self.labels[self.sounding], self.generated[self.sounding])
 
     @property
     def encoder_accuracy(self) -> float:
         """Share of sounding windows whose instrument the encoder names by the condition."""
-        return metrics.accuracy(self.labels[self.sounding], self.encoded[self.sounding])
+        return classification.accuracy(self.labels[self.sounding], self.encoded[self.sounding])
 
     @property
     def real_accuracy(self) -> float | None:
@@ -78,22 +78,22 @@ class SplitScores:
         if self.real is None:
             return None
         counted = self.sounding | (self.direction.target == "image")
-        return metrics.accuracy(self.labels[counted], self.real[counted])
+        return classification.accuracy(self.labels[counted], self.real[counted])
 
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of `accuracy` over recordings."""
         correct = (self.labels == self.generated)[self.sounding]
-        return metrics.bootstrap_interval(correct, self.groups[self.sounding], seed=SEED)
+        return classification.bootstrap_interval(correct, self.groups[self.sounding], seed=SEED)
 
     def balanced_interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the balanced accuracy over recordings."""
         kept = self.sounding
         windows = self.labels[kept], self.generated[kept], self.groups[kept]
-        return metrics.balanced_interval(*windows, seed=SEED)
+        return classification.balanced_interval(*windows, seed=SEED)
 
     def confusion(self) -> NDArray[np.int64]:
         """Sounding windows by true class (rows) and class of what was generated (columns)."""
-        return metrics.confusion_matrix(
+        return classification.confusion_matrix(
             self.labels[self.sounding], self.generated[self.sounding], len(self.classes)
         )
 
@@ -102,14 +102,16 @@ class SplitScores:
         confusion = self.confusion()
         silent = ~self.sounding
         silent_accuracy = (
-            metrics.accuracy(self.labels[silent], self.generated[silent]) if silent.any() else None
+            classification.accuracy(self.labels[silent], self.generated[silent])
+            if silent.any()
+            else None
         )
         return {
             "accuracy": self.accuracy,
             "accuracy_ci95": list(self.interval()),
-            "balanced_accuracy": metrics.balanced_accuracy(confusion),
+            "balanced_accuracy": classification.balanced_accuracy(confusion),
             "balanced_accuracy_ci95": list(self.balanced_interval()),
-            "majority_rate": metrics.majority_rate(self.labels[self.sounding]),
+            "majority_rate": classification.majority_rate(self.labels[self.sounding]),
             f"{self.direction.encoder}_accuracy": self.encoder_accuracy,
             "verifier_accuracy_real": self.real_accuracy,
             "feature_distance": self.feature_distance,
@@ -123,7 +125,7 @@ class SplitScores:
         }
 
     def _by_class(self, confusion: NDArray[np.int64]) -> dict[str, float | None]:
-        shares = metrics.per_class_accuracy(confusion)
+        shares = classification.per_class_accuracy(confusion)
         return {
             name: None if np.isnan(share) else float(share)
             for name, share in zip(self.classes, shares, strict=True)
@@ -224,7 +226,9 @@ class Evaluator:
         distance = None
         if "real" in columns:
             clouds = (columns[f"{kind}_encoding"] for kind in ("generated", "real"))
-            distance = metrics.frechet_distance(*(cloud[columns["sounding"]] for cloud in clouds))
+            distance = classification.frechet_distance(
+                *(cloud[columns["sounding"]] for cloud in clouds)
+            )
         index_of = class_indices(recordings.classes, self._classes)
         return SplitScores(
             direction=self._config.direction,

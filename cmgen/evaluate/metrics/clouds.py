@@ -7,8 +7,8 @@ windows by the same extractor, and nothing else.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cmgen import metrics
-from cmgen.measures.diversity import squared_distances
+from cmgen.evaluate.metrics import classification
+from cmgen.evaluate.metrics.diversity import squared_distances
 
 NEIGHBOUR = 3  # k of Kynkaanniemi et al.
 
@@ -72,8 +72,8 @@ def kid_interval(
       (low, high).
     """
     first, second = _clouds(first, second)
-    member, draws = metrics.draw_recordings(first_groups, resamples, seed)
-    other, other_draws = metrics.draw_recordings(second_groups, resamples, seed + 1)
+    member, draws = classification.draw_recordings(first_groups, resamples, seed)
+    other, other_draws = classification.draw_recordings(second_groups, resamples, seed + 1)
     if paired:
         if not np.array_equal(np.unique(first_groups), np.unique(second_groups)):
             raise ValueError("paired clouds must come from the same recordings")
@@ -85,7 +85,7 @@ def kid_interval(
         between = _drawn_without_copies(sums, draws) / _drawn_without_copies(counts, draws)
     else:
         between = _quadratic(sums, draws, other_draws) / _quadratic(counts, draws, other_draws)
-    return metrics.percentile_interval(within - 2.0 * between)
+    return classification.percentile_interval(within - 2.0 * between)
 
 
 def neighbour_radii(

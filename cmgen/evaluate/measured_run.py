@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from cmgen.measures.judges import JudgeConfig
-from cmgen.measures.windows import Windows
+from cmgen.evaluate.stored_models import JudgeConfig
+from cmgen.evaluate.windows import Windows
 from cmgen.models.networks import Encoder, one_hot
 from cmgen.models.run import Run
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import metrics
-from cmgen.evaluation import SEED
-from cmgen.measures import agreement, diversity, inception, quality
-from cmgen.measures.scores import Score
-from cmgen.measures.subject import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
-from cmgen.measures.windows import generate, look
+from cmgen.evaluate import inception
+from cmgen.evaluate.accuracy import SEED
+from cmgen.evaluate.measured_run import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
+from cmgen.evaluate.metrics import classification, diversity, retrieval
+from cmgen.evaluate.metrics import clouds as quality
+from cmgen.evaluate.score import Score
+from cmgen.evaluate.windows import generate, look
 from cmgen.media import charts, images
 from cmgen.utils import provenance
 
@@ -93,7 +94,7 @@ def _precision_and_recall(
             float(hits.mean()),
             "Kynkaanniemi et al. 2019, k = 3, neighbours of the same recording left out; real: real "
             "train pictures in the place of generated ones",
-            metrics.bootstrap_interval(hits, sets["real"][1], seed=SEED),
+            classification.bootstrap_interval(hits, sets["real"][1], seed=SEED),
             None,
             (f"{name}{suffix}_real", float(ceiling.mean())),
             settings,
@@ -106,7 +107,7 @@ def variety(subject: Subject) -> list[Score]:
     """Pictures of one sound by different noise, against real ones of one class."""
     config, test, run = subject.config, subject.test, subject.run
     random = np.random.default_rng(SEED)
-    chosen = agreement.draw_galleries(test.groups, min(config.sounds, len(test)), 1, SEED)[0]
+    chosen = retrieval.draw_galleries(test.groups, min(config.sounds, len(test)), 1, SEED)[0]
     noise = random.standard_normal((len(chosen) * config.pictures, run.config.gan.noise_size))
     conditions = np.repeat(told(run, test)[chosen], config.pictures, axis=0)
     pictures = generate(run.generator, conditions, noise)
@@ -133,7 +134,7 @@ def variety(subject: Subject) -> list[Score]:
                 float(distances.mean()),
                 "mean pairwise distance over noise for one sound; real: pictures of one class and "
                 "of different recordings",
-                metrics.bootstrap_interval(distances, test.groups[chosen], seed=SEED),
+                classification.bootstrap_interval(distances, test.groups[chosen], seed=SEED),
                 0.0,
                 (f"{name}_real", float(diversity.mean_pairwise_distance(real).mean())),
                 {
@@ -168,7 +169,7 @@ def memory(subject: Subject, output: Path) -> list[Score]:
                 name,
                 float(of_fake[0].mean()),
                 "mean distance to the nearest real train picture; real: of real test pictures",
-                metrics.bootstrap_interval(of_fake[0], test.groups, seed=SEED),
+                classification.bootstrap_interval(of_fake[0], test.groups, seed=SEED),
                 None,
                 (f"{name}_real", float(of_real[0].mean())),
                 {"extractor": extractor, "n": len(test), "n_train": len(train)},

@@ -1,0 +1,1 @@
+"""What a trained run is worth: accuracy, the other measures, comparisons, reports."""
