@@ -6,8 +6,8 @@ import fixtures
 import pytest
 from absl import flags
 
-from cmgen import train
 from cmgen.config import REPRESENTATIONS
+from cmgen.train import __main__ as train
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 from tools import encoder_study

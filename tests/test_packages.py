@@ -32,7 +32,7 @@ STRAYS = (
     "cmgen/__pycache__/train.cpython-311.pyc",
     "tests/__pycache__/test_gan.cpython-311.pyc",
     "build/lib/cmgen/old.py",
-    "mutants/cmgen/train.py",
+    "mutants/cmgen/train/__main__.py",
 )
 BUILD = "import sys; from setuptools import build_meta as b; b.build_{}(sys.argv[1])"
 

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 from absl import flags
 
-from cmgen import train
 from cmgen.config import TrainConfig
+from cmgen.train import __main__ as train
 from cmgen.utils import cli
 
 

@@ -10,7 +10,7 @@ from absl import flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cmgen import config, generation, train
+from cmgen import config, generation
 from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig
 from cmgen.data import pipeline, sampling
@@ -21,6 +21,7 @@ from cmgen.media import lms_tf
 from cmgen.prepare import plan
 from cmgen.prepare.listing import RawFile, make_listing
 from cmgen.prepare.sources import FileItem, recognise
+from cmgen.train import __main__ as train
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import from_json, to_json
 

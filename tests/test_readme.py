@@ -10,7 +10,7 @@ from absl import flags
 from checkout import ROOT
 from readme import PYTHON, README, SHELL, main_commands
 
-from cmgen import train
+from cmgen.train import __main__ as train
 from cmgen.utils import cli
 
 GUIDE = "".join(
@@ -24,7 +24,8 @@ def flags_of(main: str) -> flags.FlagValues:
     if main.endswith(".py"):
         sys.modules.setdefault("tools", importlib.import_module("tools"))
         main = main.removesuffix(".py").replace("/", ".")
-    module = importlib.import_module(main)
+    name = main if main.startswith("tools.") else f"{main}.__main__"
+    module = importlib.import_module(name)
     return module.COMMANDS[command].flag_values if command else module.FLAGS
 
 

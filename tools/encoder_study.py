@@ -91,11 +91,11 @@ def arguments(study: Study, output: Path) -> list[str]:
 
 def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
-    from cmgen import encoder_training
     from cmgen.data import pipeline
     from cmgen.evaluate.metrics import classification
     from cmgen.models import run
     from cmgen.prepare import cache
+    from cmgen.train import encoders
     from cmgen.utils import hashes
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
@@ -103,7 +103,7 @@ def measure(workdir: Path) -> dict[str, Any]:
     folder = cache.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
     encoder = run.load_encoder(workdir, "sound_encoder", classes, config)
-    right, places = encoder_training.windows_right(
+    right, places = encoders.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
     )
     low, high = classification.bootstrap_interval(right, places)

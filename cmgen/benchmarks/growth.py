@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen import fitting
 from cmgen.benchmarks import mains, timing
 from cmgen.benchmarks.train import make_gan, random_batch
 from cmgen.config import TrainConfig
@@ -16,7 +15,8 @@ from cmgen.media import charts, images
 from cmgen.media.video import write_video
 from cmgen.models import precision
 from cmgen.models.distributed import get_strategy
-from cmgen.workers import Team
+from cmgen.train import loop
+from cmgen.train.multiworker import Team
 
 CLASSES = ("bell", "drum", "flute")
 SECONDS, FPS, SAMPLE_RATE, SIDE = 4.0, 10.0, 44100, 96
@@ -111,7 +111,7 @@ def draw(threads: int, prepared: Path, cache_gib: float) -> tuple[float, float]:
     config = replace(config, data=replace(config.data, cache_gib=cache_gib))
     recordings = pipeline.load_split(prepared, "train", config.data)
     team = Team(get_strategy("default"))
-    batches = iter(fitting.batches(recordings, config, fitting.pairs(config), 0, team))
+    batches = iter(loop.batches(recordings, config, loop.pairs(config), 0, team))
     for _ in range(WARM_UP_BATCHES):
         next(batches)
     began = time.perf_counter()
@@ -136,7 +136,7 @@ def measure_steps(config: TrainConfig, batches: Sequence[int]) -> list[BatchResu
 def step(threads: int, config: TrainConfig) -> BatchResult:
     """One batch's result, in the precision that training takes; in a process of its own."""
     gan = make_gan(config, precision.policy(config.mixed_precision))
-    once, batch = fitting.step_function(gan, get_strategy("default")), random_batch(config)
+    once, batch = loop.step_function(gan, get_strategy("default")), random_batch(config)
     timed = timing.timed(
         lambda: once(batch, False), "step", config.batch_size, threads, STEPS, 60.0
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen import fitting
 from cmgen.benchmarks.mains import run_main
 from cmgen.benchmarks.timing import Ratio, ratio_of
 from cmgen.benchmarks.train import Batch, make_gan
@@ -14,8 +13,9 @@ from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.models.distributed import get_strategy
 from cmgen.prepare import cache
+from cmgen.train import loop
+from cmgen.train.multiworker import Team
 from cmgen.utils.typed_json import from_json
-from cmgen.workers import Team
 
 WARM_UP = 5
 TURNS = 5
@@ -47,8 +47,8 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
     """
     recordings = pipeline.load_split(cache.resolve(config.data), "train", config.data)
     team = Team(get_strategy("default"))
-    batches = fitting.batches(recordings, config, fitting.pairs(config), 0, team)
-    step = fitting.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
+    batches = loop.batches(recordings, config, loop.pairs(config), 0, team)
+    step = loop.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
     seen, alone = iter(batches), iter(batches)
     _train(seen, step, WARM_UP)
     turns: list[tuple[float, float, float]] = []

@@ -20,11 +20,12 @@ import numpy as np
 import tensorflow as tf
 from tiny_run import write_run
 
-from cmgen import callbacks, exporting
+from cmgen import exporting
 from cmgen.export_data import Samples
 from cmgen.media import images
 from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
+from cmgen.train import callbacks
 from cmgen.utils import cli, files
 from cmgen.utils.errors import UserError
 from cmgen.utils.locks import only_writer

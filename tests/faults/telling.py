@@ -2,12 +2,12 @@
 
 import os
 
-from cmgen import train
+from cmgen.train import __main__ as train
 from cmgen.utils import cli
 
 
 def main() -> None:
-    from cmgen import callbacks  # imports TensorFlow, which is to be set up first
+    from cmgen.train import callbacks  # imports TensorFlow, which is to be set up first
 
     log_step = callbacks.MetricsLog.after_step
     told = os.open(os.environ["TOLD"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)

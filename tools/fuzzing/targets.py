@@ -199,14 +199,14 @@ def _config() -> Target:
 
 
 def _cluster() -> Target:
-    from cmgen import cluster
+    from cmgen.train import tf_config
 
     def read(data: bytes) -> None:
-        os.environ[cluster.VARIABLE] = data.decode("utf-8", "replace").replace("\0", "")
+        os.environ[tf_config.VARIABLE] = data.decode("utf-8", "replace").replace("\0", "")
         try:
-            found = cluster.read("multiworker")
+            found = tf_config.read("multiworker")
         finally:
-            del os.environ[cluster.VARIABLE]
+            del os.environ[tf_config.VARIABLE]
         assert found is None or 0 <= found.index < len(found.addresses)
 
     return refusing(read)

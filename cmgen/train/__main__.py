@@ -16,7 +16,6 @@ from typing import Any
 
 from absl import flags
 
-from cmgen import cluster
 from cmgen.config import (
     CONDITIONINGS,
     FLAG_PREFIXES,
@@ -30,6 +29,7 @@ from cmgen.config import (
     TrainConfig,
     validate,
 )
+from cmgen.train import tf_config
 from cmgen.utils import cli
 from cmgen.utils.typed_json import to_json
 
@@ -250,15 +250,15 @@ define_flags(FLAGS)
 
 def main() -> None:
     config = config_from_flags(FLAGS)
-    known = cluster.read(config.strategy)
+    known = tf_config.read(config.strategy)
     if known is None or known.index == 0:
         print(to_json(config), end="", flush=True)
-    from cmgen import training  # TensorFlow is imported only when the work starts
+    from cmgen.train import run  # TensorFlow is imported only when the work starts
 
     if FLAGS.dry_run:
-        training.dry_run(config)
+        run.dry_run(config)
     else:
-        training.run(config)
+        run.run(config)
 
 
 def console() -> None:

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import workers
-from cmgen.cluster import Cluster
+from cmgen.train import multiworker
+from cmgen.train.tf_config import Cluster
 from cmgen.utils.errors import UserError
 
 
 def test_one_process_agrees_with_itself():
-    team = workers.join("default")
+    team = multiworker.join("default")
     assert team.is_chief and team.shard == (0, 1)
     assert team.from_chief({"step": 3}) == {"step": 3}
     assert team.any(True) and not team.any(False)
@@ -23,8 +23,8 @@ def test_one_process_agrees_with_itself():
 
 @pytest.mark.parametrize("size", [4, 8])
 def test_a_batch_that_divides_is_taken(size):
-    workers.check_batch("batch_size", size, 2, paired=True)
-    workers.check_batch("batch_size", size, 4)
+    multiworker.check_batch("batch_size", size, 2, paired=True)
+    multiworker.check_batch("batch_size", size, 4)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,9 @@ def test_a_batch_that_divides_is_taken(size):
     ],
 )
 def test_a_lost_worker_is_said_in_one_line(error, reason):
-    team = workers.Team(tf.distribute.get_strategy(), Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0))
+    team = multiworker.Team(
+        tf.distribute.get_strategy(), Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
+    )
     message = rf"worker 1 \(127.0.0.1:2\) is gone: .*{reason}"
     with pytest.raises(UserError, match=message) as caught, team.explained_loss():
         raise error
@@ -49,9 +51,9 @@ def test_a_lost_worker_is_said_in_one_line(error, reason):
 
 
 def test_other_errors_and_those_of_one_process_stay_what_they_are():
-    team = workers.Team(tf.distribute.get_strategy(), Cluster(("a:1", "b:1"), 1))
+    team = multiworker.Team(tf.distribute.get_strategy(), Cluster(("a:1", "b:1"), 1))
     assert not team.is_chief and team.shard == (1, 2)
     with pytest.raises(tf.errors.InvalidArgumentError), team.explained_loss():
         raise tf.errors.InvalidArgumentError(None, None, "shape")
-    with pytest.raises(tf.errors.UnavailableError), workers.join("default").explained_loss():
+    with pytest.raises(tf.errors.UnavailableError), multiworker.join("default").explained_loss():
         raise tf.errors.UnavailableError(None, None, "disk")

@@ -6,8 +6,8 @@ import weakref
 import pytest
 import tensorflow as tf
 
-from cmgen import callbacks, fitting
-from cmgen.workers import Team
+from cmgen.train import callbacks, loop
+from cmgen.train.multiworker import Team
 
 
 def test_a_failed_step_lets_go_of_the_batches(monkeypatch):
@@ -24,9 +24,9 @@ def test_a_failed_step_lets_go_of_the_batches(monkeypatch):
     def fail(batch, asked):
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(fitting, "step_function", lambda model, strategy: fail)
+    monkeypatch.setattr(loop, "step_function", lambda model, strategy: fail)
     watchers = [callbacks.StopOnInterrupt(0, lambda step: None)]
     with pytest.raises(RuntimeError, match="no memory") as failed:
-        fitting.fit(None, Batches(), 2, watchers, Team(tf.distribute.get_strategy()))
+        loop.fit(None, Batches(), 2, watchers, Team(tf.distribute.get_strategy()))
     gc.collect()
     assert failed.value.__traceback__ is not None and made[0]() is None

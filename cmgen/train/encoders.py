@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import callbacks, fitting
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import representations
@@ -17,7 +16,8 @@ from cmgen.models.autoencoder import Decoder
 from cmgen.models.classifier import Classifier
 from cmgen.models.contrastive import CorrespondenceClassifier
 from cmgen.models.networks import Encoder
-from cmgen.workers import Team
+from cmgen.train import callbacks, loop
+from cmgen.train.multiworker import Team
 
 
 def train_encoder(
@@ -53,7 +53,7 @@ def train_encoder(
         )
     if keep and team.from_chief(run.weights_path(workdir, name).exists()):
         return
-    start = fitting.resume(saved, team)
+    start = loop.resume(saved, team)
     total = settings.train_steps
     if start < total:
         watchers: list[callbacks.StepCallback] = [
@@ -63,8 +63,8 @@ def train_encoder(
             watchers += _chiefs_watchers(name, config, saved, start)
         watchers.append(callbacks.StopOnInterrupt(start, saved.save))
         kind = _batches(name, config, isinstance(model, CorrespondenceClassifier))
-        batches = fitting.batches(train, config, kind, start, team)
-        fitting.fit(model, batches, total - start, watchers, team)
+        batches = loop.batches(train, config, kind, start, team)
+        loop.fit(model, batches, total - start, watchers, team)
     if not team.is_chief:
         return
     if settings.objective == "autoencoder":

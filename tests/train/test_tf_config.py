@@ -6,7 +6,7 @@ import socket
 import pytest
 from checkout import RunMain
 
-from cmgen import cluster
+from cmgen.train import tf_config as cluster
 from cmgen.utils.errors import UserError
 
 PAIR = ["host0:2222", "host1:2223"]

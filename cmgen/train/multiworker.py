@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import cluster as cluster_lib
-from cmgen.cluster import Cluster
 from cmgen.models.distributed import get_strategy
+from cmgen.train import tf_config as cluster_lib
+from cmgen.train.tf_config import Cluster
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 START_SECONDS = 300  # workers wait for each other so long before they give up

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmgen import callbacks, encoder_training, fitting, training
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import pipeline
 from cmgen.models import run as checkpoint
 from cmgen.prepare import cache as catalog
+from cmgen.train import callbacks, encoders, loop
+from cmgen.train import run as training
 from cmgen.utils.errors import UserError
 
 ENCODER = EncoderConfig(widths=(4, 8, 8), hidden=16, train_steps=6, batch_size=6)
@@ -209,7 +210,7 @@ def test_an_encoder_alone_and_then_the_gan_that_uses_it(data, tmp_path):
 
 def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_path, monkeypatch):
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
-    fit = fitting.fit
+    fit = loop.fit
 
     def stop_after_three(model, batches, steps, watchers, team):
         fit(model, batches, 3, watchers, team)
@@ -219,7 +220,7 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
         config = make_config(data, workdir, task="sound_encoder", sound_encoder=encoder)
         if workdir.name == "stopped":
             with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-                patch.setattr(fitting, "fit", stop_after_three)
+                patch.setattr(loop, "fit", stop_after_three)
                 training.run(config)
         training.run(config)
     folders = [tmp_path / name / "sound_encoder" for name in ("whole", "stopped")]
@@ -234,7 +235,7 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     run = checkpoint.load_run(tmp_path / "stopped")
     assert run.config.sound_encoder.objective == "autoencoder"
     heard = pipeline.load_split(catalog.resolve(run.config.data), "train", run.config.data)
-    scale = encoder_training.encoding_scale(run.encoder, "lms", heard, run.config)
+    scale = encoders.encoding_scale(run.encoder, "lms", heard, run.config)
     assert scale == pytest.approx(1.0, rel=0.02)
 
 

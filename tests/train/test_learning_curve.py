@@ -10,12 +10,12 @@ from fixtures import write_corpus
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import curve
 from cmgen.data import pipeline
 from cmgen.evaluate.accuracy import evaluate_split
 from cmgen.media import images
 from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
+from cmgen.train import learning_curve
 
 CLASSES = tuple(sorted(COLOURS))
 
@@ -34,7 +34,7 @@ def make(run, workdir, start=0):
         for name in ("train", "test")
     }
     networks = run.encoder, run.generator, run.verifier
-    return curve.Curve(workdir, splits, *networks, run.config, start), splits
+    return learning_curve.Curve(workdir, splits, *networks, run.config, start), splits
 
 
 def test_rows_are_the_accuracies_that_evaluation_gives(run, tmp_path):
@@ -71,11 +71,11 @@ def test_the_picture_shows_moments(run, tmp_path):
         follow(step)
     sheet = images.grid(np.full((12, 32, 32, 3), (9, 8, 7), np.uint8), 3)
     images.write_png(tmp_path / "samples" / "000006.png", sheet)
-    curve.draw(dataclasses.replace(run, workdir=tmp_path, step=6))
+    learning_curve.draw(dataclasses.replace(run, workdir=tmp_path, step=6))
     with Image.open(tmp_path / "curve.png") as picture:
         assert (np.asarray(picture) == (9, 8, 7)).all(axis=-1).sum() == 3 * 32 * 32
 
 
 def test_a_run_without_curve_is_left_alone(run, tmp_path):
-    curve.draw(dataclasses.replace(run, workdir=tmp_path))
+    learning_curve.draw(dataclasses.replace(run, workdir=tmp_path))
     assert not (tmp_path / "curve.png").exists()

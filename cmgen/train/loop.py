@@ -6,12 +6,12 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import representations
 from cmgen.models.run import Checkpoints
-from cmgen.workers import Team
+from cmgen.train import callbacks
+from cmgen.train.multiworker import Team
 
 
 def resume(saved: Checkpoints, team: Team) -> int:

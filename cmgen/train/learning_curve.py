@@ -19,7 +19,7 @@ from cmgen.data import pipeline
 from cmgen.media import charts, images, lms_tf
 from cmgen.models.networks import Encoder, Generator, condition
 from cmgen.models.run import Run
-from cmgen.samples import ROWS
+from cmgen.train.sample_grid import ROWS
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import read_json, write_text

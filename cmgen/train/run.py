@@ -10,10 +10,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen import callbacks, cluster, curve, fitting, workers
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
-from cmgen.encoder_training import train_encoder
 from cmgen.evaluate import report
 from cmgen.evaluate.accuracy import Evaluator
 from cmgen.models import precision
@@ -21,12 +19,14 @@ from cmgen.models import run as checkpoint
 from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.models.networks import Encoder
 from cmgen.prepare import cache, leaks
-from cmgen.samples import SampleSheet
+from cmgen.train import callbacks, learning_curve, loop, multiworker, tf_config
+from cmgen.train.encoders import train_encoder
+from cmgen.train.multiworker import Team
+from cmgen.train.sample_grid import SampleSheet
 from cmgen.utils import hashes, locks, versions
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import read_json, write_text
 from cmgen.utils.typed_json import checked, from_json, to_json
-from cmgen.workers import Team
 
 # Checkpoints whose validation accuracy is this close to the best are told apart by how near their
 # examples' features lie to those of real ones.
@@ -44,10 +44,10 @@ def run(config: TrainConfig) -> None:
     Args:
       config: settings; `config.workdir` receives everything.
     """
-    known = cluster.read(config.strategy)
+    known = tf_config.read(config.strategy)
     if known is not None:
         _check_batches(config, len(known.addresses), known.index == 0)
-    team = workers.join(config.strategy)
+    team = multiworker.join(config.strategy)
     with team.explained_loss():
         _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
         with locks.only_writer(Path(config.workdir)) if team.is_chief else nullcontext():
@@ -102,7 +102,7 @@ def _measure(config: TrainConfig) -> None:
     """Draws the curve, evaluates the kept generator, and says what to do with it."""
     workdir = Path(config.workdir)
     finished = checkpoint.load_run(workdir)
-    curve.draw(finished)
+    learning_curve.draw(finished)
     scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
     print(report.summary(scores), flush=True)
     print(_what_next(config), flush=True)
@@ -112,11 +112,13 @@ def _check_batches(config: TrainConfig, replicas: int, is_chief: bool) -> None:
     """Refuses batches that can't be dealt out; only the chief knows which encoders are trained."""
     names = [config.task]
     if config.task in DIRECTIONS:
-        workers.check_batch("batch_size", config.batch_size, replicas, paired=True)
+        multiworker.check_batch("batch_size", config.batch_size, replicas, paired=True)
         names = [config.direction.encoder, "verifier"]
     for name in names:
         if is_chief and not checkpoint.weights_path(Path(config.workdir), name).exists():
-            workers.check_batch(f"{name}_batch_size", getattr(config, name).batch_size, replicas)
+            multiworker.check_batch(
+                f"{name}_batch_size", getattr(config, name).batch_size, replicas
+            )
 
 
 def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
@@ -165,7 +167,7 @@ def _check_same_data(train: pipeline.Recordings, team: Team) -> None:
 
 def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
-    known = cluster.read(config.strategy)
+    known = tf_config.read(config.strategy)
     _check_batches(config, len(known.addresses) if known else 1, True)
     policy = precision.policy(config.mixed_precision)
     classes = 13
@@ -246,7 +248,7 @@ def train_gan(
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,
         )
-    start = fitting.resume(saved, team)
+    start = loop.resume(saved, team)
     total = config.train_steps
     if start >= total:
         print(f"already at step {start} of {total}", flush=True)
@@ -257,8 +259,8 @@ def train_gan(
     if team.is_chief:
         watchers += _chiefs_watchers(gan, config, (train, validation, test), saved, start)
     watchers.append(callbacks.StopOnInterrupt(start, saved.save))
-    batches = fitting.batches(train, config, fitting.pairs(config), start, team)
-    fitting.fit(gan, batches, total - start, watchers, team)
+    batches = loop.batches(train, config, loop.pairs(config), start, team)
+    loop.fit(gan, batches, total - start, watchers, team)
 
 
 def _chiefs_watchers(
@@ -278,7 +280,7 @@ def _chiefs_watchers(
     verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
     named = {"train": train, "validation": validation, "test": test}
     there = {name: some for name, some in named.items() if some is not None}
-    follow = curve.Curve(workdir, there, gan.encoder, gan.average, verifier, config, start)
+    follow = learning_curve.Curve(workdir, there, gan.encoder, gan.average, verifier, config, start)
 
     def at_checkpoint(step: int) -> None:
         sheet.write(gan, step)

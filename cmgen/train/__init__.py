@@ -1,0 +1,1 @@
+"""Training runs: encoders, the GAN, checkpoints, logs, several workers."""
