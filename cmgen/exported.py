@@ -12,8 +12,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from cmgen.config import SoundConfig
-from cmgen.export_folder import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
-from cmgen.onnx_files import open_session
+from cmgen.export.layout import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
+from cmgen.export.onnx_session import open_session
 from cmgen.utils import provenance as origin
 from cmgen.utils import typed_json
 from cmgen.utils.errors import UserError

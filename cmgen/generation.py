@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cmgen.config import SoundConfig
-from cmgen.export_folder import newest
+from cmgen.export.layout import newest
 from cmgen.media import images, video
 from cmgen.media.limits import LIMITS, Limits
 from cmgen.media.sound import decode_sound_file
@@ -242,9 +242,9 @@ def _saved_model_folder(path: Path) -> Path | None:
 def _load_saved_model(path: Path) -> Model | SoundModel:
     import tensorflow as tf
 
-    from cmgen import saved_models
+    from cmgen.export import saved_model
 
-    function, facts = saved_models.load(path)
+    function, facts = saved_model.load(path)
 
     def run(**inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         (made,) = function(**{k: tf.constant(v) for k, v in inputs.items()}).values()
@@ -254,12 +254,12 @@ def _load_saved_model(path: Path) -> Model | SoundModel:
 
 
 def _load_onnx(path: Path) -> Model | SoundModel:
-    from cmgen import onnx_files
+    from cmgen.export import onnx_session
 
     if not path.is_file():
         raise UserError(f"--model={path}: no such file; write it with tools/export.py")
     try:
-        session = onnx_files.open_session(path)
+        session = onnx_session.open_session(path)
     except UserError as error:  # which begins with the path
         raise UserError(f"--model={error}") from error
     try:
@@ -324,11 +324,11 @@ def exported_model(
 
 
 def _load_workdir(path: Path) -> Model | SoundModel:
-    from cmgen import serving
+    from cmgen.export import functions
     from cmgen.models import run as checkpoint
 
     run = checkpoint.load_run(path)
-    module = serving.module_of(run)
+    module = functions.module_of(run)
     config = run.config
     if config.task == "i2s":
         return SoundModel(

@@ -10,11 +10,11 @@ import tensorflow as tf
 from checkout import ROOT
 from tiny_run import sounds, write_run
 
-from cmgen import exporting
 from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
 from cmgen.benchmarks import input as input_
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
-from cmgen.export_data import Samples
+from cmgen.export import writer
+from cmgen.export.samples import Samples
 from cmgen.media import charts, images
 from cmgen.models import run as checkpoint
 from cmgen.models.gan import count_parameters
@@ -30,7 +30,7 @@ def exports(tmp_path_factory):
     pictures = np.zeros((2, 32, 32, 3), np.float32)
     for task, given in (("s2i", sounds(2)), ("i2s", pictures)):
         run = checkpoint.load_run(write_run(root / task, CLASSES, task=task))
-        exporting.export(run, root / "exports" / task, Samples(given, None, "test"), {})
+        writer.export(run, root / "exports" / task, Samples(given, None, "test"), {})
     return root / "exports"
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from cmgen import generation
 from cmgen.config import SoundConfig
 from cmgen.evaluate import pose_tracks
-from cmgen.export_folder import FACTS_FILE, FORMAT
+from cmgen.export.layout import FACTS_FILE, FORMAT
 from cmgen.models import run
 from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds

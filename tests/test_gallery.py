@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from checkout import ROOT, RunMain
 
-from cmgen import graph_files
+from cmgen.export import graph_files
 from cmgen.media import images, sound, video
 from cmgen.media.limits import Limits
 from cmgen.utils import cli

@@ -22,8 +22,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_exports import write_export
 from tiny_run import write_run
 
-from cmgen import exported, generation, graph_ops, onnx_files, saved_models, serving
+from cmgen import exported, generation
 from cmgen.evaluate import inception, pose_tracks
+from cmgen.export import allowed_ops, onnx_session, saved_model
+from cmgen.export import functions as serving
 from cmgen.models import run as checkpoint
 from cmgen.utils.errors import UserError
 
@@ -130,7 +132,7 @@ def test_other_files_are_found_wherever_they_are_named() -> None:
     for nodes, functions in (([constant], []), ([branch], []), ([], [function])):
         graph = helper.make_graph(nodes, "g", [], [])
         model = helper.make_model(graph, functions=functions)
-        assert set(onnx_files._other_files(model)) == {"../x"}
+        assert set(onnx_session._other_files(model)) == {"../x"}
 
 
 def _save(folder: Path, function: Any, *given: tf.TensorSpec) -> Path:
@@ -174,7 +176,7 @@ def test_saved_models_that_reach_files_are_refused(tmp_path: Path, mark: Path) -
     ):
         folder = _save(tmp_path / operation, function, given)
         with pytest.raises(UserError, match=f"may reach files or run programs.*{operation}"):
-            saved_models.load(folder)
+            saved_model.load(folder)
     assert not mark.exists() and not list(tmp_path.glob("code-ran*"))
 
 
@@ -191,34 +193,34 @@ def test_what_tensorflow_would_run_while_it_loads_is_refused(tmp_path: Path, mar
     module.table = Table()
     tf.saved_model.save(module, str(tmp_path / "m"))
     with pytest.raises(UserError, match="WriteFile"):
-        graph_ops.check_saved_model(tmp_path / "m")
+        allowed_ops.check_saved_model(tmp_path / "m")
 
 
 def test_functions_that_tensorflow_would_put_in_place_of_others_are_refused(tmp_path: Path) -> None:
     """Where two share `api_implements`, the optimizer runs one that nothing calls."""
     folder = _save(tmp_path / "m", lambda x: {"image": x + 1.0}, tf.TensorSpec([None], tf.float32))
-    graph_ops.check_saved_model(folder)
+    allowed_ops.check_saved_model(folder)
     model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     for function in model.meta_graphs[0].graph_def.library.function:
         function.attr["api_implements"].s = b"addition"
     (folder / "saved_model.pb").write_bytes(model.SerializeToString())
     with pytest.raises(UserError, match=r"may reach files or run programs.*api_implements"):
-        graph_ops.check_saved_model(folder)
+        allowed_ops.check_saved_model(folder)
 
 
 def test_our_own_saved_models_pass(tmp_path: Path) -> None:
     for task in ("s2i", "i2s"):
         run = checkpoint.load_run(write_run(tmp_path / task, ("bell", "drum"), task=task))
         module = serving.module_of(run)
-        saved_models.save(module, tmp_path / task / "1", {"name": task, "format": 2})
-        graph_ops.check_saved_model(tmp_path / task / "1")
+        saved_model.save(module, tmp_path / task / "1", {"name": task, "format": 2})
+        allowed_ops.check_saved_model(tmp_path / task / "1")
         (tmp_path / task / "1" / "saved_model.cpb").write_bytes(b"")
         with pytest.raises(UserError, match=r"saved_model\.cpb"):
-            graph_ops.check_saved_model(tmp_path / task / "1")
+            allowed_ops.check_saved_model(tmp_path / task / "1")
         (tmp_path / task / "1" / "saved_model.cpb").unlink()
         (tmp_path / task / "1" / "saved_model.pb").write_bytes(b"\xff" * 99)
         with pytest.raises(UserError, match=r"saved_model\.pb: can't be read"):
-            graph_ops.check_saved_model(tmp_path / task / "1")
+            allowed_ops.check_saved_model(tmp_path / task / "1")
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")

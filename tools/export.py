@@ -37,19 +37,20 @@ GROUPS = {"What": ("workdir", "scores"), "Result": ("output", "float16", "int8")
 
 def main() -> None:
     # TensorFlow is imported only when the work starts.
-    from cmgen import export_data, exporting, saved_models
+    from cmgen.export import samples as export_data
+    from cmgen.export import saved_model, writer
     from cmgen.models import run as checkpoint
 
     run = checkpoint.load_run(FLAGS.workdir)
-    scores = exporting.read_scores(run, FLAGS.scores)
-    forms = [form for form in exporting.SMALLER if FLAGS[form].value]
+    scores = writer.read_scores(run, FLAGS.scores)
+    forms = [form for form in writer.SMALLER if FLAGS[form].value]
     samples = export_data.test_samples(run)
-    written = exporting.export(run, Path(FLAGS.output), samples, scores, forms)
+    written = writer.export(run, Path(FLAGS.output), samples, scores, forms)
     differences = written.parity["onnx"][written.onnx.name]
     print(f"{written.saved_model}: SavedModel, made of core operations")
     print(f"{written.onnx}: ONNX, differs by {max(differences.values()):.1e} from TensorFlow")
     print(f"{written.folder / 'README.md'}: model card, with how to call it")
-    if not saved_models.has_serving_api():
+    if not saved_model.has_serving_api():
         print(
             "Without warm-up requests, for which tensorflow-serving-api is missing: "
             'pip install -c requirements.lock -e ".[serving]"'

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from cmgen.benchmarks.timing import Timing, timed
-from cmgen.export_folder import FACTS_FILE, newest
-from cmgen.graph_ops import check_saved_model
+from cmgen.export.allowed_ops import check_saved_model
+from cmgen.export.layout import FACTS_FILE, newest
+from cmgen.export.onnx_session import open_session
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
-from cmgen.onnx_files import open_session
 from cmgen.utils.errors import UserError
 
 # What each direction takes as a tensor and as a file, and what it makes.

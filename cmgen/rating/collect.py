@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import serving
 from cmgen.data import pipeline
 from cmgen.evaluate import accuracy
+from cmgen.export import functions
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.models import run as checkpoint
@@ -204,7 +204,7 @@ def _cut(
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
     """What a run makes of each sound; runs whose noise has the same size get the same noise."""
-    module = serving.module_of(run)
+    module = functions.module_of(run)
     noise = np.random.default_rng(seed).standard_normal((len(waveforms), run.config.gan.noise_size))
     noise = noise.astype(np.float32)
     parts = [

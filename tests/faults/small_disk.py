@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 from tiny_run import write_run
 
-from cmgen import exporting
-from cmgen.export_data import Samples
+from cmgen.export import writer
+from cmgen.export.samples import Samples
 from cmgen.media import images
 from cmgen.models import run as checkpoint
 from cmgen.prepare.local import PrepareConfig, prepare
@@ -60,7 +60,7 @@ def writers(disk: Path, outside: Path) -> tuple[Write, dict[str, Write]]:
 
     def export() -> None:
         waveform = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 22050)).astype(np.float32)
-        exporting.export(run, disk / "s2i", Samples(waveform, None, "noise"), {})
+        writer.export(run, disk / "s2i", Samples(waveform, None, "noise"), {})
 
     def lock() -> None:
         with only_writer(disk / "new" / "run"):

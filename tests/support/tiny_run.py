@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen import exporting
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
-from cmgen.export_data import Samples
+from cmgen.export import writer
+from cmgen.export.samples import Samples
 from cmgen.models import run as checkpoint
 from cmgen.models.networks import Generator
 from cmgen.utils import typed_json
@@ -69,7 +69,7 @@ def write_exports(folder: Path, classes: tuple[str, ...], count: int) -> Path:
     pictures = np.random.default_rng(0).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
     for task, given in (("s2i", sounds(count)), ("i2s", pictures)):
         run = checkpoint.load_run(write_run(folder / task, classes, task=task))
-        exporting.export(run, folder / "exports" / task, Samples(given, None, "test"), {})
+        writer.export(run, folder / "exports" / task, Samples(given, None, "test"), {})
     return folder / "exports"
 
 

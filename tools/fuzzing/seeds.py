@@ -152,7 +152,7 @@ def studies() -> Seeds:
 
 def exports() -> Seeds:
     from cmgen.config import SoundConfig
-    from cmgen.export_folder import FORMAT
+    from cmgen.export.layout import FORMAT
 
     yield "s2i", json.dumps(
         {

@@ -130,8 +130,8 @@ def _shard() -> Target:
 
 
 def _wav_in_graph() -> Target:
-    from cmgen import graph_files
     from cmgen.config import SoundConfig
+    from cmgen.export import graph_files
 
     sound = SoundConfig()
     return _both_ways(
@@ -140,7 +140,7 @@ def _wav_in_graph() -> Target:
 
 
 def _picture_in_graph() -> Target:
-    from cmgen import graph_files
+    from cmgen.export import graph_files
 
     return _both_ways(
         lambda data: {"made": graph_files.read_picture(data, 32)}, "made", (32, 32, 3)
@@ -221,7 +221,7 @@ def _study() -> Target:
 def _export() -> Target:
     """The facts of an exported model."""
     from cmgen import exported
-    from cmgen.export_folder import FACTS_FILE
+    from cmgen.export.layout import FACTS_FILE
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name) / "s2i"
@@ -251,8 +251,9 @@ def _saved_facts() -> Target:
     """The facts beside a SavedModel."""
     import numpy as np
 
-    from cmgen import generation, saved_models
-    from cmgen.export_folder import FACTS_FILE
+    from cmgen import generation
+    from cmgen.export import saved_model
+    from cmgen.export.layout import FACTS_FILE
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name)
@@ -261,7 +262,7 @@ def _saved_facts() -> Target:
     def read(data: bytes) -> None:
         assert place
         (folder / FACTS_FILE).write_bytes(data)
-        facts = saved_models.read_facts(folder)
+        facts = saved_model.read_facts(folder)
         assert generation.exported_model(np.add, facts, folder).noise_size >= 1
 
     return refusing(read)

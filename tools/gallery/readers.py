@@ -99,8 +99,8 @@ def _graphs() -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
     """The graph's readers of sounds, which tells samples and rate, and of pictures."""
     import tensorflow as tf
 
-    from cmgen import graph_files
     from cmgen.config import SoundConfig
+    from cmgen.export import graph_files
 
     spec = [tf.TensorSpec([], tf.string)]
 

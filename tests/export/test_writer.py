@@ -12,8 +12,11 @@ import pytest
 from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen import export_data, export_folder, exporting, generation, onnx_export
-from cmgen.export_data import Samples
+from cmgen import generation
+from cmgen.export import layout, writer
+from cmgen.export import onnx as onnx_export
+from cmgen.export import samples as export_data
+from cmgen.export.samples import Samples
 from cmgen.models import run as checkpoint
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
@@ -37,7 +40,7 @@ def run(run_folder):
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     output = tmp_path_factory.mktemp("exports") / "s2i"
-    return exporting.export(run, output, SAMPLES, exporting.read_scores(run, None))
+    return writer.export(run, output, SAMPLES, writer.read_scores(run, None))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def i2s_exported(tmp_path_factory):
     root = tmp_path_factory.mktemp("i2s")
     run = checkpoint.load_run(write_run(root / "run", CLASSES, task="i2s"))
     samples = Samples(photos(4), np.array([0, 1, 2, 0]), "made-up pictures")
-    return exporting.export(run, root / "exports" / "i2s", samples, {}, exporting.SMALLER)
+    return writer.export(run, root / "exports" / "i2s", samples, {}, writer.SMALLER)
 
 
 def photos(count):
@@ -122,7 +125,7 @@ def test_smaller_forms_take_and_make_the_same_tensors(i2s_exported):
     """How near they are is the networks' affair, and random ones know no classes."""
     measured = i2s_exported.parity["smaller"]
     assert measured["windows"] == 4
-    for form in exporting.SMALLER:
+    for form in writer.SMALLER:
         path = i2s_exported.folder / f"i2s_{form}.onnx"
         session = onnxruntime.InferenceSession(path)
         given = {"image": photos(2), "noise": generation.seed_noise([0, 1], 10)}
@@ -145,15 +148,15 @@ def test_smaller_forms_take_and_make_the_same_tensors(i2s_exported):
 
 
 def test_smaller_forms_leave_the_spectrogram_as_it_is(run, tmp_path):
-    written = exporting.export(run, tmp_path / "s2i", SAMPLES, {}, exporting.SMALLER)
+    written = writer.export(run, tmp_path / "s2i", SAMPLES, {}, writer.SMALLER)
     quiet = 1e-4 * sounds(3)
-    for form in exporting.SMALLER:
+    for form in writer.SMALLER:
         assert written.parity["smaller"][form]["mean_difference"] < 0.05
         session = onnxruntime.InferenceSession(written.folder / f"s2i_{form}.onnx")
         given = {"waveform": quiet, "noise": generation.seed_noise([0, 1, 2], 10)}
         assert np.isfinite(session.run(["image"], given)[0]).all()
     # Exported again without them, those of the old version are gone.
-    again = exporting.export(run, tmp_path / "s2i", SAMPLES, {})
+    again = writer.export(run, tmp_path / "s2i", SAMPLES, {})
     assert again.saved_model.name == "2" and (tmp_path / "s2i" / "1" / "saved_model.pb").is_file()
     assert not list(tmp_path.glob("s2i/*_int8.onnx"))
 
@@ -190,7 +193,7 @@ def test_the_card_s_front_matter_is_what_hubs_read(exported, i2s_exported):
 def test_a_failed_check_leaves_nothing_behind(run, tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
     with pytest.raises(UserError, match="differs"):
-        exporting.export(run, tmp_path / "s2i", SAMPLES, {})
+        writer.export(run, tmp_path / "s2i", SAMPLES, {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,16 +201,16 @@ def test_every_export_gets_the_next_version(tmp_path):
     for name in ("1", "7", "10", "old"):
         (tmp_path / name).mkdir()
     (tmp_path / "12").write_text("a file")
-    assert export_folder.versions(tmp_path) == [1, 7, 10]
+    assert layout.versions(tmp_path) == [1, 7, 10]
 
 
 def test_scores_of_another_step_stay_off_the_card(run, tmp_path):
     other = write_scores(tmp_path, step=STEP + 1)
     with pytest.raises(UserError, match="--scores="):
-        exporting.read_scores(run, str(other))
+        writer.read_scores(run, str(other))
     with pytest.raises(UserError, match="not a file of"):
-        exporting.read_scores(run, str(tmp_path / "nothing.json"))
-    assert exporting.read_scores(run, None)["accuracy_test"] == 0.875
+        writer.read_scores(run, str(tmp_path / "nothing.json"))
+    assert writer.read_scores(run, None)["accuracy_test"] == 0.875
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])

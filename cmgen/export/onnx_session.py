@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from cmgen.export_folder import AGAIN, check_sums
+from cmgen.export.layout import AGAIN, check_sums
 from cmgen.utils.errors import UserError
 
 

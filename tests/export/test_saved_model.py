@@ -18,7 +18,7 @@ from checkout import ROOT
 from PIL import Image
 from tiny_run import sounds, write_exports
 
-from cmgen import saved_models, serving
+from cmgen.export import functions, saved_model
 from cmgen.media import images
 from cmgen.models import run
 from cmgen.utils.errors import UserError
@@ -119,11 +119,11 @@ def test_the_signatures_have_names_and_take_any_batch(exports):
 
 
 def test_the_saved_model_gives_what_the_run_gives(exports):
-    generate, facts = saved_models.load(exports / "exports/s2i/1")
+    generate, facts = saved_model.load(exports / "exports/s2i/1")
     assert (facts["format"], facts["name"], facts["task"]) == (2, "s2i", "s2i")
-    module = serving.module_of(run.load_run(exports / "s2i"))
+    module = functions.module_of(run.load_run(exports / "s2i"))
     for count in (1, 5):
-        waveform, noise = sounds(count), serving.example_noise(module, count)
+        waveform, noise = sounds(count), functions.example_noise(module, count)
         found = generate(waveform=tf.constant(waveform), noise=tf.constant(noise))["image"]
         np.testing.assert_allclose(found, module.generate(waveform, noise)["image"], atol=1e-6)
 
@@ -134,7 +134,7 @@ def test_a_folder_that_is_no_export_is_refused(tmp_path, text):
         (tmp_path / "assets.extra").mkdir()
         (tmp_path / "assets.extra" / "cmgen.json").write_text(text)
     with pytest.raises(UserError, match="not a SavedModel"):
-        saved_models.load(tmp_path)
+        saved_model.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_a_file_with_a_bit_changed_or_cut_is_refused_by_name(exports, tmp_path, 
     for damaged in (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], data[:-1]):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=rf"1/{name}: damaged or changed \(SHA256SUMS"):
-            saved_models.load(model / "1")
+            saved_model.load(model / "1")
     path.write_bytes(data)
-    saved_models.load(model / "1")
+    saved_model.load(model / "1")
 
 
 def test_models_config_names_every_model_to_the_server(exports):
@@ -166,7 +166,7 @@ def test_models_config_names_every_model_to_the_server(exports):
 
     (exports / "exports" / "half").mkdir(exist_ok=True)  # no version in it
     text = (exports / "exports" / "models.config").read_text()
-    assert saved_models.models_config(exports / "exports") == text
+    assert saved_model.models_config(exports / "exports") == text
     parsed = text_format.Parse(text, config_pb2.ModelServerConfig())
     found = [(c.name, c.base_path, c.model_platform) for c in parsed.model_config_list.config]
     assert found == [(n, f"/models/{n}", "tensorflow") for n in ("i2s", "s2i")]
@@ -178,7 +178,7 @@ def test_warm_up_requests_are_answered(exports, task):
     from tensorflow_serving.apis import prediction_log_pb2
 
     folder = exports / "exports" / task / "1"
-    records = list(tf.data.TFRecordDataset(str(folder / saved_models.WARMUP_FILE)))
+    records = list(tf.data.TFRecordDataset(str(folder / saved_model.WARMUP_FILE)))
     predictor, seen = model_server.Predictor(task, str(folder)), set()
     for record in records:
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
@@ -314,7 +314,7 @@ def test_grpc_errors_have_the_server_s_codes(servers):
         ("i2s", "serving_default", {"image_bytes": [b""]}, "NOT_FOUND", "i2s"),
     ]
     for model, signature, inputs, code, message in cases:
-        request = saved_models.predict_request(model, signature, inputs)
+        request = saved_model.predict_request(model, signature, inputs)
         with pytest.raises(grpc.RpcError, match=message) as raised:
             service.Predict(request, timeout=300)
         assert raised.value.code().name == code

@@ -13,8 +13,8 @@ from PIL import Image
 from tiny_run import sounds, write_exports
 
 from cmgen import generation
-from cmgen.clients import i2s, s2i
 from cmgen.config import SoundConfig
+from cmgen.export.clients import i2s, s2i
 from cmgen.media import images, lms_tf
 from cmgen.media import lms as mel
 from cmgen.media import sound as sound_files

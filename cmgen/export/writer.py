@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import onnx
 
-from cmgen import export_data, export_folder, onnx_export, saved_models, serving, smaller
-from cmgen.card import model_card
 from cmgen.evaluate.report import headlines
-from cmgen.export_data import PARITY_WINDOWS, Samples
+from cmgen.export import functions, layout, quantize
+from cmgen.export import onnx as onnx_export
+from cmgen.export import samples as export_data
+from cmgen.export import saved_model as saved_models
+from cmgen.export.card import model_card
+from cmgen.export.samples import PARITY_WINDOWS, Samples
 from cmgen.models.run import Run
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import explained_disk_errors, write_text
@@ -66,10 +69,10 @@ def export(
       forms: of SMALLER, to be written besides.
     """
     name = output.resolve().name
-    module = serving.module_of(run)
+    module = functions.module_of(run)
     facts = describe(run, name, scores)
     given = samples.some(PARITY_WINDOWS)
-    inputs = {module.given: given, "noise": serving.example_noise(module, len(given))}
+    inputs = {module.given: given, "noise": functions.example_noise(module, len(given))}
     with explained_disk_errors(output), _folder_aside(output) as aside:
         saved = aside / "saved"
         operations = saved_models.save(module, saved, facts)
@@ -90,8 +93,8 @@ def export(
         shutil.copyfile(_CLIENTS / f"{run.config.task}.py", aside / "client.py")
         (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
         (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
-        version = output / str(1 + max(export_folder.versions(output), default=0))
-        (aside / export_folder.SUMS_FILE).write_text(_sums(aside, version.name), encoding="utf-8")
+        version = output / str(1 + max(layout.versions(output), default=0))
+        (aside / layout.SUMS_FILE).write_text(_sums(aside, version.name), encoding="utf-8")
         _move_in(aside, output, version)
     with explained_disk_errors(output.parent):
         write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))
@@ -129,7 +132,7 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     config = run.config
     return {
         **run.facts,
-        "format": export_folder.FORMAT,
+        "format": layout.FORMAT,
         "name": name,
         "pose": config.gan.mismatch == "recording",
         "condition": config.gan.condition,
@@ -146,10 +149,10 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _onnx_graphs(
-    module: serving.CrossModal, name: str, facts: Mapping[str, Any]
+    module: functions.CrossModal, name: str, facts: Mapping[str, Any]
 ) -> dict[str, onnx.ModelProto]:
     """File's stem -> graph: the whole way, the encoder and the generator."""
-    metadata = {name: export_folder.metadata_text(fact) for name, fact in facts.items()}
+    metadata = {name: layout.metadata_text(fact) for name, fact in facts.items()}
     return {
         name + suffix: onnx_export.convert(function, name + suffix, metadata)
         for suffix, function in module.functions(for_onnx=True).items()
@@ -157,7 +160,7 @@ def _onnx_graphs(
 
 
 def _onnx_differences(
-    module: serving.CrossModal,
+    module: functions.CrossModal,
     name: str,
     graphs: Mapping[str, onnx.ModelProto],
     inputs: onnx_export.Inputs,
@@ -178,7 +181,7 @@ def _onnx_differences(
 
 
 def _saved_model_differences(
-    folder: Path, module: serving.CrossModal, inputs: onnx_export.Inputs
+    folder: Path, module: functions.CrossModal, inputs: onnx_export.Inputs
 ) -> dict[str, float]:
     """Largest difference of the SavedModel on disk from the run; refused above TOLERANCE."""
     import tensorflow as tf
@@ -197,20 +200,20 @@ def _saved_model_differences(
 
 def _smaller(
     run: Run,
-    module: serving.CrossModal,
+    module: functions.CrossModal,
     model: onnx.ModelProto,
     samples: Samples,
     forms: Sequence[str],
 ) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
     """The forms asked for of the whole way, and what they cost beside float32."""
-    made = {"float16": smaller.to_float16(model)} if "float16" in forms else {}
+    made = {"float16": quantize.to_float16(model)} if "float16" in forms else {}
     if "int8" in forms:
         calibration = export_data.calibration_samples(run).given
-        noise = serving.example_noise(module, len(calibration), seed=1)
-        made["int8"] = smaller.to_int8(model, {module.given: calibration, "noise": noise})
-    noise = serving.example_noise(module, len(samples.given))
+        noise = functions.example_noise(module, len(calibration), seed=1)
+        made["int8"] = quantize.to_int8(model, {module.given: calibration, "noise": noise})
+    noise = functions.example_noise(module, len(samples.given))
     serialized = {form: graph.SerializeToString() for form, graph in made.items()}
-    measured = smaller.measure(
+    measured = quantize.measure(
         {"float32": model.SerializeToString()} | serialized,
         {module.given: samples.given, "noise": noise},
         _accuracy_of(run, samples),
@@ -251,7 +254,7 @@ def _sums(aside: Path, version: str) -> str:
     for path in sorted(path for path in aside.rglob("*") if path.is_file()):
         name = path.relative_to(aside).as_posix()
         name = f"{version}/{name.removeprefix('saved/')}" if name.startswith("saved/") else name
-        lines.append(export_folder.sum_line(name, path.read_bytes()))
+        lines.append(layout.sum_line(name, path.read_bytes()))
     return "".join(lines)
 
 

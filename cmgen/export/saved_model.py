@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cmgen import serving
-from cmgen.export_folder import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
-from cmgen.graph_ops import check_saved_model
+from cmgen.export import functions
+from cmgen.export.allowed_ops import check_saved_model
+from cmgen.export.layout import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.utils.errors import UserError
@@ -24,7 +24,7 @@ SERVER_FOLDER = "/models"
 Request = tuple[str, dict[str, Any]]
 
 
-def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
+def save(module: functions.CrossModal, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
     """Writes a SavedModel made of core operations only, with `metadata` and warm-up beside it.
 
     Args:
@@ -38,8 +38,8 @@ def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) 
     operations: set[str] = set()
     for name, function in module.signatures().items():
         graph = function.get_concrete_function()
-        serving.check_core_ops(name, graph)
-        operations |= serving.graph_ops(graph)
+        functions.check_core_ops(name, graph)
+        operations |= functions.graph_ops(graph)
     tf.saved_model.save(_weights(module), str(folder), signatures=module.signatures())
     (folder / EXTRA).mkdir(exist_ok=True)
     (folder / FACTS_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
@@ -48,7 +48,7 @@ def save(module: serving.CrossModal, folder: Path, metadata: Mapping[str, Any]) 
     return sorted(operations)
 
 
-def _weights(module: serving.CrossModal) -> tf.Module:
+def _weights(module: functions.CrossModal) -> tf.Module:
     """Only TensorFlow's own variables, which a server restores by the names that functions call them.
 
     A Keras variable is saved as a copy that is restored in its place, which Python's loader knows how to
@@ -125,15 +125,15 @@ def has_serving_api() -> bool:
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
-def warmup_requests(module: serving.CrossModal) -> list[Request]:
+def warmup_requests(module: functions.CrossModal) -> list[Request]:
     """(signature, inputs by name) of requests that go through every signature's graphs."""
     files = [_wav(module, 44100), _wav(module, 48000)] if module.given == "waveform" else [_png()]
     shape = (1, *module.given_spec.shape[1:])
     given = np.zeros(shape, np.float32)
-    noise = serving.example_noise(module, 1)
+    noise = functions.example_noise(module, 1)
     bytes_name = module.given_bytes
     return [
-        *((serving.SERVING_DEFAULT, {bytes_name: [file]}) for file in files),
+        *((functions.SERVING_DEFAULT, {bytes_name: [file]}) for file in files),
         ("from_seed", {bytes_name: files, "seed": np.arange(len(files), dtype=np.int64)}),
         ("generate", {module.given: given, "noise": noise}),
         ("encode", {module.given: given}),
@@ -163,7 +163,7 @@ def write_warmup(path: Path, name: str, requests: list[Request]) -> None:
             writer.write(log.SerializeToString())
 
 
-def _wav(module: serving.CrossModal, rate: int) -> bytes:
+def _wav(module: functions.CrossModal, rate: int) -> bytes:
     """Half a second of a tone as a stereo WAV file."""
     samples = round(module.config.sound.window_seconds * rate)
     tone = 0.1 * np.sin(2 * np.pi * 440.0 * np.arange(samples) / rate)

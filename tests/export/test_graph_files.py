@@ -11,8 +11,8 @@ import soundfile
 import tensorflow as tf
 from PIL import Image
 
-from cmgen import graph_files
 from cmgen.config import SoundConfig
+from cmgen.export import graph_files
 from cmgen.media import images
 
 SOUND = SoundConfig()

@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 from tiny_run import edit_config, sounds, write_run
 
-from cmgen import serving
 from cmgen.config import SoundConfig
+from cmgen.export import functions as serving
 from cmgen.media import images, lms_tf
 from cmgen.models import run
 from cmgen.utils.errors import UserError

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cmgen.onnx_export import IR_VERSION, OPSET
+from cmgen.export.onnx import IR_VERSION, OPSET
 
 # What differs between the two directions.
 _WORDS: dict[str, dict[str, str]] = {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from cmgen import onnx_export
+from cmgen.export import onnx as onnx_export
 
 # The spectrogram's powers go down to 1e-10, which float16 can't hold and 8 bits can't resolve.
 _FIRST_KEPT_APART = "Conv"

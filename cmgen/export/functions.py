@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from cmgen import graph_files
 from cmgen.config import TrainConfig
-from cmgen.graph_ops import OPERATIONS
+from cmgen.export import graph_files
+from cmgen.export.allowed_ops import OPERATIONS
 from cmgen.media import lms_tf
 from cmgen.models.networks import Encoder, Generator, condition
 from cmgen.utils.errors import FAILED_WORK, UserError
@@ -221,7 +221,7 @@ def check_core_ops(name: str, function: tf.types.experimental.ConcreteFunction) 
     if foreign:
         raise UserError(
             f"signature {name} uses operations that stock TF Serving lacks or exports may not have: "
-            f"{', '.join(foreign)}; replace them by others of cmgen.graph_ops.OPERATIONS",
+            f"{', '.join(foreign)}; replace them by others of cmgen.export.allowed_ops.OPERATIONS",
             FAILED_WORK,
         )
 

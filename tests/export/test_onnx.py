@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from tiny_run import sounds, write_run
 
-from cmgen import onnx_export, serving
+from cmgen.export import functions
+from cmgen.export import onnx as onnx_export
 from cmgen.models import run
 from cmgen.utils.errors import UserError
 
@@ -15,7 +16,7 @@ from cmgen.utils.errors import UserError
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), ("bell", "drum", "flute"))
-    return serving.module_of(run.load_run(folder))
+    return functions.module_of(run.load_run(folder))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def model(module):
 
 
 def inputs(module, count):
-    return {"waveform": sounds(count), "noise": serving.example_noise(module, count)}
+    return {"waveform": sounds(count), "noise": functions.example_noise(module, count)}
 
 
 def test_pictures_equal_tensorflow_from_loud_to_nearly_silent(module, model):
@@ -63,16 +64,16 @@ def test_metadata_can_be_read_by_the_runtime(model):
 
 def test_the_paper_s_deconvolutions_convert_too(tmp_path):
     folder = write_run(tmp_path / "run", ("bell", "drum"), upsampling="deconvolution")
-    module = serving.module_of(run.load_run(folder))
+    module = functions.module_of(run.load_run(folder))
     model = onnx_export.convert(module.functions(for_onnx=True)[""], "s2i", {})
     onnx_export.check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
-    module = serving.module_of(run.load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
+    module = functions.module_of(run.load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
     given = sounds(3) if task == "s2i" else np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3))
-    given, noise = given.astype(np.float32), serving.example_noise(module, 3)
+    given, noise = given.astype(np.float32), functions.example_noise(module, 3)
     encoding = module.encode(given)["encoding"].numpy()
     fed = {
         "": {module.given: given, "noise": noise},

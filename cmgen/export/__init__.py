@@ -1,0 +1,1 @@
+"""Runs become SavedModels, ONNX graphs, clients and a model card."""

@@ -1,0 +1,1 @@
+"""What an export ships as client.py; files that stand alone."""
