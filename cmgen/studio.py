@@ -90,7 +90,7 @@ GROUPS = {
 
 def main() -> None:
     with cli.extra("studio"):
-        from cmgen import exported
+        from cmgen.generate import exported
         from cmgen.studio_server import app, server
 
     allowed = page_flags.read(FLAGS, PASSWORD_VARIABLE)

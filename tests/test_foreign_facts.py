@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen import generation
 from cmgen.config import SoundConfig
 from cmgen.evaluate import pose_tracks
 from cmgen.export.layout import FACTS_FILE, FORMAT
+from cmgen.generate import sound_to_image
 from cmgen.models import run
 from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds
@@ -47,7 +47,7 @@ def test_good_facts_are_read(tmp_path: Path, saved_model: Path, task: str) -> No
     texts = {name: json.dumps(value) for name, value in GOOD.items()}
     (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
     for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
-        assert generation.load_model(path).noise_size == 1
+        assert sound_to_image.load_model(path).noise_size == 1
 
 
 @pytest.mark.parametrize(("task", "name", "value"), CASES)
@@ -59,7 +59,7 @@ def test_wrong_facts_are_refused_by_name(
     (saved_model / FACTS_FILE).write_text(json.dumps(facts))
     for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
         with pytest.raises(UserError, match=f"--model={path}: {name}"):
-            generation.load_model(path)
+            sound_to_image.load_model(path)
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '"x"', "{}", DEEP])
@@ -68,14 +68,14 @@ def test_facts_that_are_no_facts_are_refused(tmp_path: Path, saved_model: Path, 
     (saved_model / FACTS_FILE).write_text(text)
     for path in (_write_onnx(tmp_path / "m.onnx", "s2i", texts), saved_model):
         with pytest.raises(UserError, match="export it again"):
-            generation.load_model(path)
+            sound_to_image.load_model(path)
 
 
 @pytest.mark.parametrize("task", [None, 7, "x", []])
 def test_an_unknown_task_is_refused(saved_model: Path, task: Any) -> None:
     (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
     with pytest.raises(UserError, match="neither s2i nor i2s"):
-        generation.load_model(saved_model)
+        sound_to_image.load_model(saved_model)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(50), b"PK", b"\x93NUMPY"])

@@ -22,10 +22,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_exports import write_export
 from tiny_run import write_run
 
-from cmgen import exported, generation
 from cmgen.evaluate import inception, pose_tracks
 from cmgen.export import allowed_ops, onnx_session, saved_model
 from cmgen.export import functions as serving
+from cmgen.generate import exported, sound_to_image
 from cmgen.models import run as checkpoint
 from cmgen.utils.errors import UserError
 
@@ -117,7 +117,7 @@ def test_onnx_files_that_name_other_files_are_refused(tmp_path: Path, location: 
         exported.find_models(folder)[0]["s2i"].encode(np.zeros((1, 22050), np.float32))
     assert repr(location) in str(told.value)
     with pytest.raises(UserError, match="names another file"):
-        generation.load_model(path)
+        sound_to_image.load_model(path)
 
 
 def test_other_files_are_found_wherever_they_are_named() -> None:

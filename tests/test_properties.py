@@ -10,12 +10,13 @@ from absl import flags
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cmgen import config, generation
+from cmgen import config
 from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import DatasetInfo
+from cmgen.generate import sound_to_image
 from cmgen.media import lms as mel
 from cmgen.media import lms_tf
 from cmgen.prepare import plan
@@ -162,7 +163,7 @@ def test_training_begins_no_window_outside_its_sound(recordings, step, seed):
 )
 def test_generation_s_windows_are_pieces_of_the_sound(length, more, times):
     sound = np.arange(length + more, dtype=np.float32)
-    windows = generation.cut_windows(sound, np.array(times), length, 100)
+    windows = sound_to_image.cut_windows(sound, np.array(times), length, 100)
     assert windows.shape == (len(times), length)
     starts = windows[:, 0].astype(int)
     assert (windows == starts[:, None] + np.arange(length)).all()

@@ -19,8 +19,8 @@ from tiny_exports import write_export
 from uploads import photo, wav
 from werkzeug.test import TestResponse
 
-from cmgen import exported
-from cmgen.exported import Exported
+from cmgen.generate import exported
+from cmgen.generate.exported import Exported
 from cmgen.media import images
 from cmgen.studio_server import app as studio_app
 from cmgen.studio_server import decoder, work

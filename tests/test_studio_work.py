@@ -10,9 +10,9 @@ from fixtures import tone
 from PIL import Image
 from tiny_exports import SIZE, write_export
 
-from cmgen import exported, generation
 from cmgen.config import SoundConfig
-from cmgen.exported import Exported
+from cmgen.generate import exported, sound_to_image
+from cmgen.generate.exported import Exported
 from cmgen.media import images
 from cmgen.media import lms as mel
 from cmgen.media.sound import encode_wav
@@ -29,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
 
 
 def test_noise_is_a_seed_s_at_both_ends_and_normal_between() -> None:
-    first, last = generation.seed_noise([3, 4], 10)
+    first, last = sound_to_image.seed_noise([3, 4], 10)
     np.testing.assert_allclose(Noise(3, 4, 0.0).values(10), first, atol=1e-6)
     np.testing.assert_allclose(Noise(3, 4, 1.0).values(10), last, atol=1e-6)
     middle = Noise(3, 4, 0.5).values(100000)
@@ -42,8 +42,10 @@ def test_pictures_are_those_of_the_networks(models: dict[str, Exported]) -> None
         "s2i", models["s2i"], SoundInput(samples), Noise(5, 6, 0), 1
     )
     times = np.arange(20) / 10
-    encoding, expected = models["s2i"].encode(generation.cut_windows(samples, times, 22050, 44100))
-    noise = np.repeat(generation.seed_noise([5], 10), 20, axis=0)
+    encoding, expected = models["s2i"].encode(
+        sound_to_image.cut_windows(samples, times, 22050, 44100)
+    )
+    noise = np.repeat(sound_to_image.seed_noise([5], 10), 20, axis=0)
     made = images.unscale(models["s2i"].generate(encoding, noise))
     np.testing.assert_array_equal(pictures, made)
     np.testing.assert_array_equal(probabilities, expected)

@@ -13,7 +13,7 @@ import numpy as np
 from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from cmgen.exported import Exported
+from cmgen.generate.exported import Exported
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.studio_server import work

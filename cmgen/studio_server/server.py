@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from cmgen.exported import Exported
+from cmgen.generate.exported import Exported
 from cmgen.studio_server import decoder
 from cmgen.studio_server.app import Limits, Studio, create_app
 from cmgen.studio_server.decoder import Decoders

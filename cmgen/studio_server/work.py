@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen import generation, sound_generation
 from cmgen.config import SoundConfig
-from cmgen.exported import Exported
+from cmgen.generate import image_to_sound, sound_to_image
+from cmgen.generate.exported import Exported
 from cmgen.media import images, video
 from cmgen.media import lms as mel
 from cmgen.media.sound import SAMPLE_RATE, resample
@@ -34,7 +34,7 @@ class Noise:
 
     def values(self, size: int) -> Array:
         """Float32 [size], standard normal everywhere on the way."""
-        first, last = generation.seed_noise([self.seed, self.towards], size)
+        first, last = sound_to_image.seed_noise([self.seed, self.towards], size)
         angle = self.share * np.pi / 2
         return (np.cos(angle) * first + np.sin(angle) * last).astype(np.float32)
 
@@ -72,7 +72,7 @@ class SoundInput:
             if len(missing):
                 facts = model.facts
                 samples = resample(self.samples, SAMPLE_RATE, facts.sample_rate)
-                windows = generation.cut_windows(
+                windows = sound_to_image.cut_windows(
                     samples, self.times()[missing], facts.window_samples, facts.sample_rate
                 )
                 encodings, probabilities = model.encode(windows)
@@ -126,7 +126,7 @@ def said(models: Iterable[Exported], **noise: float) -> str:
 def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:
     """An MP4 file with the sound; of several performances side by side."""
     size = max(pictures.shape[1] for pictures in performances) * VIDEO_SCALE
-    large = [generation.enlarge(p, size // p.shape[1]) for p in performances]
+    large = [sound_to_image.enlarge(p, size // p.shape[1]) for p in performances]
     frames = np.concatenate(large, axis=2)
     with tempfile.TemporaryDirectory(prefix="cmgen-studio-") as folder:
         path = Path(folder) / "film.mp4"
@@ -151,10 +151,8 @@ def imagine_sound(
     def generate(noise: NDArray[np.float64]) -> Array:
         return model.generate(np.repeat(encodings, len(noise), axis=0), noise.astype(np.float32))
 
-    lms, samples = sound_generation.lms_of_one(
-        generate, facts.sound, facts.noise_size, seed, seconds
-    )
-    return lms, sound_generation.audible(lms, samples, facts.sound), probabilities[0]
+    lms, samples = image_to_sound.lms_of_one(generate, facts.sound, facts.noise_size, seed, seconds)
+    return lms, image_to_sound.audible(lms, samples, facts.sound), probabilities[0]
 
 
 def real_part(picture: PictureInput, seconds: float) -> Array | None:

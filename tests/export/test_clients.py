@@ -12,9 +12,9 @@ from fixtures import tone
 from PIL import Image
 from tiny_run import sounds, write_exports
 
-from cmgen import generation
 from cmgen.config import SoundConfig
 from cmgen.export.clients import i2s, s2i
+from cmgen.generate import sound_to_image
 from cmgen.media import images, lms_tf
 from cmgen.media import lms as mel
 from cmgen.media import sound as sound_files
@@ -71,10 +71,10 @@ def test_a_sound_becomes_the_picture_of_cmgen_generate(exports, tmp_path, rate):
     soundfile.write(tmp_path / "a.flac", np.stack([wave, 0.5 * wave], 1), rate)
     done = run_client(exports / "s2i", "a.flac", "a.png", "--seed=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    model = generation.load_model(exports / "s2i" / "s2i.onnx")
+    model = sound_to_image.load_model(exports / "s2i" / "s2i.onnx")
     sound = sound_files.decode_sound_file(tmp_path / "a.flac")
-    middle = generation.grid_times(len(sound) / 44100, 1)
-    expected = next(generation.pictures(model, sound, middle, [3]))
+    middle = sound_to_image.grid_times(len(sound) / 44100, 1)
+    expected = next(sound_to_image.pictures(model, sound, middle, [3]))
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert np.abs(found - expected[0, 0]).max() <= 1
 

@@ -12,11 +12,11 @@ import pytest
 from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen import generation
 from cmgen.export import layout, writer
 from cmgen.export import onnx as onnx_export
 from cmgen.export import samples as export_data
 from cmgen.export.samples import Samples
+from cmgen.generate import sound_to_image
 from cmgen.models import run as checkpoint
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
@@ -69,9 +69,9 @@ def test_everything_is_where_it_was_promised(exported):
 
 
 def test_run_saved_model_and_onnx_draw_the_same_pictures(run_folder, exported):
-    waveform, noise = sounds(3), generation.seed_noise([0, 1, 2], 10)
+    waveform, noise = sounds(3), sound_to_image.seed_noise([0, 1, 2], 10)
     places = (run_folder, exported.saved_model, exported.folder, exported.onnx)
-    models = [generation.load_model(place) for place in places]
+    models = [sound_to_image.load_model(place) for place in places]
     made = [model.generate(waveform, noise) for model in models]
     for other in made[1:]:
         np.testing.assert_allclose(other, made[0], atol=1e-4)
@@ -81,9 +81,9 @@ def test_run_saved_model_and_onnx_draw_the_same_pictures(run_folder, exported):
 
 
 def test_models_of_sounds_are_loaded_from_all_their_forms(i2s_exported):
-    noise = generation.seed_noise([0, 1], 10)
+    noise = sound_to_image.seed_noise([0, 1], 10)
     folder = i2s_exported.folder
-    models = [generation.load_model(place) for place in (folder, folder / "i2s.onnx")]
+    models = [sound_to_image.load_model(place) for place in (folder, folder / "i2s.onnx")]
     made = [model.generate(photos(2), noise) for model in models]
     assert made[0].shape == (2, 128, 44)
     np.testing.assert_allclose(made[1], made[0], atol=1e-4)
@@ -103,7 +103,7 @@ def test_every_file_has_its_checksum(exported):
 @pytest.mark.parametrize("part", ["encoder", "generator"])
 def test_a_part_is_no_model_to_generate_with(exported, part):
     with pytest.raises(UserError, match="a part of a model"):
-        generation.load_model(exported.folder / f"s2i_{part}.onnx")
+        sound_to_image.load_model(exported.folder / f"s2i_{part}.onnx")
 
 
 def test_metadata_are_those_of_the_saved_model(exported):
@@ -128,7 +128,7 @@ def test_smaller_forms_take_and_make_the_same_tensors(i2s_exported):
     for form in writer.SMALLER:
         path = i2s_exported.folder / f"i2s_{form}.onnx"
         session = onnxruntime.InferenceSession(path)
-        given = {"image": photos(2), "noise": generation.seed_noise([0, 1], 10)}
+        given = {"image": photos(2), "noise": sound_to_image.seed_noise([0, 1], 10)}
         (lms,) = session.run(["lms"], given)
         assert lms.shape == (2, 128, 44) and lms.dtype == np.float32
         assert set(measured[form]) == set(measured["float32"])
@@ -153,7 +153,7 @@ def test_smaller_forms_leave_the_spectrogram_as_it_is(run, tmp_path):
     for form in writer.SMALLER:
         assert written.parity["smaller"][form]["mean_difference"] < 0.05
         session = onnxruntime.InferenceSession(written.folder / f"s2i_{form}.onnx")
-        given = {"waveform": quiet, "noise": generation.seed_noise([0, 1, 2], 10)}
+        given = {"waveform": quiet, "noise": sound_to_image.seed_noise([0, 1, 2], 10)}
         assert np.isfinite(session.run(["image"], given)[0]).all()
     # Exported again without them, those of the old version are gone.
     again = writer.export(run, tmp_path / "s2i", SAMPLES, {})

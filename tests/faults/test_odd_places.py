@@ -13,7 +13,7 @@ import tensorflow as tf
 from tiny_exports import write_export
 from tiny_training import TINY
 
-from cmgen import exported
+from cmgen.generate import exported
 from cmgen.models import run as checkpoint
 from cmgen.prepare import plan, sources
 from cmgen.utils.locks import OWNER_FILE, only_writer

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from fixtures import tone
 
-from cmgen import sound_generation
 from cmgen.config import SoundConfig
+from cmgen.generate import image_to_sound
 from cmgen.media import lms as mel
 from cmgen.media import lms_tf
 
@@ -63,7 +63,7 @@ def test_sound_of_an_lms_has_that_lms_as_nearly_as_the_tensors_do(sound: np.ndar
 
 
 def test_audible_takes_no_louder_sound_than_a_file_can_hold() -> None:
-    made = sound_generation.audible(np.full((128, 40), 0.7, np.float32), 16000, CONFIG)
+    made = image_to_sound.audible(np.full((128, 40), 0.7, np.float32), 16000, CONFIG)
     assert (made.dtype, made.shape) == (np.float32, (16000,))
     assert np.abs(made).max() <= 1.0 and made[0] == made[-1] == 0.0
 

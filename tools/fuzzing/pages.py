@@ -49,7 +49,7 @@ def rating() -> Callable[[bytes], None]:
 def studio() -> Callable[[bytes], None]:
     """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
     from cmgen.config import SoundConfig
-    from cmgen.exported import Exported, Facts
+    from cmgen.generate.exported import Exported, Facts
     from cmgen.studio_server.app import Limits, Studio, create_app
     from cmgen.studio_server.examples import Examples
     from cmgen.studio_server.gate import Gate

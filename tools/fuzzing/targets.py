@@ -220,8 +220,8 @@ def _study() -> Target:
 
 def _export() -> Target:
     """The facts of an exported model."""
-    from cmgen import exported
     from cmgen.export.layout import FACTS_FILE
+    from cmgen.generate import exported
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name) / "s2i"
@@ -239,10 +239,10 @@ def _export() -> Target:
 
 def _onnx() -> Target:
     """A whole exported network, with its facts."""
-    from cmgen import generation
+    from cmgen.generate import sound_to_image
 
     def read(path: Path) -> None:
-        assert generation.load_model(path).noise_size >= 1
+        assert sound_to_image.load_model(path).noise_size >= 1
 
     return _file("s2i.onnx", read)
 
@@ -251,9 +251,9 @@ def _saved_facts() -> Target:
     """The facts beside a SavedModel."""
     import numpy as np
 
-    from cmgen import generation
     from cmgen.export import saved_model
     from cmgen.export.layout import FACTS_FILE
+    from cmgen.generate import sound_to_image
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name)
@@ -263,7 +263,7 @@ def _saved_facts() -> Target:
         assert place
         (folder / FACTS_FILE).write_bytes(data)
         facts = saved_model.read_facts(folder)
-        assert generation.exported_model(np.add, facts, folder).noise_size >= 1
+        assert sound_to_image.exported_model(np.add, facts, folder).noise_size >= 1
 
     return refusing(read)
 

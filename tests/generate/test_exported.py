@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from tiny_exports import SIZE, write_export
 
-from cmgen import exported
+from cmgen.generate import exported
 from cmgen.utils.errors import UserError
 
 

@@ -8,7 +8,7 @@ from fixtures import tone, write_recording
 from PIL import Image
 from tiny_run import write_run
 
-from cmgen import generation
+from cmgen.generate import sound_to_image
 from cmgen.media import images
 from cmgen.utils.errors import UserError
 
@@ -25,7 +25,7 @@ def shade(waveform, noise):
     return image
 
 
-MODEL = generation.Model(shade, window_samples=22050, noise_size=10, sample_rate=RATE)
+MODEL = sound_to_image.Model(shade, window_samples=22050, noise_size=10, sample_rate=RATE)
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +44,23 @@ def recording(tmp_path):
     ("text", "expected"), [("0", [0]), ("0-3", [0, 1, 2, 3]), ("1, 4-6,2", [1, 4, 5, 6, 2])]
 )
 def test_seeds_are_numbers_and_ranges(text, expected):
-    assert generation.parse_seeds(text) == expected
+    assert sound_to_image.parse_seeds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "1,,2", "0.5"])
 def test_seeds_that_are_no_numbers_are_refused(text):
     with pytest.raises(UserError, match="--seeds="):
-        generation.parse_seeds(text)
+        sound_to_image.parse_seeds(text)
 
 
 def test_a_seed_gives_its_noise_whatever_seeds_stand_beside_it():
-    both, alone = generation.seed_noise([5, 9], 10), generation.seed_noise([9], 10)
+    both, alone = sound_to_image.seed_noise([5, 9], 10), sound_to_image.seed_noise([9], 10)
     np.testing.assert_array_equal(both[1], alone[0])
 
 
 def test_windows_surround_their_times_and_stay_inside_the_sound():
     sound = np.arange(RATE, dtype=np.float32)
-    windows = generation.cut_windows(sound, np.array([0.0, 0.5, 1.0]), 22050, RATE)
+    windows = sound_to_image.cut_windows(sound, np.array([0.0, 0.5, 1.0]), 22050, RATE)
     np.testing.assert_array_equal(windows[:, 0], [0, 11025, 22050])
     np.testing.assert_array_equal(windows[:, -1] - windows[:, 0], 22049)
 
@@ -68,7 +68,7 @@ def test_windows_surround_their_times_and_stay_inside_the_sound():
 def test_pictures_follow_the_sound_and_keep_the_noise():
     sound = np.repeat(np.float32([0.0, 0.9]), RATE)
     times = np.arange(40) / 20
-    made = np.concatenate(list(generation.pictures(MODEL, sound, times, [3, 4])))
+    made = np.concatenate(list(sound_to_image.pictures(MODEL, sound, times, [3, 4])))
     assert made.shape == (40, 2, SIZE, SIZE, 3)
     red, green = made[:, 0, 0, 0, 0].astype(int), made[..., 0, 0, 1]
     assert (np.diff(red) >= 0).all() and red[0] == 128 and red[-1] == 242
@@ -77,7 +77,7 @@ def test_pictures_follow_the_sound_and_keep_the_noise():
 
 def test_a_grid_has_a_row_for_each_seed_and_a_column_for_each_time(recording, tmp_path):
     output = tmp_path / "grid.png"
-    generation.generate_file(MODEL, recording, output, [0, 1, 2], columns=5, scale=2)
+    sound_to_image.generate_file(MODEL, recording, output, [0, 1, 2], columns=5, scale=2)
     width, height = Image.open(output).size
     assert height == 18 + 3 * (2 * SIZE + 4)
     assert 5 * (2 * SIZE + 4) < width < 5 * (2 * SIZE + 4) + 80
@@ -86,7 +86,7 @@ def test_a_grid_has_a_row_for_each_seed_and_a_column_for_each_time(recording, tm
 def test_grid_pictures_are_put_where_their_labels_say():
     rows = np.zeros((2, 2, SIZE, SIZE, 3), np.uint8)
     rows[1, 0] = [255, 0, 0]
-    sheet = generation.labelled_grid(rows, np.array([0.5, 1.5]), [0, 1])
+    sheet = sound_to_image.labelled_grid(rows, np.array([0.5, 1.5]), [0, 1])
     middle_of_last, first_row = sheet.shape[1] - 4 - SIZE // 2, 18 + SIZE // 2
     assert list(sheet[first_row, middle_of_last]) == [255, 0, 0]
     assert list(sheet[first_row + SIZE + 4, middle_of_last]) == [0, 0, 0]
@@ -94,7 +94,7 @@ def test_grid_pictures_are_put_where_their_labels_say():
 
 def test_a_video_has_ten_pictures_a_second_and_the_sound(recording, tmp_path):
     output = tmp_path / "player.mp4"
-    generation.generate_file(MODEL, recording, output, [0, 1], scale=2)
+    sound_to_image.generate_file(MODEL, recording, output, [0, 1], scale=2)
     with av.open(str(output)) as container:
         frames = list(container.decode(video=0))
         assert container.streams.video[0].average_rate == 10
@@ -107,7 +107,7 @@ def test_a_video_has_ten_pictures_a_second_and_the_sound(recording, tmp_path):
 
 def test_a_gif_lasts_as_long_as_the_sound(recording, tmp_path):
     output = tmp_path / "player.gif"
-    generation.generate_file(MODEL, recording, output, [0], scale=1)
+    sound_to_image.generate_file(MODEL, recording, output, [0], scale=1)
     with Image.open(output) as picture:
         assert picture.size == (SIZE, SIZE)
         # Equal pictures in a row are stored once, with a longer time.
@@ -119,7 +119,7 @@ def test_a_gif_lasts_as_long_as_the_sound(recording, tmp_path):
 def test_half_a_second_is_enough(tmp_path):
     soundfile.write(tmp_path / "short.wav", tone(440.0, 0.5), RATE)
     for name in ("short.png", "short.mp4"):
-        generation.generate_file(MODEL, tmp_path / "short.wav", tmp_path / name, [0])
+        sound_to_image.generate_file(MODEL, tmp_path / "short.wav", tmp_path / name, [0])
         assert (tmp_path / name).stat().st_size > 0
 
 
@@ -141,13 +141,13 @@ def test_bad_input_is_named_and_nothing_is_written(kind, tmp_path):
         write_video(path, [np.zeros((64, 64, 3), np.uint8)] * 20, 10.0)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError, match=str(path)):
-        generation.generate_file(MODEL, path, tmp_path / "out.png", [0])
+        sound_to_image.generate_file(MODEL, path, tmp_path / "out.png", [0])
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_an_unknown_output_format_is_refused(recording, tmp_path):
     with pytest.raises(UserError, match=r"\.png, \.mp4 or \.gif"):
-        generation.generate_file(MODEL, recording, tmp_path / "out.jpg", [0])
+        sound_to_image.generate_file(MODEL, recording, tmp_path / "out.jpg", [0])
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "model.onnx", "broken.onnx"])
@@ -155,7 +155,7 @@ def test_what_is_no_model_is_refused(name, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.onnx").write_bytes(b"not a graph")
     with pytest.raises(UserError, match="--model="):
-        generation.load_model(tmp_path / name)
+        sound_to_image.load_model(tmp_path / name)
 
 
 def test_the_command_makes_a_film_of_a_film(run_folder, run_main, tmp_path):
@@ -180,7 +180,7 @@ def test_the_command_explains_what_is_missing(run_main):
 def test_a_photo_is_no_sound(tmp_path):
     images.write_png(tmp_path / "photo.png", np.zeros((40, 40, 3), np.uint8))
     with pytest.raises(UserError, match=r"photo\.png: is a picture, .*--task=i2s"):
-        generation.generate_file(MODEL, tmp_path / "photo.png", tmp_path / "out.png", [0])
+        sound_to_image.generate_file(MODEL, tmp_path / "photo.png", tmp_path / "out.png", [0])
 
 
 def test_a_sound_cannot_be_asked_of_a_model_of_pictures(run_folder, run_main, recording):

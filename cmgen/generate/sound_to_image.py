@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cmgen.config import SoundConfig
 from cmgen.export.layout import newest
+from cmgen.generate.image_to_sound import SoundModel
 from cmgen.media import images, video
 from cmgen.media.limits import LIMITS, Limits
 from cmgen.media.sound import decode_sound_file
-from cmgen.sound_generation import SoundModel
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import build

@@ -98,28 +98,28 @@ def main() -> None:
     if not FLAGS.input:
         raise UserError("--input: name a sound, video or picture file")
     # TensorFlow is imported only when the work starts
-    from cmgen import generation, sound_generation
+    from cmgen.generate import image_to_sound, sound_to_image
     from cmgen.media.limits import Limits
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
-    seeds = generation.parse_seeds(FLAGS.seeds)
-    if output.suffix.lower() not in sound_generation.OUTPUTS:
-        generation.check_output(output)
+    seeds = sound_to_image.parse_seeds(FLAGS.seeds)
+    if output.suffix.lower() not in image_to_sound.OUTPUTS:
+        sound_to_image.check_output(output)
     limits = Limits(FLAGS.max_seconds, FLAGS.max_megapixels)
-    model = generation.load_model(Path(FLAGS.model))
-    if isinstance(model, generation.Model):
+    model = sound_to_image.load_model(Path(FLAGS.model))
+    if isinstance(model, sound_to_image.Model):
         if FLAGS.seconds is not None:
             raise UserError(
                 f"--seconds={FLAGS.seconds:g}: of sounds alone, and the model makes pictures; "
                 "leave it out"
             )
-        generation.generate_file(
+        sound_to_image.generate_file(
             model, source, output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale, limits
         )
     else:
         if len(seeds) > 1:
             raise UserError(f"--seeds={FLAGS.seeds}: one sound has one seed; give one number")
-        sound_generation.generate_file(
+        image_to_sound.generate_file(
             model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale, limits
         )
     print(output)

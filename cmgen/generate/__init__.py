@@ -1,0 +1,1 @@
+"""Trained models at work: pictures, films and sounds."""
