@@ -9,8 +9,8 @@ import soundfile
 from fixtures import CLASSES, SAMPLE_RATE, picture, tone
 
 from cmgen.media import images
-from cmgen.rating import study
-from cmgen.rating.study import Item, Manifest, Window
+from cmgen.rate import study
+from cmgen.rate.study import Item, Manifest, Window
 
 SOURCES = ("real", "S2I-C", "S2I-N", "S2I-A")
 

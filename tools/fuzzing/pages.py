@@ -25,9 +25,9 @@ _SIDE = 32
 
 def rating() -> Callable[[bytes], None]:
     """The rating page, with one rater, three pictures and a password."""
-    from cmgen.rating.app import create_app
-    from cmgen.rating.store import Store
-    from cmgen.rating.study import Item, Manifest, Study, Window
+    from cmgen.rate.app import create_app
+    from cmgen.rate.store import Store
+    from cmgen.rate.study import Item, Manifest, Study, Window
     from cmgen.utils.web.access import Access
 
     keys = [f"{number:016x}" for number in range(3)]

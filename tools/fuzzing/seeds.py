@@ -142,7 +142,7 @@ def clusters() -> Seeds:
 
 
 def studies() -> Seeds:
-    from cmgen.rating import study
+    from cmgen.rate import study
 
     window = study.Window("0" * 16, "bell", "test/bell/1.mp4", 0.5, "1" * 64)
     item = study.Item("2" * 16, 0, "real", "3" * 64)

@@ -213,7 +213,7 @@ def _cluster() -> Target:
 
 
 def _study() -> Target:
-    from cmgen.rating.study import read_manifest
+    from cmgen.rate.study import read_manifest
 
     return _file("manifest.json", lambda path: read_manifest(path.parent))
 

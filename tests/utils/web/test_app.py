@@ -27,7 +27,7 @@ MAX_BYTES = 2**20
 @contextmanager
 def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> Iterator[int]:
     """A page that tells who calls, on this port; in a realm, it asks for the password."""
-    app = web.create_app("cmgen.rating", {"/": "index.html"}, access, MAX_BYTES)
+    app = web.create_app("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
     app.add_url_rule("/who", "who", lambda: {"who": web.caller()})
     app.add_url_rule("/size", "size", lambda: {"size": len(request.get_data())}, methods=["POST"])
     if realm:
@@ -232,7 +232,7 @@ def test_who_guesses_behind_the_proxy_shuts_out_nobody_else(
 @pytest.mark.parametrize("password", ["", PASSWORD])
 def test_posts_of_other_sites_are_refused(password: str) -> None:
     access = Access(password)
-    app = web.create_app("cmgen.rating", {"/": "index.html"}, access, MAX_BYTES)
+    app = web.create_app("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
     app.add_url_rule("/size", "size", lambda: {"size": 0}, methods=["POST"])
     browser = app.test_client()
     host = "192.168.1.5:8766" if password else "localhost:8766"
@@ -255,7 +255,7 @@ def test_posts_of_other_sites_are_refused(password: str) -> None:
 
 
 def test_halves_of_letters_are_refused() -> None:
-    app = web.create_app("cmgen.rating", {"/": "index.html"}, Access(), MAX_BYTES)
+    app = web.create_app("cmgen.rate", {"/": "index.html"}, Access(), MAX_BYTES)
     app.add_url_rule("/name", "name", lambda: web.json_values(name=str), methods=["POST"])
     browser = app.test_client()
     for text, status in (('"\\ud800"', 400), ('"a\\udfff"', 400), ('"\\ud83c\\udfbb"', 200)):

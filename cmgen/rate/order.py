@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from itertools import chain
 
-from cmgen.rating.study import Item, Manifest
+from cmgen.rate.study import Item, Manifest
 
 
 def rater_order(manifest: Manifest, number: int) -> list[Item]:

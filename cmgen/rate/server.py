@@ -1,8 +1,8 @@
 """Serves the rating page."""
 
-from cmgen.rating.app import MAX_REQUEST_BYTES, create_app
-from cmgen.rating.store import Store
-from cmgen.rating.study import Study
+from cmgen.rate.app import MAX_REQUEST_BYTES, create_app
+from cmgen.rate.store import Store
+from cmgen.rate.study import Study
 from cmgen.utils.web import server
 from cmgen.utils.web.access import Access
 

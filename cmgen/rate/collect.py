@@ -21,7 +21,7 @@ from cmgen.media.sound import encode_wav
 from cmgen.models import run as checkpoint
 from cmgen.models.run import Run
 from cmgen.prepare import cache
-from cmgen.rating.study import (
+from cmgen.rate.study import (
     MANIFEST,
     PICTURES,
     REAL,

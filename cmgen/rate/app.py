@@ -9,9 +9,9 @@ from typing import TypeAlias
 import flask
 from flask import Flask, Response, abort, jsonify, request
 
-from cmgen.rating.order import rater_order
-from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store
-from cmgen.rating.study import SCORES, Item, Study
+from cmgen.rate.order import rater_order
+from cmgen.rate.store import NameTaken, OutOfTurn, Rater, Store
+from cmgen.rate.study import SCORES, Item, Study
 from cmgen.utils.errors import UserError
 from cmgen.utils.web import app as web
 from cmgen.utils.web.access import Access, Allowance
@@ -147,7 +147,7 @@ class Page:
 
 def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -> Flask:
     """The page as a WSGI application."""
-    app = web.create_app("cmgen.rating", PAGE, access, MAX_REQUEST_BYTES)
+    app = web.create_app("cmgen.rate", PAGE, access, MAX_REQUEST_BYTES)
     page = Page(study, store, access, per_rater)
     app.add_url_rule("/api/study", "study", page.study)
     app.add_url_rule("/api/join", "join", page.join, methods=["POST"])

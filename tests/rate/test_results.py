@@ -7,10 +7,10 @@ from PIL import Image
 from tiny_study import make_manifest
 
 from cmgen.media.images import comment_of
-from cmgen.rating import chart, results
-from cmgen.rating.results import SourceVotes
-from cmgen.rating.store import Vote
-from cmgen.rating.study import SCORES, Manifest
+from cmgen.rate import chart, results
+from cmgen.rate.results import SourceVotes
+from cmgen.rate.store import Vote
+from cmgen.rate.study import SCORES, Manifest
 from cmgen.utils.errors import UserError
 
 NAN = np.nan

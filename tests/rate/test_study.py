@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from tiny_study import SOURCES, make_manifest, write_study
 
-from cmgen.rating import study
-from cmgen.rating.order import rater_order
-from cmgen.rating.study import Manifest
+from cmgen.rate import study
+from cmgen.rate.order import rater_order
+from cmgen.rate.study import Manifest
 from cmgen.utils.errors import UserError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cmgen.rating.study import SCORES
+from cmgen.rate.study import SCORES
 
 SCALE = 2  # drawn at twice the size, for sharp screens
 HEIGHT, TOP, BOTTOM, SIDE = 240, 58, 62, 20

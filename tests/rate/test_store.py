@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cmgen.rating.store import NameTaken, OutOfTurn, Rater, Store, Vote
+from cmgen.rate.store import NameTaken, OutOfTurn, Rater, Store, Vote
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 STUDY = "0123456789abcdef"

@@ -81,7 +81,7 @@ def collect() -> None:
         raise UserError("--output: missing; name a new folder")
     workdirs = _workdirs(COLLECT.run)
     # TensorFlow is imported only when the work starts.
-    from cmgen.rating.collect import CollectConfig, collect
+    from cmgen.rate.collect import CollectConfig, collect
 
     config = CollectConfig(COLLECT.per_class, COLLECT.sound_seconds, COLLECT.seed, COLLECT.data)
     output = Path(COLLECT.output)
@@ -105,7 +105,7 @@ def serve() -> None:
     """
     allowed = page_flags.read(SERVE, PASSWORD_VARIABLE)
     with cli.extra("rating"):
-        from cmgen.rating import server, store, study
+        from cmgen.rate import server, store, study
 
     served = study.read_study(Path(SERVE.study))
     with store.Store(_database(SERVE), served.id) as votes:
@@ -123,7 +123,7 @@ def report() -> None:
     if output.suffix != ".md":
         raise UserError(f"--output={output}: must end in .md")
     with cli.extra("rating"):
-        from cmgen.rating import results, store, study
+        from cmgen.rate import results, store, study
 
     id_, manifest = study.read_manifest(folder)
     with store.Store(_database(REPORT), id_, must_exist=True) as votes:

@@ -11,9 +11,9 @@ from tiny_run import write_run
 from cmgen.data import pipeline
 from cmgen.media import images
 from cmgen.prepare import cache
-from cmgen.rating import study as study_lib
-from cmgen.rating.collect import CollectConfig, collect
-from cmgen.rating.study import Study
+from cmgen.rate import study as study_lib
+from cmgen.rate.collect import CollectConfig, collect
+from cmgen.rate.study import Study
 from cmgen.utils.errors import UserError
 
 PER_CLASS = 4

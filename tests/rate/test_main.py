@@ -6,9 +6,9 @@ import pytest
 from checkout import RunMain
 from tiny_study import write_study
 
-from cmgen.rating import study as study_lib
-from cmgen.rating.order import rater_order
-from cmgen.rating.store import Store
+from cmgen.rate import study as study_lib
+from cmgen.rate.order import rater_order
+from cmgen.rate.store import Store
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.media.images import write_png
-from cmgen.rating.chart import draw_votes
-from cmgen.rating.store import Vote
-from cmgen.rating.study import SCORES, Manifest
+from cmgen.rate.chart import draw_votes
+from cmgen.rate.store import Vote
+from cmgen.rate.study import SCORES, Manifest
 from cmgen.utils import provenance
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import write_text

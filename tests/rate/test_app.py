@@ -8,11 +8,11 @@ from flask.testing import FlaskClient
 from tiny_study import SOURCES, write_study
 from werkzeug.test import TestResponse
 
-from cmgen.rating import study as study_lib
-from cmgen.rating.app import PAGE, create_app
-from cmgen.rating.order import rater_order
-from cmgen.rating.store import Store
-from cmgen.rating.study import Study
+from cmgen.rate import study as study_lib
+from cmgen.rate.app import PAGE, create_app
+from cmgen.rate.order import rater_order
+from cmgen.rate.store import Store
+from cmgen.rate.study import Study
 from cmgen.utils.web.access import Access
 from cmgen.utils.web.app import HEADERS
 

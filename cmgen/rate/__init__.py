@@ -1,0 +1,1 @@
+"""The human evaluation: a study, its page, the votes, the report."""
