@@ -50,10 +50,10 @@ def studio() -> Callable[[bytes], None]:
     """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
     from cmgen.config import SoundConfig
     from cmgen.generate.exported import Exported, Facts
-    from cmgen.studio_server.app import Limits, Studio, create_app
-    from cmgen.studio_server.examples import Examples
-    from cmgen.studio_server.gate import Gate
-    from cmgen.studio_server.store import Store
+    from cmgen.studio.app import Limits, Studio, create_app
+    from cmgen.studio.examples import Examples
+    from cmgen.studio.gate import Gate
+    from cmgen.studio.store import Store
     from cmgen.utils.web.access import Access
 
     # The smallest that a sound can be made of, for the search lives on many requests.
@@ -109,7 +109,7 @@ class _OneExample:
         return np.zeros((30_000,)[number:][0], np.float32)
 
     def picture(self, number: int) -> Any:
-        from cmgen.studio_server.examples import RealPicture
+        from cmgen.studio.examples import RealPicture
 
         return RealPicture(np.zeros((_SIDE, _SIDE, 3), np.uint8), self.sound(number), 0.3)
 
@@ -121,7 +121,7 @@ class _FewDecoders:
     """In the place of the studio's processes; what files may do has targets of its own."""
 
     def decode(self, data: bytes, name: str) -> Any:
-        from cmgen.studio_server.decoder import VIEW_SIZE, Picture, Sound
+        from cmgen.studio.decoder import VIEW_SIZE, Picture, Sound
 
         if data.startswith(b"RIFF"):
             return Sound(np.zeros(30_000, np.float32), cut=True)

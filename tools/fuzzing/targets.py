@@ -87,7 +87,7 @@ def _video() -> Target:
 
 
 def _upload() -> Target:
-    from cmgen.studio_server import decoder
+    from cmgen.studio import decoder
 
     limits = decoder.Limits(seconds=2.0, sizes=(32,), megapixels=0.25)
     return refusing(lambda data: decoder.decode(data, "x", limits))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cmgen.media import images, video
 from cmgen.media.sound import SAMPLE_RATE, decode_sound_file
-from cmgen.studio_server import decoder
+from cmgen.studio import decoder
 from cmgen.utils.errors import UserError
 from tools.gallery import Odd
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cmgen.studio_server.gate import Busy, Gate
+from cmgen.studio.gate import Busy, Gate
 
 
 def test_some_work_some_wait_and_the_rest_is_sent_away() -> None:

@@ -1,6 +1,6 @@
 """What the studio keeps, and for how long."""
 
-from cmgen.studio_server.store import Store
+from cmgen.studio.store import Store
 
 
 class Clock:

@@ -10,8 +10,8 @@ import pytest
 from fixtures import tone
 from uploads import photo, wav
 
-from cmgen.studio_server import decoder
-from cmgen.studio_server.decoder import Decoders, Limits, Picture, Sound, decode
+from cmgen.studio import decoder
+from cmgen.studio.decoder import Decoders, Limits, Picture, Sound, decode
 from cmgen.utils.errors import UserError
 
 LIMITS = Limits(2.0, (32, 64))

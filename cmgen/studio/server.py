@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from cmgen.generate.exported import Exported
-from cmgen.studio_server import decoder
-from cmgen.studio_server.app import Limits, Studio, create_app
-from cmgen.studio_server.decoder import Decoders
-from cmgen.studio_server.examples import Examples
-from cmgen.studio_server.gate import Gate
-from cmgen.studio_server.store import Store
+from cmgen.studio import decoder
+from cmgen.studio.app import Limits, Studio, create_app
+from cmgen.studio.decoder import Decoders
+from cmgen.studio.examples import Examples
+from cmgen.studio.gate import Gate
+from cmgen.studio.store import Store
 from cmgen.utils.web import server
 from cmgen.utils.web.access import Access
 

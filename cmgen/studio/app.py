@@ -16,12 +16,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cmgen.generate.exported import Exported
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
-from cmgen.studio_server import work
-from cmgen.studio_server.decoder import VIEW_SIZE, Decoders, Picture
-from cmgen.studio_server.examples import Examples
-from cmgen.studio_server.gate import Busy, Gate
-from cmgen.studio_server.store import Store
-from cmgen.studio_server.work import Noise, PictureInput, SoundInput
+from cmgen.studio import work
+from cmgen.studio.decoder import VIEW_SIZE, Decoders, Picture
+from cmgen.studio.examples import Examples
+from cmgen.studio.gate import Busy, Gate
+from cmgen.studio.store import Store
+from cmgen.studio.work import Noise, PictureInput, SoundInput
 from cmgen.utils.errors import UserError
 from cmgen.utils.web import app as web
 from cmgen.utils.web.access import Access
@@ -256,7 +256,7 @@ def create_app(studio: Studio, access: Access, limits: Limits) -> Flask:
       access: who may call it; a password is asked for before everything.
       limits: of what is sent.
     """
-    app = web.create_app("cmgen.studio_server", PAGE, access, limits.bytes, HEADERS)
+    app = web.create_app("cmgen.studio", PAGE, access, limits.bytes, HEADERS)
     web.ask_password(app, access, "cmgen studio")
     app.add_url_rule("/api/studio", "studio", studio.studio)
     app.add_url_rule("/made/<key>", "made", studio.made)

@@ -16,8 +16,8 @@ from cmgen.generate.exported import Exported
 from cmgen.media import images
 from cmgen.media import lms as mel
 from cmgen.media.sound import encode_wav
-from cmgen.studio_server import work
-from cmgen.studio_server.work import Noise, PictureInput, SoundInput
+from cmgen.studio import work
+from cmgen.studio.work import Noise, PictureInput, SoundInput
 
 
 @pytest.fixture(scope="module")

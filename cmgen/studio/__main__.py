@@ -91,7 +91,7 @@ GROUPS = {
 def main() -> None:
     with cli.extra("studio"):
         from cmgen.generate import exported
-        from cmgen.studio_server import app, server
+        from cmgen.studio import app, server
 
     allowed = page_flags.read(FLAGS, PASSWORD_VARIABLE)
     models, problems = exported.find_models(Path(FLAGS.exports))

@@ -22,14 +22,14 @@ from werkzeug.test import TestResponse
 from cmgen.generate import exported
 from cmgen.generate.exported import Exported
 from cmgen.media import images
-from cmgen.studio_server import app as studio_app
-from cmgen.studio_server import decoder, work
-from cmgen.studio_server.app import HEADERS, PAGE, Limits, Studio, create_app
-from cmgen.studio_server.decoder import Decoders
-from cmgen.studio_server.examples import Examples
-from cmgen.studio_server.gate import Gate
-from cmgen.studio_server.store import Store
-from cmgen.studio_server.work import Noise, SoundInput
+from cmgen.studio import app as studio_app
+from cmgen.studio import decoder, work
+from cmgen.studio.app import HEADERS, PAGE, Limits, Studio, create_app
+from cmgen.studio.decoder import Decoders
+from cmgen.studio.examples import Examples
+from cmgen.studio.gate import Gate
+from cmgen.studio.store import Store
+from cmgen.studio.work import Noise, SoundInput
 from cmgen.utils.web.access import Access
 
 LIMITS = Limits(1.0, 3.0)

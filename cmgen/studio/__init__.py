@@ -1,0 +1,1 @@
+"""The page on which exported models are tried out."""
