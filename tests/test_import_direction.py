@@ -8,118 +8,43 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
-BASE = {"config", "typed_json", "errors", "files", "limits"}
-SIGNALS = BASE | {"sound_files", "mel", "audio", "images"}
-# What each room may import from cmgen; a name covers the modules inside it (data = data.*).
+# Each package, and what it may import besides itself: one row for every folder of cmgen.
 MAY_IMPORT = {
-    "errors": set(),
-    "config": {"errors"},
-    "typed_json": {"errors"},
-    "files": {"errors"},
-    "limits": {"errors"},
-    "cli": {"errors"},
-    "cluster": {"errors"},
-    "workers": {"errors", "cluster", "replica"},
-    "losses": set(),
-    "replica": set(),
-    "augment": set(),
-    "precision": set(),
-    "hashes": set(),
-    "comparison": BASE,
-    "convolutions": set(),
-    "layers": {"config", "convolutions"},
-    "networks": {"config", "layers"},
-    "autoencoder": {"config", "layers"},
-    "optimizers": set(),
-    "gan": {"config", "networks", "losses", "replica", "augment", "layers"},
-    "metrics": BASE,
-    "charts": BASE | {"images"},
-    # What trains and what reports import the measures, not the other way round.
-    "measures": SIGNALS
-    | {"networks", "losses", "augment", "classifier", "data", "checkpoint", "precision", "hashes"}
-    | {"optimizers"}
-    | {"metrics", "evaluation", "charts", "measures", "origin", "pose"},
-    "pose": SIGNALS | {"augment", "classifier", "data", "networks", "optimizers"},
-    "sound_files": BASE,
-    "mel": BASE,
-    "audio": BASE | {"sound_files", "mel"},
-    "representations": BASE | {"sound_files", "audio"},
-    "images": BASE,
-    "video": SIGNALS,
-    "data": SIGNALS | {"hashes", "video", "run_lock", "data"},
-    "graph_files": SIGNALS,
-    "graph_ops": {"errors"},
-    "serving": SIGNALS | {"networks", "layers", "graph_files", "graph_ops"},
-    "export_folder": {"errors"},
-    "saved_models": SIGNALS | {"serving", "export_folder", "graph_ops"},
-    "onnx_export": SIGNALS | {"networks", "layers"},
-    "onnx_files": {"errors", "export_folder"},
-    "exported": BASE | {"export_folder", "onnx_files", "origin"},
-    "access": set(),
-    "page_flags": {"errors", "access"},
-    "web": {"errors", "access"},
-    "web_server": {"errors", "access", "web"},
-    # What exported models do on a page; knows no TensorFlow and no run.
-    "studio_server": SIGNALS - {"audio"}
-    | {"exported", "access", "web", "web_server", "video", "generation", "sound_generation"}
-    | {"origin", "studio_server"},
-    "smaller": SIGNALS | {"onnx_export"},
-    "clients": set(),
-    "benchmarks": BASE
-    | {
-        "images",
-        "sound_files",
-        "versions",
-        "export_folder",
-        "onnx_files",
-        "graph_ops",
-        "benchmarks",
-    }
-    | {"audio", "checkpoint", "data", "fitting", "gan", "losses", "replica", "workers"}
-    | {"charts", "precision", "video"},
-    # Runs the mains as processes and reads what they wrote; knows no network and no run.
-    "reproduction": SIGNALS
-    | {"cli", "comparison", "generation", "origin", "video", "reproduction"},
+    "utils": {"cmgen"},
+    "config": {"utils"},
+    "media": {"utils", "config"},
+    "data": {"utils", "config", "media"},
+    "prepare": {"cmgen", "utils", "config", "media", "data"},
+    "models": {"utils", "config", "media"},
+    "evaluate": {"cmgen", "utils", "config", "media", "data", "prepare", "models"},
+    "train": {"utils", "config", "media", "data", "prepare", "models", "evaluate"},
+    "export": {"utils", "config", "media", "data", "prepare", "models", "evaluate"},
+    "generate": {"utils", "config", "media", "models", "export"},
+    "rate": {"utils", "config", "media", "data", "prepare", "models", "evaluate", "export"},
+    "studio": {"utils", "config", "media", "export", "generate"},
+    "cmgen": {"generate"},
 }
-MAINS = {"train", "evaluate", "generate", "prepare", "rate", "studio"}
-# What serves and counts the votes of a study runs without TensorFlow; collect makes the study.
-RATING = {f"rating.{name}" for name in ("study", "order", "store", "app", "server", "results")}
-REPRODUCTION = {f"reproduction.{name}" for name in ("table", "progress", "numbers", "page")}
-STUDIO = {
-    "export_folder",
-    "onnx_files",
-    "exported",
-    "access",
-    "web",
-    "web_server",
-    "mel",
-    "generation",
-    "sound_generation",
-} | {
-    f"studio_server.{name}"
-    for name in ("app", "decoder", "examples", "gate", "server", "store", "work")
-}
-CLIENTS = {"clients.s2i", "clients.i2s"}
-BENCHMARKS = {"benchmarks.timing", "benchmarks.mains", "benchmarks.serve"}
-NO_TENSORFLOW = (
-    {"errors", "config", "typed_json", "files", "cli", "page_flags", "cluster"}
-    | MAINS
-    | RATING
-    | REPRODUCTION
-    | STUDIO
-)
-NO_TENSORFLOW |= CLIENTS | BENCHMARKS
-# Formulas of the measures: functions of arrays, of which no module knows a network or a run.
-FORMULAS = {f"measures.{name}" for name in ("agreement", "quality", "diversity", "sound", "scores")}
+# What starts without TensorFlow, Keras and onnx: packages and modules.
+NO_TENSORFLOW = {
+    "cmgen", "utils", "config", "generate.exported", "generate.image_to_sound",
+    "generate.sound_to_image", "export.layout", "export.onnx_session", "export.clients",
+    "rate.app", "rate.chart", "rate.order", "rate.results", "rate.server", "rate.store",
+    "rate.study", "studio", "train.tf_config", "prepare.__main__", "train.__main__",
+    "evaluate.__main__", "export.__main__", "generate.__main__", "rate.__main__",
+}  # fmt: skip
+# Formulas are functions of arrays, and know no network and no run.
+FORMULAS = {"utils", "config", "media.lms", "evaluate.metrics"}
+# Serving never imports what trains, not even by way of another module.
+SERVING = ("export.functions", "export.saved_model")
+TRAINING = {"data", "prepare", "evaluate", "train", "models.gan", "models.losses", "models.augment"}
 
 
 def modules() -> dict[str, Path]:
-    """Name inside cmgen ("data.shards") -> file."""
-    package = ROOT / "cmgen"
+    """Name inside cmgen ("data.shards"; a package's own module "data") -> file."""
     found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).with_suffix("").parts
-        found[".".join(part for part in parts if part != "__init__")] = path
+    for path in sorted((ROOT / "cmgen").rglob("*.py")):
+        parts = path.relative_to(ROOT / "cmgen").with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__") or "cmgen"] = path
     return found
 
 
@@ -144,101 +69,78 @@ def _names(node: ast.AST) -> Iterator[str]:
             yield inner if inner.removeprefix("cmgen.") in MODULES else str(node.module)
 
 
-def ours(path: Path) -> set[str]:
+def ours(path: Path, top_level_only: bool = False) -> set[str]:
     """Modules of cmgen that a file imports, without the `cmgen.`."""
-    return {n.removeprefix("cmgen.") for n in imports(path) if n.startswith("cmgen.")}
+    names = imports(path, top_level_only)
+    return {n.removeprefix("cmgen.") for n in names if n.partition(".")[0] == "cmgen"}
 
 
-def room(module: str) -> str:
-    return module.partition(".")[0]
+def is_in(module: str, names: set[str]) -> bool:
+    """Whether a module is one of `names` or lies inside one."""
+    return any(module == name or module.startswith(f"{name}.") for name in names)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room(m) in MAY_IMPORT])
-def test_a_room_imports_only_what_comes_before_it(module: str) -> None:
-    extra = {m for m in ours(MODULES[module]) if room(m) not in MAY_IMPORT[room(module)]}
-    assert extra == set(), f"cmgen/{module} imports {sorted(extra)}"
-
-
-@pytest.mark.parametrize("module", sorted(FORMULAS))
-def test_formulas_of_the_measures_know_no_network(module: str) -> None:
-    known = FORMULAS | {"config", "errors", "metrics", "mel"}
-    assert ours(MODULES[module]) <= known
-    assert not {n for n in imports(MODULES[module]) if room(n) in ("tensorflow", "keras")}
-
-
-@pytest.mark.parametrize("module", sorted(RATING))
-def test_the_page_imports_no_networks_and_no_data(module: str) -> None:
-    extra = {
-        m
-        for m in ours(MODULES[module])
-        if room(m) not in BASE | {"images", "access", "web", "web_server", "origin", "rating"}
-    }
-    assert extra == set() and "rating.collect" not in ours(MODULES[module])
-
-
-def test_nothing_but_its_main_imports_the_rating_page() -> None:
-    users = {m for m, path in MODULES.items() if any(room(n) == "rating" for n in ours(path))}
-    assert {m for m in users if room(m) != "rating"} == {"rate"}
-
-
-def test_nothing_but_its_main_imports_the_studio() -> None:
-    users = {
-        m for m, path in MODULES.items() if any(room(n) == "studio_server" for n in ours(path))
-    }
-    assert {m for m in users if room(m) != "studio_server"} == {"studio"}
-
-
-def test_what_serves_never_imports_what_trains() -> None:
-    """Not even by way of another module of cmgen."""
+def reached(start: str, top_level_only: bool = False) -> set[str]:
+    """A module and all that it imports, directly or not, with the packages around them."""
     seen: set[str] = set()
-    waiting = {"serving", "saved_models"}
+    waiting = {start}
     while waiting:
         current = waiting.pop()
         seen.add(current)
-        waiting |= (ours(MODULES[current]) & MODULES.keys()) - seen
-    training = (
-        "gan",
-        "losses",
-        "augment",
-        "training",
-        "fitting",
-        "data",
-        "checkpoint",
-        "evaluation",
-    )
-    assert not {m for m in seen if room(m) in training}
+        around = {current.rpartition(".")[0]} & MODULES.keys()
+        waiting |= (ours(MODULES[current], top_level_only) | around) - seen
+    return seen
 
 
-def test_nothing_imports_a_main() -> None:
-    files = [*MODULES.values(), *(ROOT / "tools").rglob("*.py")]
-    found = {path: ours(path) & MAINS for path in files}
-    assert {path: names for path, names in found.items() if names} == {}
+def test_the_table_has_a_row_for_every_package() -> None:
+    assert {module.partition(".")[0] for module in MODULES} == MAY_IMPORT.keys()
 
 
-def test_only_mains_define_flags() -> None:
-    users = {m for m, path in MODULES.items() if any(n.startswith("absl") for n in imports(path))}
-    assert users <= MAINS | {"cli", "page_flags"}
+@pytest.mark.parametrize("module", MODULES)
+def test_a_package_imports_only_what_comes_before_it(module: str) -> None:
+    room = module.partition(".")[0]
+    extra = {m for m in ours(MODULES[module]) if not is_in(m, MAY_IMPORT[room] | {room})}
+    assert extra == set(), f"cmgen.{module} imports {sorted(extra)}"
 
 
 def test_imports_have_no_circle() -> None:
-    remaining = {m: ours(path) & set(MODULES) - {m} for m, path in MODULES.items()}
-    while True:
-        free = {m for m, needs in remaining.items() if not needs & remaining.keys()}
-        if not free:
-            break
+    remaining = {m: ours(path) & MODULES.keys() - {m} for m, path in MODULES.items()}
+    while free := {m for m, needs in remaining.items() if not needs & remaining.keys()}:
         remaining = {m: needs for m, needs in remaining.items() if m not in free}
     assert remaining == {}
 
 
-@pytest.mark.parametrize("module", sorted(NO_TENSORFLOW & MODULES.keys()))
-def test_mains_and_settings_wait_with_tensorflow(module: str) -> None:
-    """Not even by way of another module of cmgen."""
-    seen: set[str] = set()
-    waiting = {module}
-    while waiting:
-        current = waiting.pop()
-        seen.add(current)
-        names = imports(MODULES[current], top_level_only=True)
-        assert not {n for n in names if room(n) in ("tensorflow", "keras", "onnx")}, current
-        inner = {n.removeprefix("cmgen.") for n in names if n.startswith("cmgen.")}
-        waiting |= (inner & MODULES.keys()) - seen
+def test_nothing_imports_a_main_and_only_mains_define_flags() -> None:
+    files = [*MODULES.values(), *(ROOT / "tools").rglob("*.py")]
+    mains = {path for path in files if any(n.endswith(".__main__") for n in ours(path))}
+    assert mains == {ROOT / "tools" / "export.py"}
+    users = {m for m, path in MODULES.items() if any(n.startswith("absl") for n in imports(path))}
+    assert {m for m in users if not m.endswith("__main__")} == {"utils.cli", "utils.web.flags"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if is_in(m, NO_TENSORFLOW)])
+def test_what_answers_at_once_waits_with_tensorflow(module: str) -> None:
+    """Not even by way of another module of cmgen, or of the package that holds it."""
+    for one in reached(module, top_level_only=True):
+        names = imports(MODULES[one], top_level_only=True)
+        slow = {n for n in names if n.partition(".")[0] in ("tensorflow", "keras", "onnx")}
+        assert not slow, f"cmgen.{one} imports {sorted(slow)}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if is_in(m, {"evaluate.metrics"})])
+def test_formulas_know_no_network(module: str) -> None:
+    assert {m for m in ours(MODULES[module]) if not is_in(m, FORMULAS)} == set()
+    assert not {
+        n for n in imports(MODULES[module]) if n.partition(".")[0] in ("tensorflow", "keras")
+    }
+
+
+@pytest.mark.parametrize("module", SERVING)
+def test_what_serves_never_imports_what_trains(module: str) -> None:
+    assert {m for m in reached(module) if is_in(m, TRAINING)} == set()
+
+
+def test_the_wheel_needs_no_tools() -> None:
+    assert {
+        m for m, path in MODULES.items() if any(n.startswith("tools") for n in imports(path))
+    } == set()

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cmgen import config
-from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig, TrainConfig
 from cmgen.data import pipeline, sampling
 from cmgen.data.recordings import Recordings
@@ -25,6 +24,7 @@ from cmgen.prepare.sources import FileItem, recognise
 from cmgen.train import __main__ as train
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import from_json, to_json
+from tools.benchmarks.lms import librosa_db
 
 SOUND = SoundConfig()
 # The same examples each time, however fast the machine is.

@@ -60,7 +60,7 @@ def test_two_one_line_commands_set_up_from_a_checkout() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)`", README))))
 def test_flag_in_the_text_exists(name: str) -> None:
     mains = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
-    mains += ["tools/export.py"]
+    mains += ["cmgen.export"]
     mains += [f"cmgen.rate {command}" for command in ("collect", "serve", "report")]
     assert name in ("help", "helpfull") or any(name in flags_of(main) for main in mains)
 

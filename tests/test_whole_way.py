@@ -71,7 +71,7 @@ def test_readme_from_the_demo_to_the_called_export(tmp_path, run_main: RunMain) 
     use = [
         (main, arguments)
         for main, arguments in main_commands()
-        if main in ("cmgen.generate", "cmgen.evaluate", "tools/export.py")
+        if main in ("cmgen.generate", "cmgen.evaluate", "cmgen.export")
     ]
     assert len(use) >= 5
     for main, arguments in use:

@@ -9,6 +9,7 @@ Examples:
   python tools/bench.py growth --output=growth.json
 """
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ POLICIES = ("float32", "mixed_bfloat16")
 
 # How a flag is made, its default, its help, and its least value.
 _KNOWN: dict[str, tuple[Callable[..., Any], Any, str, dict[str, float]]] = {
-    "model": (flags.DEFINE_string, "exports/s2i", "A folder of tools/export.py.", {}),
+    "model": (flags.DEFINE_string, "exports/s2i", "A folder of cmgen.export.", {}),
     "threads": (flags.DEFINE_list, "1,2", "Numbers of threads, each in a process of its own.", {}),
     "batches": (flags.DEFINE_list, "1,32", "Items in a call.", {}),
     "calls": (flags.DEFINE_integer, 200, "Timed calls of each case.", {"lower_bound": 1}),
@@ -101,8 +102,8 @@ def growth() -> None:
             raise UserError(f"--batch_sizes={count}: must be even, as in training")
     from dataclasses import asdict
 
-    from cmgen.benchmarks import growth as work
     from cmgen.config import TrainConfig
+    from tools.benchmarks import growth as work
 
     with tempfile.TemporaryDirectory() as folder:
         found = work.measure(Path(folder), GROWTH.recordings, sizes)
@@ -121,8 +122,8 @@ _SERVED = ("onnx_batch1_p50_ms", "savedmodel_batch1_p50_ms")
 
 
 def _serve(values: flags.FlagValues) -> dict[str, Any]:
-    from cmgen.benchmarks import serve as work
-    from cmgen.benchmarks import timing
+    from tools.benchmarks import serve as work
+    from tools.benchmarks import timing
 
     folder = Path(values.model)
     threads, batches = (_numbers(values, name) for name in ("threads", "batches"))
@@ -135,8 +136,8 @@ def _serve(values: flags.FlagValues) -> dict[str, Any]:
 
 def _lms(values: flags.FlagValues) -> dict[str, Any]:
     with cli.extra("test"):
-        from cmgen.benchmarks import lms as work
-    from cmgen.benchmarks import timing
+        from tools.benchmarks import lms as work
+    from tools.benchmarks import timing
 
     ratio, difference = work.measure(values.rounds, values.seconds)
     print(timing.ratio_line(ratio), f"largest difference {difference:.1e} dB", sep="\n")
@@ -147,10 +148,10 @@ def _lms(values: flags.FlagValues) -> dict[str, Any]:
 
 
 def _train(values: flags.FlagValues) -> dict[str, Any]:
-    from cmgen.benchmarks import timing
-    from cmgen.benchmarks import train as work
     from cmgen.config import TrainConfig
     from cmgen.models import precision
+    from tools.benchmarks import timing
+    from tools.benchmarks import train as work
 
     found: dict[str, Any] = {"train": {}}
     for policy in POLICIES:
@@ -177,9 +178,9 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
 def _input(values: flags.FlagValues) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from cmgen.benchmarks import input as work
-    from cmgen.benchmarks import timing
     from cmgen.models import precision
+    from tools.benchmarks import input as work
+    from tools.benchmarks import timing
 
     config, memory = work.short_run(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
     found = work.measure(config, precision.policy(config.mixed_precision), values.steps)
@@ -200,7 +201,7 @@ def _input(values: flags.FlagValues) -> dict[str, Any]:
 
 
 def _finish(name: str, values: flags.FlagValues, found: dict[str, Any]) -> None:
-    from cmgen.benchmarks import timing
+    from tools.benchmarks import timing
 
     settings = {flag: values[flag].value for flag in values if flag not in ("output", "flagfile")}
     timing.finish(timing.report(name, settings, found), values.output)
@@ -231,6 +232,7 @@ COMMANDS = {
 
 
 def console() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
     cli.run_commands(COMMANDS)
 
 

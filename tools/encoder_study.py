@@ -21,7 +21,6 @@ from typing import Any
 from absl import flags
 
 from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig
-from cmgen.reproduction.published import PUBLISHED
 from cmgen.utils import cli, files
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.typed_json import from_json
@@ -73,6 +72,8 @@ def studies() -> list[Study]:
 
 def _published(name: str) -> float:
     """The paper's accuracy in percent of an encoder such as lms_4."""
+    from tools.reproduction.published import PUBLISHED
+
     return float(PUBLISHED[f"encoder/{name}"].value.removesuffix(" %"))
 
 
@@ -213,6 +214,7 @@ def main() -> None:
 
 
 def console() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
     cli.run(main, GROUPS, FLAGS)
 
 

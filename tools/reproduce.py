@@ -12,6 +12,7 @@ Examples:
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ GROUPS = {"What": ("only", "quick", "report_only"), "Result": ("output", "result
 
 
 def main() -> None:
-    from cmgen.reproduction import progress, table
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
+    from tools.reproduction import progress, table
 
     if FLAGS.report_only and FLAGS.only:
         raise UserError("--only: has no use with --report_only, which runs nothing; leave one out")
@@ -69,8 +71,8 @@ def main() -> None:
 
 def write_page(found: dict[str, Any], output: Path, place: Path) -> None:
     """Draws the figures and writes the page of the steps that are done."""
-    from cmgen.reproduction import figures, numbers, page
     from cmgen.utils.files import write_text
+    from tools.reproduction import figures, numbers, page
 
     known = numbers.Numbers(found)
     write_text(place, page.write(known, figures.draw_all(known, output), place, FLAGS.quick))

@@ -60,7 +60,7 @@ def check_saved_model(folder: Path) -> None:
         raise UserError(f"{folder / _FILE}: can't be read ({error}); export it again") from error
     graphs = model.meta_graphs
     if len(graphs) != 1 or not graphs[0].object_graph_def.nodes:
-        raise UserError(f"{folder}: not written by tools/export.py; export it again")
+        raise UserError(f"{folder}: not written by cmgen.export; export it again")
     foreign = sorted(_foreign(graphs[0]))
     if foreign:
         raise UserError(

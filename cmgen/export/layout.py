@@ -14,7 +14,7 @@ EXTRA = Path("assets.extra")
 FACTS_FILE = EXTRA / "cmgen.json"
 # Of all files of the newest version, as sha256sum -c reads it.
 SUMS_FILE = "SHA256SUMS"
-AGAIN = "export it again with tools/export.py"
+AGAIN = "export it again with cmgen.export"
 
 
 def versions(folder: Path) -> list[int]:

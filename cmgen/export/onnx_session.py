@@ -13,7 +13,7 @@ from cmgen.utils.errors import UserError
 def open_session(
     path: Path, options: onnxruntime.SessionOptions | None = None
 ) -> onnxruntime.InferenceSession:
-    """The network in a file of tools/export.py, on the processor.
+    """The network in a file of cmgen.export, on the processor.
 
     ONNX lets a file name others that hold its weights. Ours hold their own, so that such a name is
     refused before anything is opened by it.

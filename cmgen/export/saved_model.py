@@ -65,7 +65,7 @@ def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, A
     """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata.
 
     Raises:
-      UserError: a file was changed since the export, or it is no SavedModel of tools/export.py.
+      UserError: a file was changed since the export, or it is no SavedModel of cmgen.export.
     """
     with _explained(folder):
         _check_sums(folder.resolve())
@@ -95,7 +95,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError, RecursionError, tf.errors.OpError) as error:
         raise UserError(
-            f"{folder}: not a SavedModel that tools/export.py wrote ({error}); export it again"
+            f"{folder}: not a SavedModel that cmgen.export wrote ({error}); export it again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Reads what tools/export.py wrote: facts at once, networks (ONNX) on first use. No TensorFlow."""
+"""Reads what cmgen.export wrote: facts at once, networks (ONNX) on first use. No TensorFlow."""
 
 import json
 import threading
@@ -197,4 +197,4 @@ def _looks_like_a_model(folder: Path) -> bool:
 
 
 def _how_to_export(folder: Path) -> str:
-    return f"make one: python tools/export.py --workdir=runs/s2i --output={folder / 's2i'}"
+    return f"make one: python -m cmgen.export --workdir=runs/s2i --output={folder / 's2i'}"

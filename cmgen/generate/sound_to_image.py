@@ -257,7 +257,7 @@ def _load_onnx(path: Path) -> Model | SoundModel:
     from cmgen.export import onnx_session
 
     if not path.is_file():
-        raise UserError(f"--model={path}: no such file; write it with tools/export.py")
+        raise UserError(f"--model={path}: no such file; write it with cmgen.export")
     try:
         session = onnx_session.open_session(path)
     except UserError as error:  # which begins with the path
@@ -270,7 +270,7 @@ def _load_onnx(path: Path) -> Model | SoundModel:
         missing = {_GIVEN[facts["task"]], "noise"} - {i.name for i in session.get_inputs()}
     except (KeyError, ValueError, RecursionError) as error:
         raise UserError(
-            f"--model={path}: not an ONNX file of tools/export.py ({error}); export it again"
+            f"--model={path}: not an ONNX file of cmgen.export ({error}); export it again"
         ) from error
     if missing:
         raise UserError(

@@ -23,7 +23,7 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string(
     "exports",
     "exports",
-    "Folder of models that tools/export.py wrote, or that of one model.",
+    "Folder of models that cmgen.export wrote, or that of one model.",
     flag_values=FLAGS,
 )
 page_flags.define(FLAGS, 8766, PASSWORD_VARIABLE)

@@ -374,7 +374,7 @@ def _what_next(config: TrainConfig) -> str:
     generate = f"  python -m cmgen.generate --model={folder} --input=YOUR"
     uses = {
         "s2i": f"{generate}.wav --output=picture.png\n"
-        f"  python tools/export.py --workdir={folder} --output=exports/s2i\n",
+        f"  python -m cmgen.export --workdir={folder} --output=exports/s2i\n",
         "i2s": f"{generate}.jpg --output=sound.wav\n{generate}.mp4 --output=dubbed.mp4\n",
     }
     return (

@@ -1,4 +1,4 @@
-"""tools/export.py: what it leaves on disk, its versions, its card, and what happens on failure."""
+"""cmgen.export: what it leaves on disk, its versions, its card, and what happens on failure."""
 
 import hashlib
 import json
@@ -238,7 +238,7 @@ def test_sounding_windows_of_the_test_split_are_taken(tmp_path, monkeypatch):
 
 
 def test_the_command_exports(run_folder, run_main, tmp_path):
-    done = run_main("tools/export.py", f"--workdir={run_folder}", "--output=exports/s2i")
+    done = run_main("cmgen.export", f"--workdir={run_folder}", "--output=exports/s2i")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "exports/s2i/1/saved_model.pb").is_file()
     assert "ONNX, differs by" in done.stdout

@@ -118,7 +118,7 @@ def test_the_whole_way_in_odd_folders_by_relative_paths(run_main, tmp_path):
     test = min((tmp_path / ODD / "raw" / "test").rglob("*.mp4")).relative_to(tmp_path)
     picture = f"{ODD}/bild ✓.png"
     done("cmgen.generate", f"--model={run}", f"--input={test}", f"--output={picture}")
-    done("tools/export.py", f"--workdir={run}", f"--output={ODD}/ausgabe/s2i")
+    done("cmgen.export", f"--workdir={run}", f"--output={ODD}/ausgabe/s2i")
     for name in (scores, picture, f"{ODD}/ausgabe/s2i/s2i.onnx", f"{ODD}/ausgabe/s2i/README.md"):
         assert (tmp_path / name).stat().st_size, name
     # The run knows its data by the whole path, so it is measured from anywhere.

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from clips import clips
 
-from cmgen.benchmarks.lms import librosa_db
 from cmgen.config import SoundConfig
 from cmgen.media import lms, lms_tf
+from tools.benchmarks.lms import librosa_db
 
 CONFIG = SoundConfig()
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cmgen.benchmarks import textbook
 from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.models.distributed import get_strategy
 from cmgen.models.gan import build_gan, swap_neighbours
 from cmgen.models.networks import ImageEncoder, SoundEncoder
+from tools.benchmarks import textbook
 
 TINY = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8, augment=False)
 ENCODER = EncoderConfig(widths=(4, 4, 4, 4), hidden=8, encoding_size=16)

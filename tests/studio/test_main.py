@@ -51,7 +51,7 @@ def test_it_starts_without_tensorflow_works_and_ends_by_ctrl_c(server: Server) -
 def test_no_export_says_how_to_make_one(run_main: RunMain, tmp_path: Path) -> None:
     result = run_main("cmgen.studio", f"--exports={tmp_path}")
     assert result.returncode == 2
-    assert "python tools/export.py --workdir=" in result.stderr
+    assert "python -m cmgen.export --workdir=" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -1,4 +1,4 @@
-"""Exported models by hand, of a few nodes: what tools/export.py would leave, in milliseconds."""
+"""Exported models by hand, of a few nodes: what cmgen.export would leave, in milliseconds."""
 
 import json
 from pathlib import Path

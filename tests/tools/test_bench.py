@@ -10,8 +10,6 @@ import tensorflow as tf
 from checkout import ROOT
 from tiny_run import sounds, write_run
 
-from cmgen.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
-from cmgen.benchmarks import input as input_
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.export import writer
 from cmgen.export.samples import Samples
@@ -20,6 +18,8 @@ from cmgen.models import run as checkpoint
 from cmgen.models.gan import count_parameters
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
+from tools.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
+from tools.benchmarks import input as input_
 
 CLASSES = ("bell", "drum", "flute")
 
@@ -202,7 +202,7 @@ def test_a_main_that_ends_tells_its_memory(tmp_path):
 
 def test_pytorch_has_the_same_networks_and_steps():
     torch = pytest.importorskip("torch")
-    from cmgen.benchmarks.textbook_torch import Textbook
+    from tools.benchmarks.textbook_torch import Textbook
 
     gan = train.make_gan(TINY, "float32")
     step = Textbook(TINY, "float32", 16, gan.generator.canvas.stages)

@@ -11,12 +11,12 @@ import pytest
 from checkout import ROOT, RunMain
 
 from cmgen.media import images
-from cmgen.reproduction import figures, page, progress, table
-from cmgen.reproduction.bars import BARS
-from cmgen.reproduction.numbers import Numbers
-from cmgen.reproduction.progress import DONE, FAILED, MISSING, NOT_RUN, WAITING
-from cmgen.reproduction.table import Step
 from cmgen.utils.errors import UserError
+from tools.reproduction import figures, page, progress, table
+from tools.reproduction.bars import BARS
+from tools.reproduction.numbers import Numbers
+from tools.reproduction.progress import DONE, FAILED, MISSING, NOT_RUN, WAITING
+from tools.reproduction.table import Step
 
 ADD = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(exist_ok=True); "
 ADD += "f.write_text((f.read_text() if f.exists() else '') + 'x'); print('wrote', f)"

@@ -11,8 +11,14 @@ from checkout import ROOT, RunMain
 from cmgen.utils import cli
 from cmgen.utils.errors import FAILED_WORK, UserError
 
-MAINS = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
-MAINS += ["tools/export.py"]
+MAINS = [
+    "cmgen.train",
+    "cmgen.evaluate",
+    "cmgen.export",
+    "cmgen.generate",
+    "cmgen.prepare",
+    "cmgen.studio",
+]
 WITH_COMMANDS = {"cmgen.rate": ("collect", "serve", "report")}
 
 

@@ -18,10 +18,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cmgen.reproduction.table import Step
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_text
+from tools.reproduction.table import Step
 
 DONE, FAILED, MISSING, WAITING, NOT_RUN = "done", "failed", "missing", "waiting", "not run"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmgen.reproduction import published
-from cmgen.reproduction.bars import BARS, Bar
-from cmgen.reproduction.numbers import NotMeasuredError, Numbers
-from cmgen.reproduction.progress import DONE, command
-from cmgen.reproduction.published import PUBLISHED
-from cmgen.reproduction.table import INSTRUMENTS, PICTURE_RUNS
+from tools.reproduction import published
+from tools.reproduction.bars import BARS, Bar
+from tools.reproduction.numbers import NotMeasuredError, Numbers
+from tools.reproduction.progress import DONE, command
+from tools.reproduction.published import PUBLISHED
+from tools.reproduction.table import INSTRUMENTS, PICTURE_RUNS
 
 NO = "not measured"
 TAIL = ("seed", "date", "command")

@@ -4,9 +4,9 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from cmgen.benchmarks.timing import Ratio, in_turns
 from cmgen.config import SoundConfig
 from cmgen.media import lms_tf
+from tools.benchmarks.timing import Ratio, in_turns
 
 CLIPS = 64
 

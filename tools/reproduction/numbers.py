@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cmgen.evaluate import compare
-from cmgen.reproduction.progress import DONE, State
 from cmgen.utils.errors import UserError
+from tools.reproduction.progress import DONE, State
 
 
 class NotMeasuredError(LookupError):

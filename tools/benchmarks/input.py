@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmgen.benchmarks.mains import run_main
-from cmgen.benchmarks.timing import Ratio, ratio_of
-from cmgen.benchmarks.train import Batch, make_gan
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.models.distributed import get_strategy
@@ -16,6 +13,9 @@ from cmgen.prepare import cache
 from cmgen.train import loop
 from cmgen.train.multiworker import Team
 from cmgen.utils.typed_json import from_json
+from tools.benchmarks.mains import run_main
+from tools.benchmarks.timing import Ratio, ratio_of
+from tools.benchmarks.train import Batch, make_gan
 
 WARM_UP = 5
 TURNS = 5

@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from cmgen.config import DataConfig, SoundConfig
 from cmgen.generate import sound_to_image
 from cmgen.media import images, video
-from cmgen.reproduction.numbers import NotMeasuredError, Numbers
-from cmgen.reproduction.table import INSTRUMENTS, SHOWN_RUNS
 from cmgen.utils import provenance
 from cmgen.utils.files import write_bytes
+from tools.reproduction.numbers import NotMeasuredError, Numbers
+from tools.reproduction.table import INSTRUMENTS, SHOWN_RUNS
 
 COLUMNS = 12  # of the grids that cmgen.generate draws unless told otherwise
 _GAP, _LINE = 8, 20

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen.benchmarks import mains, timing
-from cmgen.benchmarks.train import make_gan, random_batch
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import charts, images
@@ -17,6 +15,8 @@ from cmgen.models import precision
 from cmgen.models.distributed import get_strategy
 from cmgen.train import loop
 from cmgen.train.multiworker import Team
+from tools.benchmarks import mains, timing
+from tools.benchmarks.train import make_gan, random_batch
 
 CLASSES = ("bell", "drum", "flute")
 SECONDS, FPS, SAMPLE_RATE, SIDE = 4.0, 10.0, 44100, 96

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from cmgen.benchmarks.timing import Timing, timed
 from cmgen.export.allowed_ops import check_saved_model
 from cmgen.export.layout import FACTS_FILE, newest
 from cmgen.export.onnx_session import open_session
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.utils.errors import UserError
+from tools.benchmarks.timing import Timing, timed
 
 # What each direction takes as a tensor and as a file, and what it makes.
 _GIVEN = {"s2i": ("waveform", "audio_bytes"), "i2s": ("image", "image_bytes")}
@@ -27,7 +27,7 @@ def newest_version(folder: Path) -> Path:
     """The SavedModel with the highest number in an exported model's folder."""
     found = newest(folder) if folder.is_dir() else None
     if found is None:
-        raise UserError(f"--model={folder}: no exported model; write one with tools/export.py")
+        raise UserError(f"--model={folder}: no exported model; write one with cmgen.export")
     return found
 
 
@@ -38,7 +38,7 @@ def measure(
 
     Args:
       threads: of ONNX Runtime's and TensorFlow's operations.
-      folder: of tools/export.py.
+      folder: of cmgen.export.
       batches: items in a call.
       calls: of each case.
       seconds: that a case takes at most.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cmgen.reproduction.numbers import NotMeasuredError, Numbers
+from tools.reproduction.numbers import NotMeasuredError, Numbers
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cmgen.benchmarks import operations, textbook
-from cmgen.benchmarks.timing import Ratio, in_turns, timed
 from cmgen.config import TrainConfig
 from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
 from cmgen.models.run import make_encoder
+from tools.benchmarks import operations, textbook
+from tools.benchmarks.timing import Ratio, in_turns, timed
 
 POLICIES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
 CLASSES = 13
@@ -117,7 +117,7 @@ def _torch_step(
         return None
     if (settings.upsampling, settings.conditioning) != ("resize", "projection"):
         return None
-    from cmgen.benchmarks.textbook_torch import Textbook
+    from tools.benchmarks.textbook_torch import Textbook
 
     stages = gan.generator.canvas.stages
     step = Textbook(config, policy, gan.encoder.config.encoding_size, stages)
