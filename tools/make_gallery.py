@@ -27,8 +27,8 @@ GROUPS = {"What": ("output", "document")}
 HEADING = "## Odd files\n"
 _INTRODUCTION = """\
 What the readers make of a gallery of {count} odd and bad files, written by
-`python tools/make_gallery.py --output=gallery --document=docs/reliability.md`; `tests/test_gallery.py`
-holds each to it. Refusals are shortened after 120 letters. The SavedModel takes WAV and pictures only.
+`python tools/make_gallery.py --output=gallery --document=docs/reliability.md`;
+`tests/tools/test_gallery.py` holds each to it. Refusals are shortened after 120 letters. The SavedModel takes WAV and pictures only.
 
 | file | what is odd | reader | what it does |
 |---|---|---|---|

@@ -11,14 +11,7 @@ from checkout import ROOT, RunMain
 from cmgen.utils import cli
 from cmgen.utils.errors import FAILED_WORK, UserError
 
-MAINS = [
-    "cmgen.train",
-    "cmgen.evaluate",
-    "cmgen.export",
-    "cmgen.generate",
-    "cmgen.prepare",
-    "cmgen.studio",
-]
+MAINS = [f"cmgen.{n}" for n in ("train", "evaluate", "export", "generate", "prepare", "studio")]
 WITH_COMMANDS = {"cmgen.rate": ("collect", "serve", "report")}
 
 
