@@ -35,7 +35,7 @@ def pytest_configure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Prints what tests/faults/ tried and how it went: the table of docs/reliability.md."""
+    """Prints what tests/faults/ tried and how it went: the table of results/reliability.md."""
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for outcome in OUTCOMES:
         for report in terminalreporter.getreports(outcome):

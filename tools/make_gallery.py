@@ -1,8 +1,8 @@
-"""Makes a gallery of odd and bad media files, and tells what each reader of cmgen makes of them.
+"""Writes a gallery of odd and damaged media files, and a table of how each reader handles them.
 
 Examples:
   python tools/make_gallery.py --output=gallery
-  python tools/make_gallery.py --output=gallery --document=docs/reliability.md
+  python tools/make_gallery.py --output=gallery --document=results/reliability.md
 """
 
 import sys
@@ -27,8 +27,9 @@ GROUPS = {"What": ("output", "document")}
 HEADING = "## Odd files\n"
 _INTRODUCTION = """\
 What the readers make of a gallery of {count} odd and bad files, written by
-`python tools/make_gallery.py --output=gallery --document=docs/reliability.md`;
-`tests/tools/test_gallery.py` holds each to it. Refusals are shortened after 120 letters. The SavedModel takes WAV and pictures only.
+`python tools/make_gallery.py --output=gallery --document=results/reliability.md`;
+`tests/tools/test_gallery.py` checks each outcome. Messages are cut after 120 characters. The SavedModel
+takes only WAV and pictures.
 
 | file | what is odd | reader | what it does |
 |---|---|---|---|
@@ -36,7 +37,7 @@ What the readers make of a gallery of {count} odd and bad files, written by
 
 
 def section(table: Mapping[str, tuple[str, Mapping[str, str]]]) -> str:
-    """The section of the document.
+    """Returns the section of the document.
 
     Args:
       table: file -> what is odd about it, and reader -> outcome.
@@ -55,7 +56,7 @@ def section(table: Mapping[str, tuple[str, Mapping[str, str]]]) -> str:
 
 
 def with_section(text: str, new: str) -> str:
-    """A document with its section of this name replaced, or put at its end."""
+    """Returns a document with its section of this name replaced, or appended."""
     before, found, after = text.partition(HEADING)
     if not found:
         return f"{text.rstrip()}\n\n{new}" if text else f"# Reliability\n\n{new}"

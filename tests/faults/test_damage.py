@@ -101,7 +101,7 @@ def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
             run.load_weights(encoder, damaged)
 
 
-def test_facts_with_any_letter_changed_are_refused_by_name(run_folder):
+def test_metadata_with_any_field_changed_are_refused_by_name(run_folder):
     path = run_folder / "data.json"
     before = path.read_bytes()
     names = re.findall(rb'"(bell|drum|nowhere|0{16}|[\d.]+)"', before)
@@ -137,7 +137,7 @@ def test_data_that_changed_under_a_run_are_refused(run_folder):
     (run_folder / "data.json").write_bytes(before)
 
 
-def test_a_run_that_goes_on_with_other_versions_says_so_and_remembers_both(
+def test_a_run_that_resumes_with_other_versions_says_so_and_records_both(
     run_folder, monkeypatch, capsys
 ):
     path = run_folder / "data.json"
@@ -156,7 +156,7 @@ def test_a_run_that_goes_on_with_other_versions_says_so_and_remembers_both(
 
 
 @pytest.mark.parametrize("facts", ["[]", "{}", '{"classes": "ab", "data": "x"}'])
-def test_facts_of_another_kind_are_refused_by_name(run_folder, facts):
+def test_metadata_of_the_wrong_type_are_refused_by_name(run_folder, facts):
     path = run_folder / "data.json"
     before = path.read_bytes()
     path.write_text(facts)
@@ -214,7 +214,7 @@ def test_the_list_of_checkpoints_is_not_needed(checkpoints, text):
     assert counted(checkpoints)[1].restore() == 20
 
 
-def test_where_all_checkpoints_are_damaged_nothing_is_begun_anew(checkpoints):
+def test_where_all_checkpoints_are_damaged_nothing_restarts_from_zero(checkpoints):
     for path in checkpoints.glob("*.index"):
         path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match="there is no other checkpoint") as error:

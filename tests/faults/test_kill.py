@@ -1,7 +1,7 @@
-"""Training is killed at random moments, again and again: the same command always goes on.
+"""Training is killed at random moments, again and again: the same command always resumes.
 
 `CMGEN_KILLS=20 python -m pytest -m slow -n0 -s tests/faults/test_kill.py` prints the table of
-docs/reliability.md; without the variable there are few kills.
+results/reliability.md; without the variable there are few kills.
 """
 
 import contextlib
@@ -214,7 +214,9 @@ def children_of(program: Path) -> list[int]:
     return found
 
 
-def test_killed_while_it_prepares_it_begins_anew_and_leaves_no_rests(tmp_path, monkeypatch) -> None:
+def test_killed_during_preparation_it_restarts_cleanly_and_leaves_no_stray_files(
+    tmp_path, monkeypatch
+) -> None:
     data, cache, program = (tmp_path / name for name in ("many", "cache", "program.py"))
     fixtures.write_corpus(data, {"train": 2, "validation": 1, "test": 1})
     program.write_text(PREPARE)

@@ -81,7 +81,7 @@ def test_a_clock_that_is_set_back_changes_neither_the_newest_nor_the_oldest(tmp_
     assert sorted(path.stem for path in tmp_path.glob("*.index")) == ["ckpt-10", "ckpt-15"]
 
 
-def test_the_time_zone_is_of_no_account(tmp_path, monkeypatch):
+def test_the_time_zone_does_not_matter(tmp_path, monkeypatch):
     said = []
     for zone in ("UTC", "Asia/Kathmandu", "America/St_Johns"):
         monkeypatch.setenv("TZ", zone)
@@ -103,7 +103,7 @@ def test_exports_of_any_date_count_by_their_number(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_way_in_odd_folders_by_relative_paths(run_main, tmp_path):
+def test_the_full_pipeline_in_odd_folders_by_relative_paths(run_main, tmp_path):
     fixtures.write_corpus(tmp_path / ODD / "raw", seconds=1.2)
 
     def done(main: str, *arguments: str) -> None:

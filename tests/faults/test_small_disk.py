@@ -42,7 +42,7 @@ def test_every_kind_of_write_was_tried(report):
 
 @pytest.mark.parametrize("state", SAID)
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_said_and_nothing_is_lost(report, kind, state):
+def test_the_error_names_the_file_and_nothing_is_lost(report, kind, state):
     code, message, whole, new = report[kind][state]
     assert code == 1 and SAID[state] in message and "/disk" in message
     assert whole

@@ -127,7 +127,7 @@ def test_the_mains_take_the_limits(folder: Path, run_main: RunMain, tmp_path: Pa
 
 
 def test_the_document_lists_the_gallery() -> None:
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    text = (ROOT / "results" / "reliability.md").read_text(encoding="utf-8")
     section = text.partition(make_gallery.HEADING)[2].partition("\n## ")[0]
     assert f"a gallery of {len(ALL)} odd and bad files" in section
     for odd in ALL:

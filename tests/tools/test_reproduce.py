@@ -13,10 +13,10 @@ from checkout import ROOT, RunMain
 from cmgen.media import images
 from cmgen.utils.errors import UserError
 from tools.reproduction import figures, page, progress, table
-from tools.reproduction.bars import BARS
 from tools.reproduction.numbers import Numbers
 from tools.reproduction.progress import DONE, FAILED, MISSING, NOT_RUN, WAITING
 from tools.reproduction.table import Step
+from tools.reproduction.targets import TARGETS
 
 ADD = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.parent.mkdir(exist_ok=True); "
 ADD += "f.write_text((f.read_text() if f.exists() else '') + 'x'); print('wrote', f)"
@@ -161,7 +161,7 @@ def test_every_step_has_its_name_and_its_needs_before_it(quick: bool) -> None:
     for number, step in enumerate(steps):
         assert set(step.needs) <= set(names[:number]), step.name
         assert {source.parent.name for source, _ in step.copies} <= set(step.needs)
-    measured = {name for bar in BARS for name in bar.steps}
+    measured = {name for target in TARGETS for name in target.steps}
     assert measured <= set(names)
 
 
@@ -278,17 +278,16 @@ def test_every_row_has_as_many_cells_as_its_head(found, tmp_path) -> None:
         assert len({line.count("|") for line in lines}) <= 1, block
 
 
-def test_rows_stand_beside_published_ones_with_seed_date_and_command(found, tmp_path) -> None:
+def test_rows_stand_beside_published_ones_with_seed_date_and_run(found, tmp_path) -> None:
     text = page.write(found, {}, tmp_path / "RESULTS.md", False)
     assert text.startswith("# Results\n") and "**The data differ**" in text
     row = cells(text, "S2I-C")
     assert row[1:6] == [
         "87.37 %", "75.56 %", "95.00 % (94.0 to 96.0)", "91.00 % (89.0 to 93.0)", "98.00 %"
     ]  # fmt: skip
-    assert row[6:8] == ["7", "2026-01-01"]
-    assert "cp " in row[8] and "python -m cmgen.train --flagfile=s2i_c.flags" in row[8]
+    assert row[6:] == ["7", "2026-01-01", "`s2i_c`"]
     assert cells(text, "lms | 4")[2:] == [
-        "87.44 %", "97.12 % (96.0 to 98.0)", "3", "2026-01-02", "`python -m cmgen.train --lms_4`"
+        "87.44 %", "97.12 % (96.0 to 98.0)", "3", "2026-01-02", "`encoder_study/lms_4`"
     ]  # fmt: skip
     assert cells(text, "lms | 3")[3] == page.NO
     assert cells(text, "350") == ["350", "0.500", "0.400"]
@@ -297,17 +296,36 @@ def test_rows_stand_beside_published_ones_with_seed_date_and_command(found, tmp_
     assert cells(text, "oboe") == ["oboe", "0.60 / 0.80", ""]
 
 
-def test_bars_are_judged_from_the_numbers(found, tmp_path) -> None:
+def test_the_last_table_has_the_command_of_every_run_once(found, tmp_path) -> None:
     text = page.write(found, {}, tmp_path / "RESULTS.md", False)
-    judged = {bar.what: cells(text, bar.what)[2:5] for bar in BARS}
-    assert judged["sound encoder, LMS: test sounds named"] == ["at least 97.00 %", "98.00 %", "yes"]
+    commands = text.partition("## Commands")[2]
+    trained = cells(commands, "`s2i_c` |")[1]
+    assert "cp " in trained and "python -m cmgen.train --flagfile=s2i_c.flags" in trained
+    assert cells(commands, "`encoder_study/lms_4`")[1] == "`python -m cmgen.train --lms_4`"
+    named = set(
+        re.findall(r"`([a-z0-9_/]+)`(?:<br>[^|]*)? \|$", text.partition("## Commands")[0], re.M)
+    )
+    assert named and all(f"| `{name}` |" in commands for name in named)
+    lines = [line for line in text.splitlines() if line.startswith("|") and "python -" in line]
+    lines = [cells(line, "")[-1] for line in lines]
+    assert len(lines) == len(set(lines))
+
+
+def test_targets_are_judged_from_the_numbers(found, tmp_path) -> None:
+    text = page.write(found, {}, tmp_path / "RESULTS.md", False)
+    rows = [cells(text, target.what) for target in TARGETS]
+    assert f"{sum(row[4] == 'yes' for row in rows)} of {len(TARGETS) - 1} were reached" in text
+    judged = {target.what: cells(text, target.what)[2:5] for target in TARGETS}
+    assert judged["sound encoder, LMS: test sounds recognised"] == [
+        "at least 97.00 %", "98.00 %", "yes"
+    ]  # fmt: skip
     recognised = judged["generated pictures of `s2i.flags` recognised"]
     assert recognised == ["at least 95.00 %", "91.00 %", "**no**"]
-    kid = next(cells(text, bar.what) for bar in BARS if bar.what.startswith("KID"))
+    kid = next(cells(text, t.what) for t in TARGETS if t.what.startswith("KID"))
     assert kid[2:5] == ["at most 50.00 %", "33.33 %", "yes"]
-    assert "measures/s2i.json" in kid[7] and "measures/s2i_paper.json" in kid[7]
+    assert kid[7] == "`measure_s2i`<br>`measure_s2i_paper`"
     assert judged["generated spectrograms recognised"][1] == page.NO
-    assert judged["the same of shuffled pairs, without its sign"][1:] == ["0.020", "yes"]
+    assert judged["the same for shuffled pairs, absolute value"][1:] == ["0.020", "yes"]
 
 
 @pytest.mark.parametrize(

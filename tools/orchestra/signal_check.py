@@ -1,11 +1,11 @@
-"""Proves that the corpus carries its signal: what can be told from half a second, and from a still.
+"""Checks that the corpus carries its signal: what half a second of sound, or a still, reveals.
 
     python -m tools.orchestra.signal_check --corpus=cmgen/demo
 
-Small networks, trained on the train recordings alone, name the instrument and measure the pose
-from the sound or from the picture; their scores on test recordings (and on `shifted`,
-apart) are written into the corpus's README. The networks are deliberately plain: a bar that they
-pass is a property of the corpus, not of a clever model.
+Small networks, trained on the train recordings alone, recognise the instrument and measure the pose
+from the sound or from the picture; their scores on test recordings (and separately on `shifted`)
+are written into the corpus's README. The networks are deliberately plain: a target that they reach
+is a property of the corpus, not of a clever model.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ WINDOW = SoundConfig().window_samples
 IMAGE_SIZE = 64
 BATCH = 128
 WIDTHS, STRIDES, SQUEEZE = (16, 32, 64, 64, 96, 96), (1, 2, 2, 1, 2, 1), 32
-CLASS_BAR, POSE_BAR = 0.95, 0.8
-SINGLE_CLASS_BAR, SINGLE_POSE_BAR = 0.85, 0.75
+CLASS_TARGET, POSE_TARGET = 0.95, 0.8
+SINGLE_CLASS_TARGET, SINGLE_POSE_TARGET = 0.85, 0.75
 START, END = "<!-- signal check: written by tools.orchestra.signal_check -->", "<!-- end -->"
 
 
@@ -311,22 +311,24 @@ def table(results: dict[str, Scores]) -> str:
     return "\n".join(lines)
 
 
-def missed_bars(results: dict[str, Scores]) -> list[str]:
-    """Every bar that the test scores do not reach, one line each."""
+def missed_targets(results: dict[str, Scores]) -> list[str]:
+    """Lists the targets that the test scores miss, one line each."""
     missed = []
     for modality, scores in results.items():
-        kinds = [("instrument", scores.instrument, CLASS_BAR, SINGLE_CLASS_BAR)]
-        kinds += [(variable, scores.pose[variable], POSE_BAR, SINGLE_POSE_BAR) for variable in POSE]
+        kinds = [("instrument", scores.instrument, CLASS_TARGET, SINGLE_CLASS_TARGET)]
+        kinds += [
+            (variable, scores.pose[variable], POSE_TARGET, SINGLE_POSE_TARGET) for variable in POSE
+        ]
         for kind, values, pooled, single in kinds:
             for name, value in values.items():
-                bar = pooled if name == "all" else single
-                if not np.isnan(value) and value < bar:
-                    missed.append(f"{modality} -> {kind}, {name}: {value:.3f} < {bar}")
+                target = pooled if name == "all" else single
+                if not np.isnan(value) and value < target:
+                    missed.append(f"{modality} -> {kind}, {name}: {value:.3f} < {target}")
     return missed
 
 
 def report(windows: Windows, predictions: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """The README's section: scores on test, then on shifted, bars missed, worst recordings."""
+    """Returns the README's section: scores on test and on shifted, missed targets, worst recordings."""
     lines: list[str] = []
     for split in ("test", "shifted"):
         results = {key: score(windows, *pair, split) for key, pair in predictions.items()}
@@ -336,8 +338,8 @@ def report(windows: Windows, predictions: dict[str, tuple[np.ndarray, np.ndarray
             lines.append(f"Worst by {modality}: " + ", ".join(scores.worst) + ".")
         lines.append("")
         if split == "test":
-            missed = missed_bars(results)
-            lines.append("Bars missed: " + ("; ".join(missed) + "." if missed else "none."))
+            missed = missed_targets(results)
+            lines.append("Targets missed: " + ("; ".join(missed) + "." if missed else "none."))
             lines.append("")
     return "\n".join(lines)
 

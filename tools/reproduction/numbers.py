@@ -73,16 +73,27 @@ class Numbers:
         return state.step.proof
 
     def origin(self, *names: str) -> list[str]:
-        """Seed, date and command of finished steps: the last three cells of a row."""
+        """Seed, date and name of finished steps: the last three cells of a row."""
         known = [self.states[name] for name in names if name in self.states]
         cells = [
-            [self._seed(state), state.record["date"][:10], f"`{state.record['command']}`"]
+            [self._seed(state), state.record["date"][:10], f"`{state.step.name}`"]
             for state in known
             if state.kind == DONE and state.record
         ]
         return ["<br>".join(dict.fromkeys(column)) for column in zip(*cells, strict=True)] or [
             ""
         ] * 3
+
+    def commands(self) -> dict[str, str]:
+        """The command of every finished step, and of every encoder of the study."""
+        done: dict[str, str] = {}
+        for name, state in self.states.items():
+            if state.kind == DONE and state.record:
+                done[name] = state.record["command"]
+                if name == "encoder_study":
+                    rows = self.report(name)["rows"]
+                    done |= {f"{name}/{row['name']}": row["command"] for row in rows}
+        return done
 
     def _seed(self, state: State) -> str:
         if state.step.proof.suffix != ".json":

@@ -1,4 +1,4 @@
-"""RESULTS.md: what was measured, beside what was published."""
+"""RESULTS.md: measured numbers beside published ones."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from tools.reproduction import published
-from tools.reproduction.bars import BARS, Bar
 from tools.reproduction.numbers import NotMeasuredError, Numbers
 from tools.reproduction.progress import DONE, command
 from tools.reproduction.published import PUBLISHED
 from tools.reproduction.table import INSTRUMENTS, PICTURE_RUNS
+from tools.reproduction.targets import TARGETS, Target
 
 NO = "not measured"
-TAIL = ("seed", "date", "command")
-SMOKE = "# Results of a SMOKE RUN (`--quick`): a few steps on a few recordings; the numbers mean nothing"
+TAIL = ("seed", "date", "run")
+SMOKE = "# Results of a SMOKE RUN (`--quick`): few steps, few recordings, meaningless numbers"
 ABOUT = """
 Written by `python tools/reproduce.py` from the JSON files of its runs. **The data differ**: the
-published numbers are of Sub-URMP, recordings of people in one studio; those measured here are of
-the demo corpus, which is rendered, with other players, rooms and clothes in its test split. The
-numbers stand beside each other, but they don't compare the methods: only runs on the same data do.
-Brackets hold the 95 % interval by bootstrap over recordings. Everything is of test recordings,
-unless said; what is kept of a run is chosen on validation recordings. "Recognised" is said by a
-classifier trained on real train pictures (or sounds); all picture runs have the same one."""
+published numbers are from Sub-URMP, recordings of people in one studio; the numbers measured here
+are from the demo corpus, which is rendered and has other players, rooms and clothes in its test
+split. They stand side by side but do not compare the methods: only runs on the same data do.
+Brackets hold the 95 % interval by bootstrap over recordings. Unless noted otherwise, numbers are
+for test recordings; the step that is kept of a run is chosen on validation recordings. "Recognised"
+is the verdict of a classifier trained on real train pictures (or sounds), the same one for all
+picture runs. The last table has the command of every run."""
 REPRESENTATIONS = ("lms", "mfcc", "cqt", "stft", "ms")
 RUN_NAMES = {
     "s2i": "`s2i.flags`, recommended",
@@ -31,9 +32,9 @@ RUN_NAMES = {
     "s2i_a": "S2I-A, encoding of an autoencoder",
     "s2i_pose": "`s2i_pose.flags`",
     "s2i_paper": "`s2i_paper.flags`",
-    "label_control": "control: told the class alone",
+    "label_control": "control: conditioned on the class alone",
 }
-# A measure's key and that of the same number of real pictures.
+# Measure -> its key, and the key of the same measure on real pictures.
 MEASURES = {
     "balanced accuracy": ("balanced_accuracy_test", None),
     "CAS": ("cas", "cas_real"),
@@ -48,23 +49,23 @@ MEASURES = {
 }
 CONTROLS = {
     "control_nearest_sound": "the train picture whose sound is nearest",
-    "control_class_mean": "the mean picture of the class heard",
-    "control_class_conditional": "a GAN told the true class alone",
-    "control_class_conditional_heard": "the same told the class heard",
+    "control_class_mean": "the mean picture of the predicted class",
+    "control_class_conditional": "a GAN conditioned on the true class alone",
+    "control_class_conditional_heard": "the same, on the predicted class",
 }
 
 
 def write(numbers: Numbers, figures: Mapping[str, Path], place: Path, quick: bool) -> str:
-    """The whole page as Markdown.
+    """Returns the whole page as Markdown.
 
     Args:
       numbers: of the finished steps.
-      figures: name -> picture file, those that there are.
+      figures: name -> picture file, of the figures that exist.
       place: where the page will be; links are relative to it.
-      quick: whether it is of a smoke run.
+      quick: whether this is a smoke run.
 
     Raises:
-      UserError: runs that stand beside each other were measured on other data or by other verifiers.
+      UserError: runs in one table were measured on different data or by different verifiers.
     """
     numbers.check_alike(*PICTURE_RUNS, "label_control")
     numbers.check_alike("i2s")
@@ -77,27 +78,34 @@ def write(numbers: Numbers, figures: Mapping[str, Path], place: Path, quick: boo
         *_figured(numbers, links),
         *_measured(numbers, links),
         "## By people",
-        "Not part of this: it needs raters. `cmgen.rate` asks them with the paper's scale.",
+        "Not measured here: it needs raters, whose scores `cmgen.rate` collects on the paper's scale.",
         "## Published numbers and their sources",
         table(
             ["number", "value", "source"],
             [[key, value.value, value.source] for key, value in PUBLISHED.items()],
         ),
+        *_commands(numbers),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _recognition(numbers: Numbers, links: Mapping[str, str]) -> Iterator[str]:
-    yield "## What it must show"
-    heads = ["", "published best", "to reach", "here", "reached", *TAIL]
-    yield table(heads, [_bar_row(numbers, bar) for bar in BARS])
-    yield "What was tried where a bar is missed is in `docs/short_of_the_bars.md` of the repository."
+    yield "## Reproduction targets"
+    heads = ["", "best published", "target", "measured", "reached", *TAIL]
+    rows = [_target_row(numbers, target) for target in TARGETS]
+    judged = [row[4] for row in rows if row[4]]
+    if judged:
+        yield (
+            f"{judged.count('yes')} of {len(judged)} were reached; the repository's "
+            "`docs/known_limitations.md` discusses the others."
+        )
+    yield table(heads, rows)
     yield "## Sound encoders (the paper's Table 1)"
-    yield "Percent of test windows in which something sounds whose instrument is named."
-    heads = ["sound as", "convolutions", "published", "here", *TAIL]
+    yield "Percentage of audible test windows whose instrument is recognised."
+    heads = ["representation", "convolutions", "published", "measured", *TAIL]
     yield table(heads, list(encoder_rows(numbers)))
     yield "## Generated pictures recognised (the paper's Table 5)"
-    heads = ["", "published train", "test", "here train", "test", "sounds recognised", *TAIL]
+    heads = ["", "published train", "test", "measured train", "test", "sounds recognised", *TAIL]
     yield table(heads, list(picture_rows(numbers)))
     yield from _shown(links, "confusion")
 
@@ -107,11 +115,11 @@ def _figured(numbers: Numbers, links: Mapping[str, str]) -> Iterator[str]:
     yield from _curve(numbers)
     yield from _shown(links, "curve")
     yield "## Pose (the paper's Fig. 10)"
-    yield "Correlation of the pose read off generated pictures with the true one of the recording."
+    yield "Correlation between the pose read off generated pictures and the recording's true pose."
     yield from _poses(numbers)
     yield from _shown(links, *(f"pose_{instrument}" for instrument in INSTRUMENTS))
     yield "## Pictures to sound (the paper's Fig. 11)"
-    heads = ["", "published train", "test", "here train", "test", *TAIL]
+    heads = ["", "published train", "test", "measured train", "test", *TAIL]
     yield table(heads, list(sound_rows(numbers)))
     yield from _shown(links, *(f"i2s_{instrument}" for instrument in INSTRUMENTS))
     yield from _shown(links, "confusion_i2s", "curve_i2s")
@@ -119,11 +127,11 @@ def _figured(numbers: Numbers, links: Mapping[str, str]) -> Iterator[str]:
 
 def _measured(numbers: Numbers, links: Mapping[str, str]) -> Iterator[str]:
     yield "## The other measures"
-    yield "No published numbers. Generated / real pictures (for KID, real train against real test)."
+    yield "Nothing was published. Generated / real pictures (for KID: real train against real test)."
     yield table(["", *MEASURES, *TAIL], list(measure_rows(numbers)))
     yield from _shown(links, "nearest")
     yield "### Controls of `s2i.flags`"
-    yield table(["who draws", "recognised", *TAIL], list(control_rows(numbers)))
+    yield table(["pictures by", "recognised", *TAIL], list(control_rows(numbers)))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -132,20 +140,27 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _bar_row(numbers: Numbers, bar: Bar) -> list[str]:
-    known = "; ".join(PUBLISHED[key].value for key in bar.published) or "never measured"
-    to_reach = f"{'at most' if bar.at_most else 'at least'} {_number(bar.bound, bar.percent)}"
+def _commands(numbers: Numbers) -> Iterator[str]:
+    commands = numbers.commands()
+    if commands:
+        yield "## Commands"
+        yield table(["run", "command"], [[f"`{n}`", f"`{line}`"] for n, line in commands.items()])
+
+
+def _target_row(numbers: Numbers, target: Target) -> list[str]:
+    published = "; ".join(PUBLISHED[key].value for key in target.published) or "none"
+    side = "at most" if target.at_most else "at least"
+    row = [target.what, published, f"{side} {_number(target.bound, target.percent)}"]
     try:
-        value = bar.value(numbers)
+        value = target.value(numbers)
     except NotMeasuredError:
-        return [bar.what, known, to_reach, NO, "", "", "", ""]
-    reached = "yes" if bar.reached(value) else "**no**"
-    shown = _number(value, bar.percent)
-    return [bar.what, known, to_reach, shown, reached, *numbers.origin(*bar.steps)]
+        return [*row, NO, "", "", "", ""]
+    reached = "yes" if target.reached(value) else "**no**"
+    return [*row, _number(value, target.percent), reached, *numbers.origin(*target.steps)]
 
 
 def encoder_rows(numbers: Numbers) -> Iterator[list[str]]:
-    """Each representation with 3 and with 4 convolutions, then the recommended encoder."""
+    """Yields each representation with 3 and with 4 convolutions, then the recommended encoder."""
     try:
         study = {row["name"]: row for row in numbers.report("encoder_study")["rows"]}
     except NotMeasuredError:
@@ -161,11 +176,11 @@ def _study_cells(row: Mapping[str, Any] | None) -> list[str]:
     if row is None:
         return [NO, "", "", ""]
     found = _with_interval(row["accuracy_test"], row["accuracy_test_ci95"])
-    return [found, str(row["seed"]), row["date"][:10], f"`{row['command']}`"]
+    return [found, str(row["seed"]), row["date"][:10], f"`encoder_study/{row['name']}`"]
 
 
 def picture_rows(numbers: Numbers) -> Iterator[list[str]]:
-    """The follow-ups, then every run that makes pictures."""
+    """Yields the follow-up papers, then every run that makes pictures."""
     for name, source in (("cmcgan", published.CMCGAN), ("sa_cmgan", published.SA_CMGAN)):
         values = [PUBLISHED[f"s2i/{name}/{split}"].value for split in ("train", "test")]
         yield [source, *values, "", "", "", "", "", ""]
@@ -179,7 +194,7 @@ def picture_rows(numbers: Numbers) -> Iterator[list[str]]:
 
 
 def sound_rows(numbers: Numbers) -> Iterator[list[str]]:
-    """Generated spectrograms recognised."""
+    """Yields the share of generated spectrograms recognised: published, then measured."""
     for name in ("chen", "cmcgan", "sa_cmgan"):
         test = PUBLISHED[f"i2s/{name}/test"]
         train = PUBLISHED.get(f"i2s/{name}/train")
@@ -192,7 +207,7 @@ def _recognised(numbers: Numbers, run: str) -> list[str]:
 
 
 def _curve(numbers: Numbers) -> Iterator[str]:
-    yield f"Published ({published.CURVE_SOURCE}), then `s2i.flags`: share recognised."
+    yield f"Share recognised: published ({published.CURVE_SOURCE}), then `s2i.flags`."
     yield table(
         ["epoch", "train", "test"],
         [[str(epoch), f"{train:.3f}", f"{test:.3f}"] for epoch, train, test in published.CURVE],
@@ -228,7 +243,7 @@ def _poses(numbers: Numbers) -> Iterator[str]:
             detail = numbers.report(f"measure_{run}")["measures"]["pose_correlation_mean"]
         except (NotMeasuredError, KeyError):
             continue
-        yield f"By instrument, of {RUN_NAMES[run]}: generated / real pictures."
+        yield f"By instrument, {RUN_NAMES[run]}: generated / real pictures."
         yield _by_instrument(detail["by_instrument"])
 
 
@@ -251,7 +266,7 @@ def _by_instrument(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> st
 
 
 def measure_rows(numbers: Numbers) -> Iterator[list[str]]:
-    """Every other measure of every run that makes pictures."""
+    """Yields the other measures of every run that makes pictures."""
     for run in PICTURE_RUNS:
         cells = []
         for key, real in MEASURES.values():
@@ -262,13 +277,13 @@ def measure_rows(numbers: Numbers) -> Iterator[list[str]]:
 
 
 def control_rows(numbers: Numbers) -> Iterator[list[str]]:
-    """Who never draws a picture of the sound itself."""
+    """Yields `s2i.flags` and its controls, which know less or copy."""
     for key, words in {"accuracy_test": "`s2i.flags`", **CONTROLS}.items():
         yield [words, _cell(numbers, "s2i", key), *numbers.origin("measure_s2i")]
 
 
 def _unfinished(numbers: Numbers) -> str:
-    """What could not be run, or has not been yet, and why."""
+    """A table of the steps that are not done, with the reason; empty if all are."""
     rows = [
         [name, state.kind, state.why, f"`{command(state.step)}`"]
         for name, state in numbers.states.items()
@@ -276,7 +291,7 @@ def _unfinished(numbers: Numbers) -> str:
     ]
     if not rows:
         return ""
-    said = "**Not all of it has been run.** What is missing below belongs to these steps:"
+    said = "**Not everything has been run.** Numbers missing below belong to these steps:"
     return f"{said}\n\n{table(['step', 'state', 'why', 'command'], rows)}"
 
 

@@ -48,7 +48,7 @@ def test_networks_train_and_their_scores_make_a_section(monkeypatch):
         assert scores.instrument["all"] > 0.3  # chance is 0.2
     section = signal_check.report(some, found)
     assert "On `test` (5 recordings)" in section and "On `shifted` (5 recordings)" in section
-    assert "sound -> pitch, all" in section  # random poses miss their bar
+    assert "sound -> pitch, all" in section  # random poses miss their target
 
 
 def test_scores_by_hand():
@@ -60,7 +60,7 @@ def test_scores_by_hand():
     assert round(scores.pose["pitch"]["cello"], 6) == 1
     assert round(scores.pose["bow"]["all"], 6) == -1
     assert np.isnan(scores.pose["bow"]["oboe"])
-    missed = signal_check.missed_bars({"sound": scores})
+    missed = signal_check.missed_targets({"sound": scores})
     assert missed[:2] == [
         "sound -> instrument, all: 0.800 < 0.95",
         "sound -> instrument, oboe: 0.000 < 0.85",
