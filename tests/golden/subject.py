@@ -162,7 +162,7 @@ def helps() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
         line = next(texts).partition("\n")[0]
         if command or len(MAINS[main]) == 1:
             full[name] = entries
-        usage[name] = line.replace(f"usage: {Path(main).name} ", "") if main == NAMELESS else line
+        usage[name] = re.sub(r"^usage: \S+ ", "", line) if main == NAMELESS else line
     return full, usage
 
 
