@@ -94,10 +94,10 @@ def test_the_code_uses_nothing_that_runs_what_it_reads() -> None:
             assert given.get("filter") == "'data'", (path, node.lineno)
         assert given.get("shell", "False") == "False", (path, node.lineno)
     loads = {path.name for path, _, name in _calls() if name == "tf.saved_model.load"}
-    assert loads == {"saved_models.py", "serve.py"}, "check_saved_model comes before"
+    assert loads == {"saved_model.py", "serve.py"}, "check_saved_model comes before"
     sessions = {path.name for path, _, name in _calls() if name.endswith(".InferenceSession")}
-    # onnx_export opens what it just made; the clients stand alone, beside the file they open.
-    assert sessions == {"onnx_files.py", "onnx_export.py", "s2i.py", "i2s.py"}
+    # export.onnx opens what it just made; the clients stand alone, beside the file they open.
+    assert sessions == {"onnx_session.py", "onnx.py", "s2i.py", "i2s.py"}
 
 
 def _with_outside_weights(model: onnx.ModelProto, location: str) -> bytes:

@@ -7,7 +7,7 @@ ends with a function for the console script:
     flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)
 
     def main() -> None:
-        from cmgen import training  # TensorFlow is imported only when the work starts
+        from cmgen.train import run  # TensorFlow is imported only when the work starts
         ...
 
     def console() -> None:

@@ -187,9 +187,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_pat
 PREPARE = """
 import os, signal, sys
 from cmgen.config import DataConfig
-from cmgen.data import catalog, prepare
+from cmgen.prepare import cache, local
 
-made, left = prepare.make_shard, int(sys.argv[2])
+made, left = local.make_shard, int(sys.argv[2])
 
 def make_shard(*arguments):
     global left
@@ -198,9 +198,9 @@ def make_shard(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return made(*arguments)
 
-prepare.make_shard = make_shard
+local.make_shard = make_shard
 if __name__ == "__main__":
-    print(catalog.resolve(DataConfig(data=sys.argv[1], image_size=32)))
+    print(cache.resolve(DataConfig(data=sys.argv[1], image_size=32)))
 """
 
 

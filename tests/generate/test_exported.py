@@ -58,7 +58,7 @@ def test_a_renamed_folder_still_finds_its_files(tmp_path: Path) -> None:
 
 def test_no_model_says_which_command_makes_one(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UserError, match=r"--exports=.*tools/export\.py --workdir="):
+        with pytest.raises(UserError, match=r"--exports=.*cmgen\.export --workdir="):
             exported.find_models(folder)
 
 

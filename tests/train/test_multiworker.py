@@ -32,7 +32,8 @@ TINY = [
 ]
 # The real command line in a process whose processor is two devices, or that soon stops waiting.
 WRAPPED = """
-from cmgen import cli, train
+from cmgen.train import __main__ as train
+from cmgen.utils import cli
 cli.quiet_tensorflow()
 {before}
 cli.run(train.main, train.GROUPS, train.FLAGS)
@@ -45,7 +46,7 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
 # Waits after a step, so that whoever watches it is in time.
 HELD = """
 import time
-from cmgen import callbacks
+from cmgen.train import callbacks
 after_step = callbacks.StopOnInterrupt.after_step
 def held(self, logs):
     while self.step == {step} and not self.asked:
@@ -53,7 +54,7 @@ def held(self, logs):
     after_step(self, logs)
 callbacks.StopOnInterrupt.after_step = held
 """
-IMPATIENT = "from cmgen import workers; workers.START_SECONDS = 5"
+IMPATIENT = "from cmgen.train import multiworker; multiworker.START_SECONDS = 5"
 SECONDS = 900  # for machines that do other things as well
 
 
