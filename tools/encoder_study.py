@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def run_study(study: Study, output: Path) -> dict[str, Any]:
         "published_percent": study.published,
         "command": shlex.join(["python", "-m", "cmgen.train", *given]),
         "seed": FLAGS.seed,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -132,13 +132,14 @@ def griffin_lim(
     """Magnitudes [frames, bins] and the phases to start from -> float32 [(frames - 1) * hop]."""
     half, hop = config.n_fft // 2, config.hop_length
     window = hann(config).astype(np.float32)
-    weight = _overlap_add(np.tile(window**2, (len(magnitude), 1)), hop)
+    overlap = _overlap_add(np.tile(window**2, (len(magnitude), 1)), hop)
+    weight: Array = np.maximum(overlap, 1e-8)
     inertia = np.float32(GRIFFIN_LIM_MOMENTUM / (1.0 + GRIFFIN_LIM_MOMENTUM))
     end = half + (len(magnitude) - 1) * hop
 
     def sound_of(spectrum: np.ndarray) -> Array:
         frames = np.fft.irfft(spectrum, config.n_fft).astype(np.float32)
-        padded = _overlap_add(frames * window, hop) / np.maximum(weight, 1e-8)
+        padded = _overlap_add(frames * window, hop) / weight
         padded[:half] = padded[end:] = 0.0  # there is nothing before and after the sound
         return padded
 

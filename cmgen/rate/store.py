@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -157,7 +157,7 @@ class Store(AbstractContextManager["Store"]):
         Raises:
           OutOfTurn: the vote is for any other picture.
         """
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        now = datetime.now(UTC).replace(tzinfo=None)
         mine = VOTES.c.rater == rater.id
         count = sql.select(sql.func.count()).select_from(VOTES).where(mine)
         values: dict[str, Any] = {"score": score, "voted": now}
@@ -198,7 +198,7 @@ class Store(AbstractContextManager["Store"]):
             number=number,
             name=name,
             code_hash=_hashed(code),
-            joined=datetime.now(timezone.utc).replace(tzinfo=None),
+            joined=datetime.now(UTC).replace(tzinfo=None),
         )
         key = connection.execute(added).inserted_primary_key
         assert key is not None

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cmgen.utils.errors import FAILED_WORK, UserError
@@ -141,7 +141,7 @@ def _processor_seconds() -> float:
 def write(counts: Sequence[Count], output: Path) -> None:
     """Writes the counts as JSON, with date and versions."""
     found = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": installed(),
         "targets": [asdict(count) for count in counts],
     }

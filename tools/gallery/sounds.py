@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import av
 import numpy as np
@@ -73,7 +74,7 @@ def floats(*values: float) -> bytes:
 def with_ffmpeg(container: str, codec: str, seconds: float = 1.0) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=48000, layout="mono")
+        stream: Any = file.add_stream(codec, rate=48000, layout="mono")
         samples = tone(seconds, 48000).T.astype(np.float32)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), "fltp", "mono")
         frame.sample_rate, frame.pts = 48000, 0

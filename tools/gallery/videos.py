@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import av
 import numpy as np
@@ -35,7 +36,7 @@ def video(
     """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
-        pictures = file.add_stream(codec, rate=10) if times else None
+        pictures: Any = file.add_stream(codec, rate=10) if times else None
         audio = file.add_stream("aac", rate=48000, layout=layout) if sound else None
         if pictures is not None:
             pictures.width, pictures.height, pictures.pix_fmt = *size, pix_fmt
@@ -72,7 +73,7 @@ def without_first_key_frame() -> bytes:
     """A recording of a broadcast that begins in the middle: no key frame among the first pictures."""
     buffer, seen = io.BytesIO(), 0
     with (
-        av.open(io.BytesIO(video("mpegts"))) as old,
+        av.open(io.BytesIO(video("mpegts")), "r") as old,
         av.open(buffer, "w", format="mpegts") as new,
     ):
         streams = {s.index: new.add_stream_from_template(s) for s in old.streams}

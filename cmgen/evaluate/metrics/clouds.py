@@ -138,7 +138,7 @@ def inside(vectors: ArrayLike, cloud: ArrayLike, radii: ArrayLike) -> NDArray[np
     """
     distances = squared_distances(vectors, cloud)
     # Rounding must not put a vector outside its own ball of radius 0.
-    return (distances <= np.square(np.asarray(radii, np.float64)) + 1e-9).any(axis=1)
+    return np.any(distances <= np.square(np.asarray(radii, np.float64)) + 1e-9, axis=1)
 
 
 def _clouds(first: ArrayLike, second: ArrayLike) -> tuple[NDArray, NDArray]:
