@@ -24,9 +24,9 @@ from tiny_run import write_run
 
 from cmgen.evaluate import inception, pose_tracks
 from cmgen.export import allowed_ops, onnx_session, saved_model
-from cmgen.export import functions as serving
+from cmgen.export.functions import module_of
 from cmgen.generate import exported, sound_to_image
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run, load_weights
 from cmgen.utils.errors import UserError
 
 SOURCES = [*sorted((ROOT / "cmgen").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]
@@ -54,7 +54,7 @@ def test_pickles_in_weights_and_tracks_are_refused(tmp_path: Path, mark: Path) -
     network = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     for name in ("weights.npz", "plain.npz"):
         with pytest.raises(UserError, match=name):
-            checkpoint.load_weights(network, tmp_path / name)
+            load_weights(network, tmp_path / name)
         with pytest.raises(UserError, match=name):
             pose_tracks.read_track(tmp_path / name, 1)
     assert not mark.exists()
@@ -210,8 +210,8 @@ def test_functions_that_tensorflow_would_put_in_place_of_others_are_refused(tmp_
 
 def test_our_own_saved_models_pass(tmp_path: Path) -> None:
     for task in ("s2i", "i2s"):
-        run = checkpoint.load_run(write_run(tmp_path / task, ("bell", "drum"), task=task))
-        module = serving.module_of(run)
+        run = load_run(write_run(tmp_path / task, ("bell", "drum"), task=task))
+        module = module_of(run)
         saved_model.save(module, tmp_path / task / "1", {"name": task, "format": 2})
         allowed_ops.check_saved_model(tmp_path / task / "1")
         (tmp_path / task / "1" / "saved_model.cpb").write_bytes(b"")

@@ -16,8 +16,8 @@ from cmgen.data import pipeline, sampling
 from cmgen.data.recordings import Recordings
 from cmgen.data.shards import DatasetInfo
 from cmgen.generate import sound_to_image
-from cmgen.media import lms as mel
 from cmgen.media import lms_tf
+from cmgen.media.lms import frame_count
 from cmgen.prepare import plan
 from cmgen.prepare.listing import RawFile, make_listing
 from cmgen.prepare.sources import FileItem, recognise
@@ -74,7 +74,7 @@ def test_spectrograms_stay_in_range_alone_or_in_a_batch_and_fall_with_the_sound(
 @given(st.integers(0, 10**7))
 def test_frames_are_those_whose_middle_lies_in_the_sound(samples):
     middles = range(0, samples + 1, SOUND.hop_length)
-    assert mel.frame_count(samples, SOUND) == len(middles)
+    assert frame_count(samples, SOUND) == len(middles)
 
 
 @given(

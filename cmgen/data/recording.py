@@ -11,7 +11,7 @@ import soundfile
 from numpy.typing import ArrayLike
 
 from cmgen.media import images
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import MIN_SECONDS, SAMPLE_RATE
 
 ALIGNMENTS = ("middle", "start", "end")
@@ -31,7 +31,7 @@ class ReadOptions:
     image_size: int = 64
     max_fps: float = 10.0
     alignment: str = "middle"
-    limits: Limits = LIMITS
+    limits: MediaLimits = LIMITS
 
     @property
     def middle_offset(self) -> float:

@@ -99,13 +99,13 @@ def main() -> None:
         raise UserError("--input: name a sound, video or picture file")
     # TensorFlow is imported only when the work starts
     from cmgen.generate import image_to_sound, sound_to_image
-    from cmgen.media.limits import Limits
+    from cmgen.media.limits import MediaLimits
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
     seeds = sound_to_image.parse_seeds(FLAGS.seeds)
     if output.suffix.lower() not in image_to_sound.OUTPUTS:
         sound_to_image.check_output(output)
-    limits = Limits(FLAGS.max_seconds, FLAGS.max_megapixels)
+    limits = MediaLimits(FLAGS.max_seconds, FLAGS.max_megapixels)
     model = sound_to_image.load_model(Path(FLAGS.model))
     if isinstance(model, sound_to_image.Model):
         if FLAGS.seconds is not None:

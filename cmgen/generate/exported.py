@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from cmgen.config import SoundConfig
 from cmgen.export.layout import AGAIN, FACTS_FILE, FORMAT, check_sums, metadata_text, versions
 from cmgen.export.onnx_session import open_session
-from cmgen.utils import provenance as origin
-from cmgen.utils import typed_json
+from cmgen.utils import provenance, typed_json
 from cmgen.utils.errors import UserError
 
 Array = NDArray[np.float32]
@@ -40,7 +39,7 @@ class Facts:
     step: int
     data: str
     sound: SoundConfig
-    origin: Mapping[str, str | int] = field(default_factory=dict)  # of `origin.facts_of`
+    origin: Mapping[str, str | int] = field(default_factory=dict)  # of `provenance.facts_of`
 
 
 class Exported:
@@ -171,7 +170,7 @@ def _checked(path: Path, values: dict[str, Any]) -> Facts:
         raise UserError(
             f"{path}: task {found['task']!r}, name {found['name']!r}: not of an export; {AGAIN}"
         )
-    return Facts(**found, origin=origin.facts_of(values))
+    return Facts(**found, origin=provenance.facts_of(values))
 
 
 def _open(path: Path, facts: Facts) -> onnxruntime.InferenceSession:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cmgen.config import SoundConfig
 from cmgen.media import images, video
-from cmgen.media import lms as mel
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.media.lms import FADE_SECONDS, join_lms, sound_of_lms
 from cmgen.media.sound import SOUNDS, write_sound
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
@@ -49,7 +49,7 @@ def generate_file(
     seed: int = 0,
     seconds: float | None = None,
     scale: int = 1,
-    limits: Limits = LIMITS,
+    limits: MediaLimits = LIMITS,
 ) -> None:
     """Writes what `model` hears in a photo or in a video.
 
@@ -98,7 +98,7 @@ def check_output(output: Path) -> None:
 
 
 def lms_of_photo(
-    model: SoundModel, photo: Path, seed: int, seconds: float, limits: Limits = LIMITS
+    model: SoundModel, photo: Path, seed: int, seconds: float, limits: MediaLimits = LIMITS
 ) -> tuple[NDArray[np.float32], int]:
     """The joined LMS float32 [n_mels, frames] of a photo, and how many samples it stands for."""
     pixels = images.square(images.read_image(photo, model.image_size, limits), model.image_size)
@@ -128,11 +128,11 @@ def lms_of_one(
     count = 1 + max(0, -(-(frames - config.frames) // hop))
     middles = (config.frames - 1) / 2 + hop * np.arange(count)
     noise = np.random.default_rng(seed).standard_normal((count, noise_size))
-    return mel.join_lms(generate(noise), middles, frames, config), samples
+    return join_lms(generate(noise), middles, frames, config), samples
 
 
 def lms_of_video(
-    model: SoundModel, source: Path, seed: int, limits: Limits = LIMITS
+    model: SoundModel, source: Path, seed: int, limits: MediaLimits = LIMITS
 ) -> tuple[NDArray[np.float32], int]:
     """The same of a video: ten windows a second, each of the picture shown in its middle."""
     pictures, shown, seconds = video.read_pictures(
@@ -151,7 +151,7 @@ def lms_of_video(
         model, np.stack(pictures)[which], np.repeat(noise[None], len(times), axis=0)
     )
     middles = times * model.sound.sample_rate / model.sound.hop_length
-    return mel.join_lms(windows, middles, _frames(samples, model.sound), model.sound), samples
+    return join_lms(windows, middles, _frames(samples, model.sound), model.sound), samples
 
 
 def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDArray[np.float32]:
@@ -165,8 +165,8 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
     Returns:
       float32 [samples] in [-1, 1], faded in and out within 10 ms.
     """
-    sound = mel.sound_of_lms(lms, config)[:samples]
-    fade = np.linspace(0.0, 1.0, round(mel.FADE_SECONDS * config.sample_rate), dtype=np.float32)
+    sound = sound_of_lms(lms, config)[:samples]
+    fade = np.linspace(0.0, 1.0, round(FADE_SECONDS * config.sample_rate), dtype=np.float32)
     fade = fade[: samples // 2]
     sound[: len(fade)] *= fade
     sound[len(sound) - len(fade) :] *= fade[::-1]

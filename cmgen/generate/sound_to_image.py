@@ -14,7 +14,7 @@ from cmgen.config import SoundConfig
 from cmgen.export.layout import newest
 from cmgen.generate.image_to_sound import SoundModel
 from cmgen.media import images, video
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import decode_sound_file
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
@@ -73,7 +73,7 @@ def generate_file(
     fps: float = 10.0,
     columns: int = 12,
     scale: int = 2,
-    limits: Limits = LIMITS,
+    limits: MediaLimits = LIMITS,
 ) -> None:
     """Writes what `model` sees in a sound.
 

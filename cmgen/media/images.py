@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_bytes
 
@@ -97,7 +97,7 @@ def is_picture(path: Path) -> bool:
         return False
 
 
-def read_image(path: Path, at_least: int | None = None, limits: Limits = LIMITS) -> np.ndarray:
+def read_image(path: Path, at_least: int | None = None, limits: MediaLimits = LIMITS) -> np.ndarray:
     """A picture file in one of FORMATS -> uint8 [H, W, 3], turned upright.
 
     Args:
@@ -123,7 +123,7 @@ def read_image(path: Path, at_least: int | None = None, limits: Limits = LIMITS)
 
 
 def decode_image(
-    data: bytes, name: str, at_least: int | None = None, limits: Limits = LIMITS
+    data: bytes, name: str, at_least: int | None = None, limits: MediaLimits = LIMITS
 ) -> np.ndarray | None:
     """A picture file that somebody sent -> uint8 [H, W, 3], upright; None if it is no picture.
 

@@ -10,7 +10,7 @@ SAMPLES_PER_SECOND = 384_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class MediaLimits:
     """Of one file.
 
     Attributes:
@@ -51,4 +51,4 @@ class Limits:
             )
 
 
-LIMITS = Limits()
+LIMITS = MediaLimits()

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 
@@ -40,7 +40,7 @@ class UnreadableError(UserError):
 
 
 def decode_sound_file(
-    path: Path | str, sample_rate: int = SAMPLE_RATE, limits: Limits = LIMITS
+    path: Path | str, sample_rate: int = SAMPLE_RATE, limits: MediaLimits = LIMITS
 ) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
@@ -82,7 +82,7 @@ def decode_sound_bytes(
     """
     if not data:
         raise UserError(f"{name}: is empty (0 bytes); send another file")
-    limits = Limits(max_seconds)
+    limits = MediaLimits(max_seconds)
     try:
         samples, rate = _read_with_soundfile(name, io.BytesIO(data), limits, cut=True)
     except soundfile.LibsndfileError:
@@ -262,7 +262,7 @@ def check_length(path: Path | str, seconds: float, promised: float | None) -> No
 
 
 def _read_with_soundfile(
-    name: Path | str, source: str | io.BytesIO, limits: Limits, cut: bool = False
+    name: Path | str, source: str | io.BytesIO, limits: MediaLimits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
     """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError.
 
@@ -295,7 +295,7 @@ def _read_with_soundfile(
 
 
 def _read_with_ffmpeg(
-    name: Path | str, source: Path | io.BytesIO, limits: Limits, cut: bool = False
+    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
     """(float32 [n, channels], rate) of the first sound stream; `cut` gives little more than is
     allowed."""

@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from cmgen.media import images
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import (
     SAMPLE_RATE,
     Reached,
@@ -70,7 +70,7 @@ def read_video(
     size: int | None = None,
     max_fps: float | None = None,
     sample_rate: int = SAMPLE_RATE,
-    limits: Limits = LIMITS,
+    limits: MediaLimits = LIMITS,
 ) -> Video:
     """Decodes a video with sound.
 
@@ -116,7 +116,7 @@ def read_pictures(
     path: Path | str,
     size: int | None = None,
     max_fps: float | None = None,
-    limits: Limits = LIMITS,
+    limits: MediaLimits = LIMITS,
 ) -> tuple[list[np.ndarray], np.ndarray, float]:
     """Decodes the pictures of a video, with or without sound.
 
@@ -252,7 +252,7 @@ def _decode(
     container: av.container.InputContainer,
     size: int | None,
     max_fps: float | None,
-    limits: Limits,
+    limits: MediaLimits,
     sound: bool = True,
 ) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], _Lengths]:
     """Pictures with their times, sound frames, and how long all is."""

@@ -91,7 +91,7 @@ def main() -> None:
             raise UserError(f"--{name}: missing; name a folder")
     _check_runner()
     # TensorFlow is imported only when the work starts.
-    from cmgen.media.limits import Limits
+    from cmgen.media.limits import MediaLimits
     from cmgen.prepare.plan import PrepareConfig
 
     config = PrepareConfig(
@@ -102,7 +102,7 @@ def main() -> None:
         seed=FLAGS.seed,
         skip_bad_files=FLAGS.skip_bad_files,
         workers=FLAGS.workers,
-        limits=Limits(FLAGS.max_seconds, FLAGS.max_megapixels),
+        limits=MediaLimits(FLAGS.max_seconds, FLAGS.max_megapixels),
     )
     if FLAGS.runner:
         with cli.extra("beam"), _without_warnings():

@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
-from cmgen.media.limits import LIMITS, Limits
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.prepare.sources import Item, Source
 from cmgen.utils.errors import UserError
 
@@ -45,7 +45,7 @@ class PrepareConfig:
     seed: int = 1
     skip_bad_files: bool = False
     workers: int = 0
-    limits: Limits = LIMITS
+    limits: MediaLimits = LIMITS
 
     @property
     def read_options(self) -> ReadOptions:

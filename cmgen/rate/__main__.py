@@ -14,7 +14,7 @@ from absl import flags
 
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
-from cmgen.utils.web import flags as page_flags
+from cmgen.utils.web.flags import PAGE_FLAGS, define_page_flags, read_access
 
 PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"  # its name  # nosec B105
 
@@ -46,7 +46,7 @@ flags.DEFINE_integer(
 )
 
 SERVE = flags.FlagValues()
-page_flags.define(SERVE, 8765, PASSWORD_VARIABLE)
+define_page_flags(SERVE, 8765, PASSWORD_VARIABLE)
 flags.DEFINE_integer(
     "per_rater", 0, "Pictures for each rater; 0: all.", lower_bound=0, flag_values=SERVE
 )
@@ -103,7 +103,7 @@ def serve() -> None:
       python -m cmgen.rate serve --study=study
       python -m cmgen.rate serve --host=0.0.0.0 --allow_remote --password_file=password.txt
     """
-    allowed = page_flags.read(SERVE, PASSWORD_VARIABLE)
+    allowed = read_access(SERVE, PASSWORD_VARIABLE)
     with cli.extra("rating"):
         from cmgen.rate import server, store, study
 
@@ -139,7 +139,7 @@ COMMANDS = {
     ),
     "serve": cli.Command(
         serve,
-        {"What": ("study", "database", "per_rater"), "Where": page_flags.NAMES},
+        {"What": ("study", "database", "per_rater"), "Where": PAGE_FLAGS},
         SERVE,
     ),
     "report": cli.Command(report, {"What": ("study", "database"), "Result": ("output",)}, REPORT),

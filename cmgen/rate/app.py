@@ -13,9 +13,8 @@ from cmgen.rate.order import rater_order
 from cmgen.rate.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rate.study import SCORES, Item, Study
 from cmgen.utils.errors import UserError
-from cmgen.utils.web import app as web
 from cmgen.utils.web.access import Access, Allowance
-from cmgen.utils.web.app import caller, json_values, partial_content, refusal
+from cmgen.utils.web.app import caller, create_page, json_values, partial_content, refusal
 
 PAGE = {
     "/": "index.html",
@@ -147,7 +146,7 @@ class Page:
 
 def create_app(study: Study, store: Store, access: Access, per_rater: int = 0) -> Flask:
     """The page as a WSGI application."""
-    app = web.create_app("cmgen.rate", PAGE, access, MAX_REQUEST_BYTES)
+    app = create_page("cmgen.rate", PAGE, access, MAX_REQUEST_BYTES)
     page = Page(study, store, access, per_rater)
     app.add_url_rule("/api/study", "study", page.study)
     app.add_url_rule("/api/join", "join", page.join, methods=["POST"])

@@ -18,8 +18,7 @@ from cmgen.evaluate import accuracy
 from cmgen.export import functions
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
-from cmgen.models import run as checkpoint
-from cmgen.models.run import Run
+from cmgen.models.run import Run, load_run, weights_path
 from cmgen.prepare import cache
 from cmgen.rate.study import (
     MANIFEST,
@@ -92,7 +91,7 @@ def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -
 
 
 def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
-    runs = {name: checkpoint.load_run(workdir) for name, workdir in workdirs.items()}
+    runs = {name: load_run(workdir) for name, workdir in workdirs.items()}
     recordings = _load_test_split(runs, config)
     assert recordings.sound is not None and recordings.frames is not None
     window = next(iter(runs.values())).config.sound.window_samples
@@ -264,7 +263,7 @@ def _facts(
 
 
 def _file_hash(run: Run, network: str) -> str:
-    return hashes.file_hash(checkpoint.weights_path(run.workdir, network))
+    return hashes.file_hash(weights_path(run.workdir, network))
 
 
 def _keys(seed: int) -> Iterator[str]:

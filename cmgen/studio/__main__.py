@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from cmgen.utils import cli
-from cmgen.utils.web import flags as page_flags
+from cmgen.utils.web.flags import PAGE_FLAGS, define_page_flags, read_access
 
 PASSWORD_VARIABLE = "CMGEN_STUDIO_PASSWORD"  # its name  # nosec B105
 
@@ -26,7 +26,7 @@ flags.DEFINE_string(
     "Folder of models that cmgen.export wrote, or that of one model.",
     flag_values=FLAGS,
 )
-page_flags.define(FLAGS, 8766, PASSWORD_VARIABLE)
+define_page_flags(FLAGS, 8766, PASSWORD_VARIABLE)
 flags.DEFINE_bool("open_browser", False, "Open the page in your browser.", flag_values=FLAGS)
 flags.DEFINE_float(
     "max_megabytes",
@@ -76,7 +76,7 @@ flags.DEFINE_integer(
 )
 GROUPS = {
     "What": ("exports",),
-    "Where": (*page_flags.NAMES, "open_browser"),
+    "Where": (*PAGE_FLAGS, "open_browser"),
     "Limits": (
         "max_megabytes",
         "max_seconds",
@@ -93,12 +93,12 @@ def main() -> None:
         from cmgen.generate import exported
         from cmgen.studio import app, server
 
-    allowed = page_flags.read(FLAGS, PASSWORD_VARIABLE)
+    allowed = read_access(FLAGS, PASSWORD_VARIABLE)
     models, problems = exported.find_models(Path(FLAGS.exports))
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     settings = server.Settings(
-        app.Limits(FLAGS.max_megabytes, FLAGS.max_seconds, FLAGS.max_megapixels),
+        app.UploadLimits(FLAGS.max_megabytes, FLAGS.max_seconds, FLAGS.max_megapixels),
         FLAGS.keep_megabytes,
         FLAGS.keep_minutes,
         FLAGS.at_once,

@@ -23,13 +23,20 @@ from cmgen.studio.gate import Busy, Gate
 from cmgen.studio.store import Store
 from cmgen.studio.work import Noise, PictureInput, SoundInput
 from cmgen.utils.errors import UserError
-from cmgen.utils.web import app as web
 from cmgen.utils.web.access import Access
-from cmgen.utils.web.app import json_values, refusal
+from cmgen.utils.web.app import (
+    HEADERS,
+    ask_password,
+    caller,
+    create_page,
+    json_values,
+    partial_content,
+    refusal,
+)
 
 _FILES = ("studio.css", "parts.js", "player.js", "listener.js", "studio.js", "icon.svg")
 PAGE = {"/": "index.html"} | {f"/{name}": name for name in _FILES}
-HEADERS = web.HEADERS | {"Permissions-Policy": "camera=(), geolocation=(), microphone=(self)"}
+STUDIO_HEADERS = HEADERS | {"Permissions-Policy": "camera=(), geolocation=(), microphone=(self)"}
 SECONDS = (2, 5, 10)  # of sound from a picture
 RETRY_AFTER_SECONDS = 2
 MAX_SEED = 2**31 - 1
@@ -38,7 +45,7 @@ GONE = "This is not kept any more. Send the file again."
 
 
 @dataclass(frozen=True)
-class Limits:
+class UploadLimits:
     """`megabytes` of a file, `seconds` of its sound and `megapixels` of a picture that are taken."""
 
     megabytes: float
@@ -75,7 +82,7 @@ class Studio:
         decoders: Decoders,
         store: Store,
         gate: Gate,
-        limits: Limits,
+        limits: UploadLimits,
     ):
         self._models, self._examples, self._decoders = models, examples, decoders
         self._store, self._gate, self._limits = store, gate, limits
@@ -199,14 +206,14 @@ class Studio:
         found = self._store.get(key)
         if not isinstance(found, _Made):
             abort(404, GONE)
-        return web.partial_content(found.data, found.kind)
+        return partial_content(found.data, found.kind)
 
     def gated(self, answer: Callable[[], Response]) -> Callable[[], Response]:
         """Lets an answer work when the gate does."""
 
         @wraps(answer)
         def entered() -> Response:
-            with self._gate.entered(web.caller()):
+            with self._gate.entered(caller()):
                 return answer()
 
         return entered
@@ -248,7 +255,7 @@ class Studio:
         return found
 
 
-def create_app(studio: Studio, access: Access, limits: Limits) -> Flask:
+def create_app(studio: Studio, access: Access, limits: UploadLimits) -> Flask:
     """The page as a WSGI application.
 
     Args:
@@ -256,8 +263,8 @@ def create_app(studio: Studio, access: Access, limits: Limits) -> Flask:
       access: who may call it; a password is asked for before everything.
       limits: of what is sent.
     """
-    app = web.create_app("cmgen.studio", PAGE, access, limits.bytes, HEADERS)
-    web.ask_password(app, access, "cmgen studio")
+    app = create_page("cmgen.studio", PAGE, access, limits.bytes, STUDIO_HEADERS)
+    ask_password(app, access, "cmgen studio")
     app.add_url_rule("/api/studio", "studio", studio.studio)
     app.add_url_rule("/made/<key>", "made", studio.made)
     app.add_url_rule("/example/<int:number>.png", "thumbnail", studio.thumbnail)

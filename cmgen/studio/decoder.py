@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.media import images
-from cmgen.media import limits as media
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import UnreadableError, decode_sound_bytes
 from cmgen.utils.errors import UserError
 
@@ -45,19 +45,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Limits:
+class DecodeLimits:
     """`seconds` of sound that are taken, `sizes` that pictures are wanted in, and how many
     `megapixels` they may have."""
 
     seconds: float
     sizes: tuple[int, ...]
-    megapixels: float = media.LIMITS.megapixels
+    megapixels: float = LIMITS.megapixels
 
 
-def decode(data: bytes, name: str, limits: Limits) -> Sound | Picture:
+def decode(data: bytes, name: str, limits: DecodeLimits) -> Sound | Picture:
     """Finds out by its content what a file is; UserError if it is neither."""
     sizes = sorted({*limits.sizes, VIEW_SIZE})
-    most = media.Limits(limits.seconds, limits.megapixels)
+    most = MediaLimits(limits.seconds, limits.megapixels)
     picture = images.decode_image(data, name, sizes[-1], most)
     if picture is not None:
         return Picture({size: images.square(picture, size) for size in sizes})
@@ -79,7 +79,7 @@ class Decoders:
       patience: seconds after which a process that is still at work is ended.
     """
 
-    def __init__(self, limits: Limits, count: int, patience: float = 20.0):
+    def __init__(self, limits: DecodeLimits, count: int, patience: float = 20.0):
         self._limits, self._patience = limits, patience
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         for _ in range(count):
@@ -110,7 +110,7 @@ class Decoders:
 
 
 class _Process:
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: DecodeLimits):
         context = multiprocessing.get_context("spawn")  # threads and fork don't go together
         self._here, there = context.Pipe()
         self._process = context.Process(target=_work, args=(there, limits), daemon=True)
@@ -142,13 +142,13 @@ class _Process:
         self._process.join()
         self._here.close()
 
-    def successor(self, limits: Limits) -> "_Process":
+    def successor(self, limits: DecodeLimits) -> "_Process":
         if self.alive():
             self.end()
         return _Process(limits)
 
 
-def _work(connection: Connection, limits: Limits) -> None:
+def _work(connection: Connection, limits: DecodeLimits) -> None:
     """What such a process does until the studio ends: answers a Sound, a Picture or an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the studio, which ends us
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cmgen.generate.exported import Exported
 from cmgen.studio import decoder
-from cmgen.studio.app import Limits, Studio, create_app
+from cmgen.studio.app import Studio, UploadLimits, create_app
 from cmgen.studio.decoder import Decoders
 from cmgen.studio.examples import Examples
 from cmgen.studio.gate import Gate
@@ -30,7 +30,7 @@ class Settings:
     """`limits` of what is sent, how much is kept for how long after it was last asked for, and how
     many requests of one caller work or wait at once."""
 
-    limits: Limits
+    limits: UploadLimits
     keep_megabytes: float
     keep_minutes: float
     at_once: int
@@ -62,7 +62,7 @@ def serve(
     stopped = threading.Event()
     threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()
     with closing(
-        Decoders(decoder.Limits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
+        Decoders(decoder.DecodeLimits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
     ) as decoders:
         studio = Studio(models, Examples(), decoders, store, gate, limits)
         server.serve(

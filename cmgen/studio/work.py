@@ -13,7 +13,7 @@ from cmgen.config import SoundConfig
 from cmgen.generate import image_to_sound, sound_to_image
 from cmgen.generate.exported import Exported
 from cmgen.media import images, video
-from cmgen.media import lms as mel
+from cmgen.media.lms import lms_of_sound
 from cmgen.media.sound import SAMPLE_RATE, resample
 from cmgen.utils import provenance
 
@@ -168,7 +168,7 @@ def real_part(picture: PictureInput, seconds: float) -> Array | None:
 def lms_png(samples: Array, config: SoundConfig) -> bytes:
     """The spectrogram of a sound at 44.1 kHz, as a model with these settings sees it."""
     heard = resample(samples, SAMPLE_RATE, config.sample_rate)
-    return draw(mel.lms_of_sound(heard, config))
+    return draw(lms_of_sound(heard, config))
 
 
 def draw(lms: Array, comment: str = "") -> bytes:

@@ -17,7 +17,7 @@ from cmgen.evaluate import compare, report
 from cmgen.evaluate.accuracy import Evaluator, SplitScores, class_indices, evaluate_split
 from cmgen.evaluate.measured_run import MeasureConfig
 from cmgen.media import images
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run, weights_path
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
@@ -87,7 +87,7 @@ def run_folder(prepared, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(run_folder):
-    return checkpoint.load_run(run_folder)
+    return load_run(run_folder)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_stride_takes_a_subset(run, recordings):
 
 
 def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
-    run = checkpoint.load_run(run_folder)
+    run = load_run(run_folder)
     evaluator = Evaluator.of(run)
     before = evaluator.split(recordings)
     classify = run.verifier.classify
@@ -124,9 +124,9 @@ def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
 
 def test_a_run_without_verifier_is_refused(run_folder, tmp_path):
     folder = write_run(tmp_path / "half", CLASSES)
-    checkpoint.weights_path(folder, "verifier").unlink()
+    weights_path(folder, "verifier").unlink()
     with pytest.raises(UserError, match="no verifier"):
-        Evaluator.of(checkpoint.load_run(folder))
+        Evaluator.of(load_run(folder))
 
 
 def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main, tmp_path):
@@ -220,7 +220,7 @@ def test_a_workdir_that_is_no_run_is_named(run_main, tmp_path):
 @pytest.fixture(scope="module")
 def i2s_run(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "i2s"
-    return checkpoint.load_run(write_run(folder, CLASSES, str(prepared), task="i2s"))
+    return load_run(write_run(folder, CLASSES, str(prepared), task="i2s"))
 
 
 def test_sounds_made_from_pictures_are_scored_by_a_verifier_of_sounds(i2s_run, tmp_path):

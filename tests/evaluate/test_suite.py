@@ -25,14 +25,14 @@ from cmgen.evaluate import (
     suite,
     windows,
 )
-from cmgen.evaluate import score as scores
 from cmgen.evaluate.accuracy import evaluate_split
 from cmgen.evaluate.measured_run import MeasureConfig
+from cmgen.evaluate.score import Score, table
 from cmgen.evaluate.scores import pose
 from cmgen.evaluate.scores.pose_encoder import PoseRegressor
 from cmgen.evaluate.stored_models import JudgeConfig
 from cmgen.media.video import read_video
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 
@@ -87,7 +87,7 @@ def run_folder(prepared, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(run_folder):
-    return checkpoint.load_run(run_folder)
+    return load_run(run_folder)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +266,7 @@ def test_a_control_must_be_one(run, run_folder, prepared):
 
 
 def test_the_control_is_told_classes_alone(control, prepared):
-    run = checkpoint.load_run(control)
+    run = load_run(control)
     recordings = pipeline.load_split(prepared, "test", run.config.data)
     found = windows.collect(run, recordings, 10_000)
     told = measured_run.told(run, found)
@@ -350,10 +350,10 @@ def test_the_loss_is_the_mean_of_both_cross_entropies():
 
 
 def test_a_score_tells_what_it_has_to_be_compared_with():
-    score = scores.Score("cas", 0.5, "who", (0.4, 0.6), 0.1, ("cas_real", 0.9), {"steps": 3})
+    score = Score("cas", 0.5, "who", (0.4, 0.6), 0.1, ("cas_real", 0.9), {"steps": 3})
     assert score.headline() == {"cas": 0.5, "cas_ci95": [0.4, 0.6], "cas_real": 0.9}
     assert score.detail()["steps"] == 3
-    lines = scores.table({"cas": score.detail(), "n": scores.Score("n", 1.0, "x").detail()})
+    lines = table({"cas": score.detail(), "n": Score("n", 1.0, "x").detail()})
     assert "0.4000 to 0.6000" in lines and "0.9000" in lines
 
 

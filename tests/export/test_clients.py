@@ -16,8 +16,8 @@ from cmgen.config import SoundConfig
 from cmgen.export.clients import i2s, s2i
 from cmgen.generate import sound_to_image
 from cmgen.media import images, lms_tf
-from cmgen.media import lms as mel
-from cmgen.media import sound as sound_files
+from cmgen.media.lms import mel_matrix
+from cmgen.media.sound import decode_sound_file
 
 CLASSES = ("bell", "drum", "flute")
 SOUND = SoundConfig()
@@ -72,7 +72,7 @@ def test_a_sound_becomes_the_picture_of_cmgen_generate(exports, tmp_path, rate):
     done = run_client(exports / "s2i", "a.flac", "a.png", "--seed=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     model = sound_to_image.load_model(exports / "s2i" / "s2i.onnx")
-    sound = sound_files.decode_sound_file(tmp_path / "a.flac")
+    sound = decode_sound_file(tmp_path / "a.flac")
     middle = sound_to_image.grid_times(len(sound) / 44100, 1)
     expected = next(sound_to_image.pictures(model, sound, middle, [3]))
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
@@ -120,7 +120,7 @@ def test_the_client_s_facts_and_formulas_are_ours(exports):
     known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
     assert known["classes"] == list(CLASSES) and known["task"] == "i2s"
     assert known["data_hash"] == "0" * 16
-    np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), mel.mel_matrix(SOUND), atol=1e-8)
+    np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), mel_matrix(SOUND), atol=1e-8)
 
 
 def test_the_client_s_sound_has_the_spectrogram(exports):

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_run import edit_config, sounds, write_run
 
 from cmgen.config import SoundConfig
-from cmgen.export import functions as serving
+from cmgen.export.functions import check_core_ops, example_noise, graph_ops, module_of
 from cmgen.media import images, lms_tf
 from cmgen.models import run
 from cmgen.utils.errors import UserError
@@ -23,13 +23,13 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES)
-    return serving.module_of(run.load_run(folder))
+    return module_of(run.load_run(folder))
 
 
 @pytest.fixture(scope="module")
 def i2s_module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES, task="i2s")
-    return serving.module_of(run.load_run(folder))
+    return module_of(run.load_run(folder))
 
 
 def pictures(count, size=SIZE, seed=0):
@@ -50,7 +50,7 @@ def pixels(data):
 
 
 def test_generate_is_lms_then_encoder_then_generator(module):
-    waveform, noise = sounds(4), serving.example_noise(module, 4)
+    waveform, noise = sounds(4), example_noise(module, 4)
     encoding = module.encoder.encode(lms_tf.lms(tf.constant(waveform), SOUND))
     expected = module.generator((encoding, noise))
     found = module.generate(waveform, noise)["image"]
@@ -61,7 +61,7 @@ def test_generate_is_lms_then_encoder_then_generator(module):
 
 def test_pictures_are_encoded_and_become_spectrograms(i2s_module):
     given = images.scale(pictures(3).astype(np.float32))
-    noise = serving.example_noise(i2s_module, 3)
+    noise = example_noise(i2s_module, 3)
     expected = i2s_module.generator((i2s_module.encoder.encode(given), noise))
     found = i2s_module.generate(given, noise)["lms"]
     assert found.shape == (3, 128, 44)
@@ -73,7 +73,7 @@ def test_the_kernel_of_inference_is_computed_once(module, tmp_path):
     plain = run.load_run(write_run(tmp_path / "run", CLASSES)).generator
     encoding, noise = (
         tf.random.stateless_uniform([2, 128], [1, 2]),
-        serving.example_noise(module, 2),
+        example_noise(module, 2),
     )
     np.testing.assert_allclose(
         module.generator((encoding, noise)), plain((encoding, noise)), atol=1e-6
@@ -82,7 +82,7 @@ def test_the_kernel_of_inference_is_computed_once(module, tmp_path):
 
 
 def test_no_picture_depends_on_its_neighbours(module):
-    waveform, noise = sounds(4), serving.example_noise(module, 4)
+    waveform, noise = sounds(4), example_noise(module, 4)
     whole = module.generate(waveform, noise)["image"]
     alone = [module.generate(waveform[i : i + 1], noise[i : i + 1])["image"][0] for i in range(4)]
     np.testing.assert_allclose(whole, np.stack(alone), atol=1e-5)
@@ -142,7 +142,7 @@ def test_the_sound_has_the_spectrogram_that_was_made(i2s_module):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_none_are_refused(module, i2s_module, bad):
-    waveform, noise = sounds(2), serving.example_noise(module, 2)
+    waveform, noise = sounds(2), example_noise(module, 2)
     image = images.scale(pictures(2).astype(np.float32))
     waveform[1, 100], image[1, 0, 0, 0] = bad, bad
     for call in (module.encode, lambda w: module.generate(w, noise)):
@@ -170,8 +170,8 @@ def test_encode_gives_encoding_and_probabilities(module):
 def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     folder = write_run(tmp_path / "run", CLASSES)
     edit_config(folder, "gan", condition=condition)
-    module = serving.module_of(run.load_run(folder))
-    waveform, noise = sounds(2), serving.example_noise(module, 2)
+    module = module_of(run.load_run(folder))
+    waveform, noise = sounds(2), example_noise(module, 2)
     functions = module.functions(for_onnx=True)
     encoding = functions["_encoder"](waveform)["encoding"]
     assert (condition == "label") == (np.unique(encoding).tolist() == [0.0, 1.0])
@@ -180,11 +180,11 @@ def test_encoder_and_generator_make_the_whole(condition, tmp_path):
 
 
 def test_graphs_are_made_of_core_operations(module, i2s_module):
-    ops = serving.graph_ops(module.from_bytes.get_concrete_function())
+    ops = graph_ops(module.from_bytes.get_concrete_function())
     assert {"Conv2D", "RFFT", "Tanh", "EncodePng", "Substr"} <= ops
     for served in (module, i2s_module):
         for name, function in served.signatures().items():
-            serving.check_core_ops(name, function.get_concrete_function())
+            check_core_ops(name, function.get_concrete_function())
 
 
 def test_a_graph_that_calls_python_is_refused():
@@ -193,7 +193,7 @@ def test_a_graph_that_calls_python_is_refused():
         return tf.numpy_function(lambda v: v, [x], tf.float32)
 
     with pytest.raises(UserError, match="PyFunc"):
-        serving.check_core_ops("generate", with_python.get_concrete_function())
+        check_core_ops("generate", with_python.get_concrete_function())
 
 
 def test_a_graph_with_a_foreign_operation_is_refused():
@@ -208,4 +208,4 @@ def test_a_graph_with_a_foreign_operation_is_refused():
     except NotImplementedError as error:
         pytest.skip(f"tensorflow-io's operations don't load with this TensorFlow ({error})")
     with pytest.raises(UserError, match="IO>"):
-        serving.check_core_ops("decode", graph)
+        check_core_ops("decode", graph)

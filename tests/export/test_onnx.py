@@ -8,7 +8,7 @@ import tensorflow as tf
 from tiny_run import sounds, write_run
 
 from cmgen.export import functions
-from cmgen.export import onnx as onnx_export
+from cmgen.export.onnx import check_parity, convert
 from cmgen.models import run
 from cmgen.utils.errors import UserError
 
@@ -21,7 +21,7 @@ def module(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(module):
-    return onnx_export.convert(module.functions(for_onnx=True)[""], "s2i", {"classes": '["bell"]'})
+    return convert(module.functions(for_onnx=True)[""], "s2i", {"classes": '["bell"]'})
 
 
 def inputs(module, count):
@@ -29,7 +29,7 @@ def inputs(module, count):
 
 
 def test_pictures_equal_tensorflow_from_loud_to_nearly_silent(module, model):
-    found = onnx_export.check_parity(model.SerializeToString(), module.generate, inputs(module, 8))
+    found = check_parity(model.SerializeToString(), module.generate, inputs(module, 8))
     assert found.keys() == {"image"} and found["image"] <= 1e-4
 
 
@@ -65,8 +65,8 @@ def test_metadata_can_be_read_by_the_runtime(model):
 def test_the_paper_s_deconvolutions_convert_too(tmp_path):
     folder = write_run(tmp_path / "run", ("bell", "drum"), upsampling="deconvolution")
     module = functions.module_of(run.load_run(folder))
-    model = onnx_export.convert(module.functions(for_onnx=True)[""], "s2i", {})
-    onnx_export.check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
+    model = convert(module.functions(for_onnx=True)[""], "s2i", {})
+    check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
@@ -81,8 +81,8 @@ def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
         "_generator": {"encoding": encoding, "noise": noise},
     }
     found = {
-        suffix: onnx_export.check_parity(
-            onnx_export.convert(function, "x", {}).SerializeToString(),
+        suffix: check_parity(
+            convert(function, "x", {}).SerializeToString(),
             module.functions(for_onnx=False)[suffix],
             fed[suffix],
         ).keys()
@@ -99,4 +99,4 @@ def test_a_file_that_differs_is_refused(module, model):
         return {"image": module.generate(waveform, noise)["image"] + 1e-3}
 
     with pytest.raises(UserError, match="image differs from TensorFlow"):
-        onnx_export.check_parity(model.SerializeToString(), brighter, inputs(module, 2))
+        check_parity(model.SerializeToString(), brighter, inputs(module, 2))

@@ -13,11 +13,10 @@ from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
 from cmgen.export import layout, writer
-from cmgen.export import onnx as onnx_export
-from cmgen.export import samples as export_data
-from cmgen.export.samples import Samples
+from cmgen.export.onnx import IR_VERSION
+from cmgen.export.samples import PARITY_WINDOWS, Samples, calibration_samples, test_samples
 from cmgen.generate import sound_to_image
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 
@@ -34,7 +33,7 @@ def run_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(run_folder):
-    return checkpoint.load_run(run_folder)
+    return load_run(run_folder)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def exported(run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def i2s_exported(tmp_path_factory):
     root = tmp_path_factory.mktemp("i2s")
-    run = checkpoint.load_run(write_run(root / "run", CLASSES, task="i2s"))
+    run = load_run(write_run(root / "run", CLASSES, task="i2s"))
     samples = Samples(photos(4), np.array([0, 1, 2, 0]), "made-up pictures")
     return writer.export(run, root / "exports" / "i2s", samples, {}, writer.SMALLER)
 
@@ -134,7 +133,7 @@ def test_smaller_forms_take_and_make_the_same_tensors(i2s_exported):
         assert set(measured[form]) == set(measured["float32"])
         assert 0 < measured[form]["mean_difference"] < 0.05
         assert 0 <= measured[form]["verifier_accuracy"] <= 1 and measured[form]["p50_ms"] > 0
-        assert onnx.load(path).ir_version == onnx_export.IR_VERSION
+        assert onnx.load(path).ir_version == IR_VERSION
         assert session.get_modelmeta().custom_metadata_map["task"] == "i2s"
     model = onnx.load(i2s_exported.folder / "i2s_int8.onnx")
     weights = [
@@ -191,7 +190,7 @@ def test_the_card_s_front_matter_is_what_hubs_read(exported, i2s_exported):
 
 
 def test_a_failed_check_leaves_nothing_behind(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
+    monkeypatch.setattr("cmgen.export.onnx.TOLERANCE", -1.0)
     with pytest.raises(UserError, match="differs"):
         writer.export(run, tmp_path / "s2i", SAMPLES, {})
     assert list(tmp_path.iterdir()) == []
@@ -215,11 +214,11 @@ def test_scores_of_another_step_stay_off_the_card(run, tmp_path):
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_made_up_input_stands_in_for_missing_data(task, tmp_path, capsys):
-    run = checkpoint.load_run(write_run(tmp_path / "run", CLASSES, task=task))
-    samples = export_data.test_samples(run)
+    run = load_run(write_run(tmp_path / "run", CLASSES, task=task))
+    samples = test_samples(run)
     assert "can't be read" in capsys.readouterr().out
     shape = (22050,) if task == "s2i" else (32, 32, 3)
-    assert samples.given.shape == (export_data.PARITY_WINDOWS, *shape)
+    assert samples.given.shape == (PARITY_WINDOWS, *shape)
     assert samples.labels is None and "made-up" in samples.source
     assert 0.01 < np.abs(samples.given).max() <= 1
 
@@ -227,14 +226,14 @@ def test_made_up_input_stands_in_for_missing_data(task, tmp_path, capsys):
 def test_sounding_windows_of_the_test_split_are_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
     data = fixtures.write_corpus(tmp_path / "videos", seconds=2.5)
-    run = checkpoint.load_run(write_run(tmp_path / "run", CLASSES, data=str(data)))
-    samples = export_data.test_samples(run, 12)
+    run = load_run(write_run(tmp_path / "run", CLASSES, data=str(data)))
+    samples = test_samples(run, 12)
     assert (
         samples.given.shape == (12, 22050) and samples.source == "sounding test windows of videos"
     )
     assert sorted(set(samples.labels)) == [0, 1, 2]
     assert len(samples.some(5)) == 5 and len(samples.some(50)) == 12
-    assert "train" in export_data.calibration_samples(run).source
+    assert "train" in calibration_samples(run).source
 
 
 def test_the_command_exports(run_folder, run_main, tmp_path):

@@ -23,7 +23,7 @@ from tiny_run import write_run
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.media import images
-from cmgen.models import run as checkpoint
+from cmgen.models.run import Checkpoints, load_run, save_weights
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.train import callbacks
 from cmgen.utils import cli, files
@@ -39,10 +39,10 @@ Write = Callable[[], None]
 
 def writers(disk: Path, outside: Path) -> tuple[Write, dict[str, Write]]:
     """What is there before; and kind -> writes a file of more bytes than a full disk has."""
-    run = checkpoint.load_run(write_run(outside / "run", ("bell", "drum", "flute")))
+    run = load_run(write_run(outside / "run", ("bell", "drum", "flute")))
     raw = fixtures.write_corpus(outside / "videos", {"train": 1}, seconds=1.0)
     value = tf.Variable(np.random.default_rng(0).random(20_000, np.float32))
-    saved = checkpoint.Checkpoints(disk / "checkpoints", 2, value=value)
+    saved = Checkpoints(disk / "checkpoints", 2, value=value)
     pixels = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
 
     def step(number: int) -> Write:
@@ -68,7 +68,7 @@ def writers(disk: Path, outside: Path) -> tuple[Write, dict[str, Write]]:
 
     return step(1), {
         "checkpoint": step(2),
-        "weights": lambda: checkpoint.save_weights(run.encoder, disk / "sound_encoder.npz"),
+        "weights": lambda: save_weights(run.encoder, disk / "sound_encoder.npz"),
         "samples": lambda: images.write_png(disk / "samples" / "1.png", pixels),
         "scores": lambda: files.write_text(disk / "evaluation.json", "9" * 500_000),
         "metrics": metrics,

@@ -14,7 +14,7 @@ from tiny_exports import write_export
 from tiny_training import TINY
 
 from cmgen.generate import exported
-from cmgen.models import run as checkpoint
+from cmgen.models.run import Checkpoints
 from cmgen.prepare import plan, sources
 from cmgen.utils.locks import OWNER_FILE, only_writer
 
@@ -56,9 +56,9 @@ def test_a_hundred_thousand_files(tmp_path):
     assert len(made.shards) < 1000
 
 
-def saved_at(folder: Path, steps: tuple[int, ...]) -> tuple[tf.Variable, checkpoint.Checkpoints]:
+def saved_at(folder: Path, steps: tuple[int, ...]) -> tuple[tf.Variable, Checkpoints]:
     value = tf.Variable(np.zeros(10, np.float32))
-    saved = checkpoint.Checkpoints(folder, 2, value=value)
+    saved = Checkpoints(folder, 2, value=value)
     for step in steps:
         value.assign(tf.fill([10], float(step)))
         saved.save(step)

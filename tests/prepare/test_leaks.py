@@ -14,7 +14,7 @@ from cmgen.config import DataConfig
 from cmgen.data import pipeline
 from cmgen.evaluate import report
 from cmgen.media.video import write_video
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run
 from cmgen.prepare import leaks
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
@@ -105,7 +105,7 @@ def test_other_splits_may_hold_the_same_and_are_evaluated(raw, tmp_path):
     shutil.copytree(folder / "test", folder / "probe")
     prepare(folder, tmp_path / "out", PrepareConfig(image_size=32))
     classes = ("bell", "drum", "flute")
-    run = checkpoint.load_run(write_run(tmp_path / "run", classes, str(tmp_path / "out")))
+    run = load_run(write_run(tmp_path / "run", classes, str(tmp_path / "out")))
     scores = report.evaluate_run(run, str(tmp_path / "out"), tmp_path / "scores.json")
     assert scores["accuracy_probe"] == scores["accuracy_test"]
 
@@ -183,7 +183,7 @@ def test_other_data_that_the_run_was_trained_on_are_refused(raw, tmp_path, capsy
     classes = ("bell", "drum", "flute")
     prepare(raw, tmp_path / "own", PrepareConfig(image_size=32))
     other = shutil.copytree(raw, tmp_path / "other")
-    run = checkpoint.load_run(write_run(tmp_path / "run", classes, str(tmp_path / "own")))
+    run = load_run(write_run(tmp_path / "run", classes, str(tmp_path / "own")))
     # The same names, and as test split what was one before: nothing to be said against.
     write_recording(other / "train/drum/drum_0.mp4", "drum", 0.8, seed=77)
     prepare(other, tmp_path / "clean", PrepareConfig(image_size=32))
@@ -200,7 +200,7 @@ def test_other_data_that_the_run_was_trained_on_are_refused(raw, tmp_path, capsy
 
 
 def test_evaluation_refuses_it(leaky, tmp_path):
-    run = checkpoint.load_run(write_run(tmp_path / "run", ("bell", "drum", "flute"), str(leaky)))
+    run = load_run(write_run(tmp_path / "run", ("bell", "drum", "flute"), str(leaky)))
     with pytest.raises(UserError, match=r"drum_0.mp4 in test is the same .*drum_7.mp4 in train"):
         report.evaluate_run(run, str(leaky), tmp_path / "scores.json")
     assert not (tmp_path / "scores.json").exists()

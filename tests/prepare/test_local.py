@@ -14,9 +14,8 @@ from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.media.video import write_video
 from cmgen.prepare import __main__ as prepare_main
-from cmgen.prepare import cache as catalog
 from cmgen.prepare import plan
-from cmgen.prepare import reading as reading_module
+from cmgen.prepare.cache import fingerprint, resolve, splits
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.prepare.sources import FileItem
 from cmgen.utils import cli
@@ -56,7 +55,7 @@ def test_the_info_tells_what_was_prepared(corpus, tmp_path):
 
 def test_several_processes_give_the_same_as_one(corpus, tmp_path, monkeypatch):
     prepare(corpus, tmp_path / "one", PrepareConfig(workers=1))
-    monkeypatch.setattr(reading_module, "_FEW_ITEMS", 0)
+    monkeypatch.setattr("cmgen.prepare.reading._FEW_ITEMS", 0)
     prepare(corpus, tmp_path / "two", PrepareConfig(workers=2))
     for path in (tmp_path / "one").glob("*.tfrecord"):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
@@ -217,10 +216,10 @@ def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
     assert done.returncode == 0, done.stderr
     assert "3 classes (bell, drum, flute)" in done.stdout
     assert "6 recordings" in done.stdout
-    assert catalog.resolve(DataConfig(data=str(out))) == out
-    assert catalog.splits(out) == ["train", "validation", "test"]
+    assert resolve(DataConfig(data=str(out))) == out
+    assert splits(out) == ["train", "validation", "test"]
     with pytest.raises(UserError, match="--image_size=64"):
-        catalog.resolve(DataConfig(data=str(out), image_size=32))
+        resolve(DataConfig(data=str(out), image_size=32))
 
 
 @pytest.mark.parametrize(
@@ -254,30 +253,30 @@ def test_a_runner_says_which_extra_it_needs(monkeypatch):
 
 def test_raw_data_are_prepared_once_into_the_cache(raw, cache, capsys):
     config = DataConfig(data=str(raw), image_size=32)
-    folder = catalog.resolve(config)
+    folder = resolve(config)
     assert folder.parent == cache and read_info(folder).image_size == 32
     assert "preparing" in capsys.readouterr().out
-    assert catalog.resolve(config) == folder
+    assert resolve(config) == folder
     assert "preparing" not in capsys.readouterr().out
     write_recording(raw / "train" / "bell" / "new.mp4", "bell", 1.0)
-    assert catalog.resolve(config) != folder
-    assert catalog.resolve(DataConfig(data=str(raw), image_size=64)) != folder
+    assert resolve(config) != folder
+    assert resolve(DataConfig(data=str(raw), image_size=64)) != folder
 
 
 def test_a_missing_folder_is_named(cache):
     with pytest.raises(UserError, match="--data=nowhere: no such folder"):
-        catalog.resolve(DataConfig(data="nowhere"))
+        resolve(DataConfig(data="nowhere"))
 
 
 def test_the_demo_counts_by_content(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(catalog, "_demo_path", lambda: tmp_path / "demo")
+    monkeypatch.setattr("cmgen.prepare.cache._demo_path", lambda: tmp_path / "demo")
     shutil.copytree(corpus, tmp_path / "demo")
-    before = catalog.fingerprint(tmp_path / "demo", PrepareConfig())
+    before = fingerprint(tmp_path / "demo", PrepareConfig())
     path = next((tmp_path / "demo").rglob("*.mp4"))
     path.touch()
-    assert catalog.fingerprint(tmp_path / "demo", PrepareConfig()) == before
+    assert fingerprint(tmp_path / "demo", PrepareConfig()) == before
     path.write_bytes(path.read_bytes()[::-1])
-    assert catalog.fingerprint(tmp_path / "demo", PrepareConfig()) != before
+    assert fingerprint(tmp_path / "demo", PrepareConfig()) != before
 
 
 def _flipped(data, at):

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from cmgen.data.recording import ReadOptions
-from cmgen.media.limits import Limits
+from cmgen.media.limits import MediaLimits
 from cmgen.prepare.plan import (
     Plan,
     PrepareConfig,
@@ -216,7 +216,7 @@ def test_settings_at_their_limits_can(setting):
 
 
 def test_readers_are_told_what_concerns_them():
-    limits = Limits(seconds=7.0)
+    limits = MediaLimits(seconds=7.0)
     config = PrepareConfig(48, 5.0, "start", limits=limits)
     assert config.read_options == ReadOptions(48, 5.0, "start", limits)
 

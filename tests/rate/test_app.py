@@ -8,11 +8,10 @@ from flask.testing import FlaskClient
 from tiny_study import SOURCES, write_study
 from werkzeug.test import TestResponse
 
-from cmgen.rate import study as study_lib
 from cmgen.rate.app import PAGE, create_app
 from cmgen.rate.order import rater_order
 from cmgen.rate.store import Store
-from cmgen.rate.study import Study
+from cmgen.rate.study import Study, read_study
 from cmgen.utils.web.access import Access
 from cmgen.utils.web.app import HEADERS
 
@@ -21,7 +20,7 @@ TOTAL = 6 * len(SOURCES)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return study_lib.read_study(write_study(tmp_path_factory.mktemp("rating") / "study"))
+    return read_study(write_study(tmp_path_factory.mktemp("rating") / "study"))
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from tiny_run import write_run
 from cmgen.data import pipeline
 from cmgen.media import images
 from cmgen.prepare import cache
-from cmgen.rate import study as study_lib
 from cmgen.rate.collect import CollectConfig, collect
-from cmgen.rate.study import Study
+from cmgen.rate.study import Study, picture_path, read_study
 from cmgen.utils.errors import UserError
 
 PER_CLASS = 4
@@ -40,7 +39,7 @@ def make(folder: Path, name: str, per_class: int = PER_CLASS, seconds: float = 1
 @pytest.fixture
 def study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setenv("CMGEN_CACHE", str(folder / "cache"))
-    return study_lib.read_study(folder / "study")
+    return read_study(folder / "study")
 
 
 def test_classes_and_sources_are_balanced(study: Study) -> None:
@@ -73,7 +72,7 @@ def test_real_pictures_are_those_of_the_moment(study: Study, folder: Path) -> No
     first, end = recordings.frame_offsets[index : index + 2]
     times = recordings.frame_times[first:end] / recordings.info.sample_rate
     expected = recordings.frames.numpy()[first + np.argmin(np.abs(times - window.seconds))]
-    path = study_lib.picture_path(folder / "study", item.picture)
+    path = picture_path(folder / "study", item.picture)
     np.testing.assert_array_equal(images.read_image(path), expected)
 
 
@@ -94,13 +93,13 @@ def test_sounds_have_the_length_that_was_asked_for(study: Study) -> None:
 
 def test_sounds_longer_than_a_recording_are_the_whole_recording(study: Study, folder: Path) -> None:
     make(folder, "long", per_class=1, seconds=30.0)
-    for data in study_lib.read_study(folder / "long").sounds.values():
+    for data in read_study(folder / "long").sounds.values():
         assert 1.9 < soundfile.info(io.BytesIO(data)).duration < 2.2
 
 
 def test_the_same_seed_makes_the_same_study(study: Study, folder: Path) -> None:
     make(folder, "again")
-    again = study_lib.read_study(folder / "again")
+    again = read_study(folder / "again")
     assert (again.manifest.windows, again.manifest.items) == (
         study.manifest.windows, study.manifest.items,
     )  # fmt: skip

@@ -6,9 +6,9 @@ import pytest
 from checkout import RunMain
 from tiny_study import write_study
 
-from cmgen.rate import study as study_lib
 from cmgen.rate.order import rater_order
 from cmgen.rate.store import Store
+from cmgen.rate.study import read_manifest
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_report_without_votes_is_failed_work(run_main: RunMain, tmp_path: Path) 
 
 
 def test_report_of_votes(run_main: RunMain, tmp_path: Path) -> None:
-    id_, manifest = study_lib.read_manifest(write_study(tmp_path / "study"))
+    id_, manifest = read_manifest(write_study(tmp_path / "study"))
     with Store(tmp_path / "study" / "votes.db", id_) as store:
         rater, _ = store.add_rater("Ada")
         for place, item in enumerate(rater_order(manifest, rater.number)):

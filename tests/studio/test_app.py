@@ -22,9 +22,8 @@ from werkzeug.test import TestResponse
 from cmgen.generate import exported
 from cmgen.generate.exported import Exported
 from cmgen.media import images
-from cmgen.studio import app as studio_app
-from cmgen.studio import decoder, work
-from cmgen.studio.app import HEADERS, PAGE, Limits, Studio, create_app
+from cmgen.studio import app, decoder, work
+from cmgen.studio.app import GONE, PAGE, STUDIO_HEADERS, Studio, UploadLimits, create_app
 from cmgen.studio.decoder import Decoders
 from cmgen.studio.examples import Examples
 from cmgen.studio.gate import Gate
@@ -32,7 +31,7 @@ from cmgen.studio.store import Store
 from cmgen.studio.work import Noise, SoundInput
 from cmgen.utils.web.access import Access
 
-LIMITS = Limits(1.0, 3.0)
+LIMITS = UploadLimits(1.0, 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
-    made = Decoders(decoder.Limits(LIMITS.seconds, (32,)), 1)
+    made = Decoders(decoder.DecodeLimits(LIMITS.seconds, (32,)), 1)
     yield made
     made.close()
 
@@ -243,7 +242,7 @@ def test_results_are_forgotten(browser: FlaskClient, clock: Clock) -> None:
     given = send(browser, wav(tone(440, 1.0))).json
     clock.now = 61
     answer = perform(browser, given["id"])
-    assert (answer.status_code, answer.json["error"]) == (404, studio_app.GONE)
+    assert (answer.status_code, answer.json["error"]) == (404, GONE)
     assert browser.get(given["sound"]).status_code == 404
 
 
@@ -293,11 +292,11 @@ def test_a_fault_of_ours_is_no_traceback(
 def test_every_answer_has_the_headers_and_none_names_another_place(browser: FlaskClient) -> None:
     for path in (*PAGE, "/api/studio", "/nowhere", "/made/x"):
         answer = browser.get(path)
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert {name: answer.headers[name] for name in STUDIO_HEADERS} == STUDIO_HEADERS
         # Names of XML are no addresses.
         text = answer.text.replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|//\w+\.\w+|@import|\son\w+=|javascript:", text)
-    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in STUDIO_HEADERS["Content-Security-Policy"]
     assert "<script>" not in browser.get("/").text and " style=" not in browser.get("/").text
 
 
@@ -326,7 +325,7 @@ def test_no_file_is_served_beside_the_page(browser: FlaskClient, path: str) -> N
 def test_the_page_s_scripts_are_all_served(browser: FlaskClient) -> None:
     named = re.findall(r'(?:src|href)="(/[^"]+)"', browser.get("/").text)
     assert set(named) == set(PAGE) - {"/"}
-    folder = Path(studio_app.__file__).parent / "page"
+    folder = Path(app.__file__).parent / "page"
     assert {path.name for path in folder.iterdir()} == set(PAGE.values())
 
 
@@ -337,7 +336,7 @@ def test_nothing_is_answered_without_the_password(studio: Studio) -> None:
         answer = browser.get(path, headers=anywhere)
         assert (answer.status_code, list(answer.json)) == (401, ["error"])
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        assert {name: answer.headers[name] for name in STUDIO_HEADERS} == STUDIO_HEADERS
     assert browser.post("/api/upload", data=photo(), headers=anywhere).status_code == 401
     for wrong in ("open", "OPEN SESAME, PLEASE", "\u00e9", "open sesame, please!"):
         assert browser.get("/", auth=("anyone", wrong)).status_code == 401
@@ -366,5 +365,5 @@ def test_a_caller_in_haste_is_told_to_wait(studio: Studio) -> None:
     assert [browser.get("/").status_code for _ in range(4)] == [200, 200, 200, 429]
     answer = browser.get("/")
     assert "Too many requests" in answer.json["error"]
-    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert {name: answer.headers[name] for name in STUDIO_HEADERS} == STUDIO_HEADERS
     assert browser.get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200

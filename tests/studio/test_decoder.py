@@ -11,10 +11,10 @@ from fixtures import tone
 from uploads import photo, wav
 
 from cmgen.studio import decoder
-from cmgen.studio.decoder import Decoders, Limits, Picture, Sound, decode
+from cmgen.studio.decoder import DecodeLimits, Decoders, Picture, Sound, decode
 from cmgen.utils.errors import UserError
 
-LIMITS = Limits(2.0, (32, 64))
+LIMITS = DecodeLimits(2.0, (32, 64))
 
 
 def test_content_tells_sounds_from_pictures() -> None:

@@ -14,7 +14,7 @@ from cmgen.config import SoundConfig
 from cmgen.generate import exported, sound_to_image
 from cmgen.generate.exported import Exported
 from cmgen.media import images
-from cmgen.media import lms as mel
+from cmgen.media.lms import lms_of_sound
 from cmgen.media.sound import encode_wav
 from cmgen.studio import work
 from cmgen.studio.work import Noise, PictureInput, SoundInput
@@ -112,5 +112,5 @@ def test_files_hold_what_they_should() -> None:
     assert rate == 44100
     np.testing.assert_allclose(found, samples, atol=1 / 32768)
     drawn = np.asarray(Image.open(io.BytesIO(work.lms_png(samples, SoundConfig()))))
-    lms = mel.lms_of_sound(samples, SoundConfig())
+    lms = lms_of_sound(samples, SoundConfig())
     np.testing.assert_array_equal(drawn[::2, ::2], images.draw_lms(lms))

@@ -10,8 +10,8 @@ import tensorflow as tf
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
 from cmgen.export import writer
 from cmgen.export.samples import Samples
-from cmgen.models import run as checkpoint
 from cmgen.models.networks import Generator
+from cmgen.models.run import load_run, make_encoder, save_weights, weights_path, write_facts
 from cmgen.utils import typed_json
 from cmgen.utils.files import write_text
 
@@ -43,15 +43,15 @@ def write_run(
     settings = make_config(data, upsampling, task)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", typed_json.to_json(settings))
-    checkpoint.write_facts(folder, classes, data, "0" * 16)
+    write_facts(folder, classes, data, "0" * 16)
     for name in (settings.direction.encoder, "verifier"):
-        encoder = checkpoint.make_encoder(name, len(classes), settings, "float32")
-        checkpoint.save_weights(encoder, checkpoint.weights_path(folder, name), step=STEP)
+        encoder = make_encoder(name, len(classes), settings, "float32")
+        save_weights(encoder, weights_path(folder, name), step=STEP)
     generator = Generator(
         settings.gan, settings.shape_of(settings.direction.target), name="average"
     )
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
-    checkpoint.save_weights(generator, checkpoint.weights_path(folder, "generator"), step=STEP)
+    save_weights(generator, weights_path(folder, "generator"), step=STEP)
     return folder
 
 
@@ -68,7 +68,7 @@ def write_exports(folder: Path, classes: tuple[str, ...], count: int) -> Path:
     """Exports untrained runs of both directions, compared on `count` inputs: FOLDER/exports."""
     pictures = np.random.default_rng(0).uniform(-1, 1, (count, 32, 32, 3)).astype(np.float32)
     for task, given in (("s2i", sounds(count)), ("i2s", pictures)):
-        run = checkpoint.load_run(write_run(folder / task, classes, task=task))
+        run = load_run(write_run(folder / task, classes, task=task))
         writer.export(run, folder / "exports" / task, Samples(given, None, "test"), {})
     return folder / "exports"
 

@@ -14,8 +14,8 @@ from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.media import charts, images
-from cmgen.models import run as checkpoint
 from cmgen.models.gan import count_parameters
+from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 from tools.benchmarks import growth, lms, mains, operations, serve, textbook, timing, train
@@ -29,7 +29,7 @@ def exports(tmp_path_factory):
     root = tmp_path_factory.mktemp("work")
     pictures = np.zeros((2, 32, 32, 3), np.float32)
     for task, given in (("s2i", sounds(2)), ("i2s", pictures)):
-        run = checkpoint.load_run(write_run(root / task, CLASSES, task=task))
+        run = load_run(write_run(root / task, CLASSES, task=task))
         writer.export(run, root / "exports" / task, Samples(given, None, "test"), {})
     return root / "exports"
 

@@ -11,7 +11,7 @@ from checkout import ROOT, RunMain
 
 from cmgen.export import graph_files
 from cmgen.media import images, sound, video
-from cmgen.media.limits import Limits
+from cmgen.media.limits import MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 from tools import make_gallery
@@ -102,16 +102,16 @@ def test_the_gallery_is_as_large_as_promised() -> None:
 
 def test_limits_are_the_caller_s(folder: Path) -> None:
     with pytest.raises(UserError, match=r"--max_seconds=0\.5"):
-        sound.decode_sound_file(folder / "pcm16.wav", limits=Limits(seconds=0.5))
+        sound.decode_sound_file(folder / "pcm16.wav", limits=MediaLimits(seconds=0.5))
     with pytest.raises(UserError, match="--max_seconds=1"):
-        video.read_video(folder / "even.mkv", limits=Limits(seconds=1))
+        video.read_video(folder / "even.mkv", limits=MediaLimits(seconds=1))
     with pytest.raises(UserError, match=r"64 x 48 pixels.*--max_megapixels=0\.003"):
-        video.read_pictures(folder / "even.mkv", limits=Limits(megapixels=0.003))
+        video.read_pictures(folder / "even.mkv", limits=MediaLimits(megapixels=0.003))
     with pytest.raises(UserError, match=r"96 x 64 pixels.*--max_megapixels=0\.006"):
-        images.read_image(folder / "rgb.jpg", limits=Limits(megapixels=0.006))
+        images.read_image(folder / "rgb.jpg", limits=MediaLimits(megapixels=0.006))
     # Many channels count as a longer sound.
     with pytest.raises(UserError, match="64 channels"):
-        sound.decode_sound_file(folder / "channels_64.wav", limits=Limits(seconds=2))
+        sound.decode_sound_file(folder / "channels_64.wav", limits=MediaLimits(seconds=2))
 
 
 def test_the_mains_take_the_limits(folder: Path, run_main: RunMain, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tiny_run import write_run
 from cmgen.data import pipeline
 from cmgen.evaluate.accuracy import evaluate_split
 from cmgen.media import images
-from cmgen.models import run as checkpoint
+from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.train import learning_curve
 
@@ -25,7 +25,7 @@ def run(tmp_path_factory):
     raw = write_corpus(tmp_path_factory.mktemp("raw"), {"train": 1, "test": 1}, seconds=1.2)
     folder = tmp_path_factory.mktemp("data") / "prepared"
     prepare(raw, folder, PrepareConfig(image_size=32))
-    return checkpoint.load_run(write_run(folder.parent / "run", CLASSES, str(folder)))
+    return load_run(write_run(folder.parent / "run", CLASSES, str(folder)))
 
 
 def make(run, workdir, start=0):

@@ -15,8 +15,8 @@ from PIL import Image
 
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import pipeline
-from cmgen.models import run as checkpoint
-from cmgen.prepare import cache as catalog
+from cmgen.models.run import FACTS_FILE, load_encoder, load_run, read_facts
+from cmgen.prepare.cache import resolve
 from cmgen.train import callbacks, encoders, loop
 from cmgen.train import run as training
 from cmgen.utils.errors import UserError
@@ -90,14 +90,14 @@ def test_a_run_leaves_what_it_promises(whole):
     assert list((whole / "logs").iterdir())
     scores = json.loads((whole / "evaluation.json").read_text())
     assert 0 <= scores["accuracy_test"] <= 1
-    assert checkpoint.load_run(whole).step in (3, 6)
+    assert load_run(whole).step in (3, 6)
     curve = json.loads((whole / "curve.json").read_text())
     assert [row["step"] for row in curve] == [3, 6]
     assert all(0 <= row[split] <= 1 for row in curve for split in ("train", "validation", "test"))
 
 
 def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
-    facts, found = checkpoint.read_facts(whole / checkpoint.FACTS_FILE), []
+    facts, found = read_facts(whole / FACTS_FILE), []
     for path in sorted(whole.rglob("*")):
         if path.suffix == ".png":
             found.append(json.loads(Image.open(path).info["Comment"]))
@@ -151,7 +151,7 @@ def test_two_replicas_train_encoders_and_gan_to_the_end(data, tmp_path):
     config = make_config(data, tmp_path, strategy="mirrored", batch_size=8, sound_encoder=encoder)
     training.run(config)
     assert (tmp_path / "evaluation.json").stat().st_size
-    assert checkpoint.load_run(tmp_path).step in (3, 6)
+    assert load_run(tmp_path).step in (3, 6)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_pictures_to_sound_leave_the_same_files(whole_i2s):
             assert sheet.size == (3 * 45 - 1, rows * 129 - 1)
     scores = json.loads((whole_i2s / "evaluation.json").read_text())
     assert 0 <= scores["accuracy_test"] <= 1 and 0 <= scores["image_encoder_accuracy_test"] <= 1
-    run = checkpoint.load_run(whole_i2s)
+    run = load_run(whole_i2s)
     assert (run.config.task, run.generator.canvas.shape) == ("i2s", (128, 44))
 
 
@@ -194,7 +194,7 @@ def test_pictures_to_sound_stopped_and_started_again_are_the_same_run(data, whol
 
 def test_a_folder_is_of_one_direction_whatever_encoders_are_trained_in_it(data, whole):
     training.run(make_config(data, whole, task="image_encoder"))
-    assert checkpoint.load_run(whole).config.task == "s2i"
+    assert load_run(whole).config.task == "s2i"
     with pytest.raises(UserError, match="task was s2i, now i2s"):
         training.run(make_config(data, whole, task="i2s"))
 
@@ -232,9 +232,9 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     with np.load(folders[0].with_suffix(".npz")) as a, np.load(folders[1].with_suffix(".npz")) as b:
         assert a.files == b.files and all(np.array_equal(a[name], b[name]) for name in a.files)
     training.run(dataclasses.replace(config, task="s2i", train_steps=1))
-    run = checkpoint.load_run(tmp_path / "stopped")
+    run = load_run(tmp_path / "stopped")
     assert run.config.sound_encoder.objective == "autoencoder"
-    heard = pipeline.load_split(catalog.resolve(run.config.data), "train", run.config.data)
+    heard = pipeline.load_split(resolve(run.config.data), "train", run.config.data)
     scale = encoders.encoding_scale(run.encoder, "lms", heard, run.config)
     assert scale == pytest.approx(1.0, rel=0.02)
 
@@ -246,7 +246,7 @@ def test_a_sound_encoder_of_another_representation(data, tmp_path, representatio
     )
     config = make_config(data, tmp_path, task="sound_encoder", sound_encoder=encoder)
     training.run(config)
-    loaded = checkpoint.load_encoder(tmp_path, "sound_encoder", tuple(fixtures.CLASSES), config)
+    loaded = load_encoder(tmp_path, "sound_encoder", tuple(fixtures.CLASSES), config)
     assert np.isfinite(loaded.classify.kernel).all()
     rows = (tmp_path / "sound_encoder" / "metrics.jsonl").read_text().splitlines()
     assert np.isfinite(json.loads(rows[-1])["loss/classification"])
@@ -287,10 +287,10 @@ def test_interrupt_saves_the_step_in_progress_and_stops():
 
 
 def test_weights_that_do_not_fit_list_both_sides(whole):
-    run = checkpoint.load_run(whole)
+    run = load_run(whole)
     wider = dataclasses.replace(run.config, verifier=dataclasses.replace(ENCODER, hidden=17))
     with pytest.raises(UserError, match=r"(?s)missing from the file: .*hidden.*not in the network"):
-        checkpoint.load_encoder(whole, "verifier", run.classes, wider)
+        load_encoder(whole, "verifier", run.classes, wider)
 
 
 def test_a_changed_record_of_validation_chooses_no_generator(tmp_path):

@@ -50,7 +50,7 @@ def studio() -> Callable[[bytes], None]:
     """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
     from cmgen.config import SoundConfig
     from cmgen.generate.exported import Exported, Facts
-    from cmgen.studio.app import Limits, Studio, create_app
+    from cmgen.studio.app import Studio, UploadLimits, create_app
     from cmgen.studio.examples import Examples
     from cmgen.studio.gate import Gate
     from cmgen.studio.store import Store
@@ -76,7 +76,7 @@ def studio() -> Callable[[bytes], None]:
         (Path(folder) / "bell" / "1.mp4").touch()
         examples: Any = _OneExample(Examples(Path(folder)).titles)
     decoders: Any = _FewDecoders()
-    limits = Limits(1.0, 2.0)
+    limits = UploadLimits(1.0, 2.0)
     store = Store(1 << 22, 1e9)
     made = Studio(models, examples, decoders, store, Gate(1, 0, 1), limits)
     app = create_app(made, Access(requests_per_minute=0), limits)

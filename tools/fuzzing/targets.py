@@ -63,20 +63,20 @@ def _sound() -> Target:
 
 def _picture() -> Target:
     from cmgen.media.images import decode_image
-    from cmgen.media.limits import Limits
+    from cmgen.media.limits import MediaLimits
 
     def read(data: bytes) -> None:
-        picture = decode_image(data, "x", 64, Limits(megapixels=0.25))
+        picture = decode_image(data, "x", 64, MediaLimits(megapixels=0.25))
         assert picture is None or (picture.ndim == 3 and picture.shape[2] == 3)
 
     return refusing(read)
 
 
 def _video() -> Target:
-    from cmgen.media.limits import Limits
+    from cmgen.media.limits import MediaLimits
     from cmgen.media.video import read_video
 
-    limits = Limits(seconds=4.0, megapixels=0.1)
+    limits = MediaLimits(seconds=4.0, megapixels=0.1)
 
     def read(path: Path) -> None:
         found = read_video(path, size=32, max_fps=10.0, limits=limits)
@@ -89,7 +89,7 @@ def _video() -> Target:
 def _upload() -> Target:
     from cmgen.studio import decoder
 
-    limits = decoder.Limits(seconds=2.0, sizes=(32,), megapixels=0.25)
+    limits = decoder.DecodeLimits(seconds=2.0, sizes=(32,), megapixels=0.25)
     return refusing(lambda data: decoder.decode(data, "x", limits))
 
 

@@ -11,7 +11,7 @@ from cmgen.studio import decoder
 from cmgen.utils.errors import UserError
 from tools.gallery import Odd
 
-STUDIO = decoder.Limits(seconds=60.0, sizes=(64,))
+STUDIO = decoder.DecodeLimits(seconds=60.0, sizes=(64,))
 # How messages of operations begin, below where they stand in the graph.
 _STARTS = ("assertion failed", "Invalid", "Input", "Got", "Trying", "Unknown", "GIF", "Expected")
 # Reader -> where it is met; the order of the table.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cmgen.config import SoundConfig
-from cmgen.media import lms as mel
+from cmgen.media.lms import mel_edges
 
 PITCHES = 12
 # Below, a mel band is wider than a semitone and tells nothing of the pitch; above, partials crowd.
@@ -56,7 +56,7 @@ def chroma(lms: ArrayLike, config: SoundConfig) -> NDArray[np.float64]:
 
 def chroma_matrix(config: SoundConfig) -> NDArray[np.float64]:
     """Weights of pitch classes in mel bands; float64 [n_mels, 12]."""
-    edges = mel.mel_edges(config)
+    edges = mel_edges(config)
     centres = edges[1:-1]
     semitones = 69.0 + PITCHES * np.log2(np.maximum(centres, 1.0) / 440.0)
     # Half a band's width at half its height, in semitones.

@@ -42,7 +42,7 @@ _KINDS = {
 }
 
 
-def create_app(
+def create_page(
     package: str,
     page: Mapping[str, str],
     access: Access,

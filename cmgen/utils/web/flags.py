@@ -13,12 +13,12 @@ from absl import flags
 from cmgen.utils.errors import UserError
 from cmgen.utils.web.access import LOOPBACK, Access
 
-NAMES = ("host", "port", "allow_remote", "password_file", "proxy", "requests_per_minute")
+PAGE_FLAGS = ("host", "port", "allow_remote", "password_file", "proxy", "requests_per_minute")
 MIN_PASSWORD = 12  # letters; with 10 tries a minute even a simple one takes centuries
 
 
-def define(flag_values: flags.FlagValues, port: int, variable: str) -> None:
-    """The flags NAMES of a main that serves a page.
+def define_page_flags(flag_values: flags.FlagValues, port: int, variable: str) -> None:
+    """Defines PAGE_FLAGS for a main that serves a page.
 
     Args:
       flag_values: of the main.
@@ -64,8 +64,8 @@ def define(flag_values: flags.FlagValues, port: int, variable: str) -> None:
     )
 
 
-def read(flag_values: flags.FlagValues, variable: str) -> Access:
-    """What the flags of `define` say, checked; UserError where others would get in too easily.
+def read_access(flag_values: flags.FlagValues, variable: str) -> Access:
+    """Checks the page's flags; raises a UserError where strangers would get in too easily.
 
     Warns on stderr of what a password does not protect from.
     """

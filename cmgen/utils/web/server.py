@@ -42,7 +42,7 @@ def serve(
     Where the application asks for a password, who lacks it can send no long request.
 
     Args:
-      app: of `web.create_app`.
+      app: of `create_page`.
       access: names the proxy that is believed.
       host, port: to listen on.
       note: printed after the address.

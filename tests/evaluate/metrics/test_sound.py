@@ -8,9 +8,9 @@ import pytest
 
 from cmgen.config import SoundConfig
 from cmgen.evaluate.metrics import sound
-from cmgen.evaluate.scores import sound as of_sound
-from cmgen.media import lms as mel
+from cmgen.evaluate.scores.sound import Sounds, compare
 from cmgen.media import lms_tf
+from cmgen.media.lms import unscale_db
 
 CONFIG = SoundConfig()
 
@@ -99,7 +99,7 @@ def test_agreement_ignores_octaves_and_loudness_and_tells_notes_apart():
     first, octave, other = sound.chroma(tones(880.0, 1760.0, 554.37 * 2), CONFIG)
     assert sound.chroma_agreement([first], [octave])[0] > 0.8
     assert sound.chroma_agreement([first], [other])[0] < 0.3
-    quiet = sound.chroma(lms_tf.scale_db(mel.unscale_db(tones(880.0), CONFIG) - 20, CONFIG), CONFIG)
+    quiet = sound.chroma(lms_tf.scale_db(unscale_db(tones(880.0), CONFIG) - 20, CONFIG), CONFIG)
     assert sound.chroma_agreement([first], quiet)[0] == pytest.approx(1, abs=1e-3)
     assert sound.chroma_agreement([first], [np.full(12, 1 / 12)])[0] == 0.0
 
@@ -123,8 +123,8 @@ def test_sounds_stand_between_shuffled_and_real_ones():
     real = tones(*notes)
     random = np.random.default_rng(0)
     features = random.standard_normal((6, 2))
-    found = of_sound.compare(
-        of_sound.Sounds(
+    found = compare(
+        Sounds(
             labels=np.zeros(6, int),
             groups=np.arange(6),
             generated=np.clip(real + 0.03 * random.standard_normal(real.shape), -1, 1),

@@ -17,9 +17,9 @@ import pytest
 from checkout import free_port
 from flask import request
 
-from cmgen.utils.web import app as web
 from cmgen.utils.web import server
 from cmgen.utils.web.access import Access
+from cmgen.utils.web.app import HEADERS, ask_password, caller, create_page, json_values
 
 MAX_BYTES = 2**20
 
@@ -27,11 +27,11 @@ MAX_BYTES = 2**20
 @contextmanager
 def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> Iterator[int]:
     """A page that tells who calls, on this port; in a realm, it asks for the password."""
-    app = web.create_app("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
-    app.add_url_rule("/who", "who", lambda: {"who": web.caller()})
+    app = create_page("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
+    app.add_url_rule("/who", "who", lambda: {"who": caller()})
     app.add_url_rule("/size", "size", lambda: {"size": len(request.get_data())}, methods=["POST"])
     if realm:
-        web.ask_password(app, access, realm)
+        ask_password(app, access, realm)
     started, made = threading.Event(), []
     create = server.waitress.create_server
 
@@ -74,7 +74,7 @@ def test_what_the_server_itself_refuses_is_said_as_the_page_expects(
             answer, content = ask(port, "POST", "/size", **sent)
             assert (answer.status, list(content)) == (status, ["error"])
             assert content["error"].endswith(said)
-            assert {name: answer.headers[name] for name in web.HEADERS} == web.HEADERS
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
 PASSWORD = "open sesame, please"
@@ -232,7 +232,7 @@ def test_who_guesses_behind_the_proxy_shuts_out_nobody_else(
 @pytest.mark.parametrize("password", ["", PASSWORD])
 def test_posts_of_other_sites_are_refused(password: str) -> None:
     access = Access(password)
-    app = web.create_app("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
+    app = create_page("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
     app.add_url_rule("/size", "size", lambda: {"size": 0}, methods=["POST"])
     browser = app.test_client()
     host = "192.168.1.5:8766" if password else "localhost:8766"
@@ -255,8 +255,8 @@ def test_posts_of_other_sites_are_refused(password: str) -> None:
 
 
 def test_halves_of_letters_are_refused() -> None:
-    app = web.create_app("cmgen.rate", {"/": "index.html"}, Access(), MAX_BYTES)
-    app.add_url_rule("/name", "name", lambda: web.json_values(name=str), methods=["POST"])
+    app = create_page("cmgen.rate", {"/": "index.html"}, Access(), MAX_BYTES)
+    app.add_url_rule("/name", "name", lambda: json_values(name=str), methods=["POST"])
     browser = app.test_client()
     for text, status in (('"\\ud800"', 400), ('"a\\udfff"', 400), ('"\\ud83c\\udfbb"', 200)):
         answer = browser.post("/name", data=f'{{"name": {text}}}', content_type="application/json")

@@ -6,17 +6,17 @@ import pytest
 from absl import flags
 
 from cmgen.utils.errors import UserError
-from cmgen.utils.web import flags as page_flags
 from cmgen.utils.web.access import LOOPBACK, Access
+from cmgen.utils.web.flags import define_page_flags, read_access
 
 PASSWORD = "open sesame, please"
 
 
 def read(*arguments: str) -> Access:
     values = flags.FlagValues()
-    page_flags.define(values, 8000, "CMGEN_TEST_PASSWORD")
+    define_page_flags(values, 8000, "CMGEN_TEST_PASSWORD")
     values(["main", *arguments])
-    return page_flags.read(values, "CMGEN_TEST_PASSWORD")
+    return read_access(values, "CMGEN_TEST_PASSWORD")
 
 
 def test_loopback_needs_no_password_and_is_called_by_its_names_alone() -> None:
