@@ -1,4 +1,4 @@
-"""The README's commands, flags, links and snippets hold."""
+"""Commands, flags, links and snippets of README.md and of the pages in docs/ hold."""
 
 import ast
 import importlib
@@ -8,14 +8,17 @@ import sys
 import pytest
 from absl import flags
 from checkout import ROOT
-from readme import PYTHON, README, SHELL, main_commands
+from readme import DOCUMENTS, PYTHON, README, SHELL, main_commands
 
 from cmgen.train import __main__ as train
 from cmgen.utils import cli
 
-GUIDE = "".join(
-    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    for name in ("serving", "preparing_large_collections")
+MAINS = ["train", "evaluate", "export", "generate", "prepare", "studio"]
+MAINS += [f"rate {command}" for command in ("collect", "serve", "report")]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in (".", "docs", "results", "exports", "cmgen/demo")
+    for path in (ROOT / folder).glob("*.md")
 )
 
 
@@ -29,12 +32,12 @@ def flags_of(main: str) -> flags.FlagValues:
     return module.COMMANDS[command].flag_values if command else module.FLAGS
 
 
-@pytest.mark.parametrize(("main", "arguments"), main_commands() + main_commands(GUIDE))
+@pytest.mark.parametrize(("main", "arguments"), main_commands())
 def test_command_has_only_known_flags(main: str, arguments: list[str]) -> None:
     known = flags_of(main)
     expanded = cli.expand_flagfiles(arguments)
     names = [argument.lstrip("-").partition("=")[0] for argument in expanded]
-    assert arguments and all(argument.startswith("--") for argument in expanded)
+    assert all(argument.startswith("--") for argument in expanded)
     assert [n for n in names if n not in known and n.removeprefix("no") not in known] == []
 
 
@@ -57,23 +60,33 @@ def test_two_one_line_commands_set_up_from_a_checkout() -> None:
     assert setups[1].endswith("-m pytest")
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)`", README))))
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)[`=]", DOCUMENTS))))
 def test_flag_in_the_text_exists(name: str) -> None:
-    mains = ["cmgen.train", "cmgen.evaluate", "cmgen.generate", "cmgen.prepare", "cmgen.studio"]
-    mains += ["cmgen.export"]
-    mains += [f"cmgen.rate {command}" for command in ("collect", "serve", "report")]
-    assert name in ("help", "helpfull") or any(name in flags_of(main) for main in mains)
+    known = any(name in flags_of(f"cmgen.{main}") for main in MAINS)
+    assert known or name in ("flagfile", "help", "helpfull")
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "exports/README.md"]
-)
-def test_linked_files_exist(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    links = re.findall(r"\]\(([^)#]+)", text) + re.findall(r'src="([^"]+)"', text)
-    local = [link for link in links if not re.match(r"\w+:", link)]
-    assert [link for link in local if not ((ROOT / document).parent / link).exists()] == []
+    links = re.findall(r"\]\(([^)]+)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        if not re.match(r"\w+:", link):
+            path, _, anchor = link.partition("#")
+            target = (ROOT / page).parent / path if path else ROOT / page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
 @pytest.mark.parametrize("snippet", PYTHON)

@@ -24,7 +24,7 @@ from cmgen.models import run
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
-GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
