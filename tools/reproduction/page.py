@@ -19,11 +19,11 @@ ABOUT = """
 Written by `python tools/reproduce.py` from the JSON files of its runs. **The data differ**: the
 published numbers are from Sub-URMP, recordings of people in one studio; the numbers measured here
 are from the demo corpus, which is rendered and has other players, rooms and clothes in its test
-split. They stand side by side but do not compare the methods: only runs on the same data do.
-Brackets hold the 95 % interval by bootstrap over recordings. Unless noted otherwise, numbers are
-for test recordings; the step that is kept of a run is chosen on validation recordings. "Recognised"
-is the verdict of a classifier trained on real train pictures (or sounds), the same one for all
-picture runs. The last table has the command of every run."""
+split. They stand side by side, but only runs on the same data compare methods. Brackets hold the
+95 % interval from a bootstrap over recordings. Unless noted otherwise, numbers are for test
+recordings, and the step of a run is selected on validation recordings. "Recognised" means by a
+classifier trained on real train pictures (or sounds), the same one for all picture runs. The last
+table has the command of every run."""
 REPRESENTATIONS = ("lms", "mfcc", "cqt", "stft", "ms")
 RUN_NAMES = {
     "s2i": "`s2i.flags`, recommended",
