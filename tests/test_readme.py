@@ -60,8 +60,10 @@ def test_two_one_line_commands_set_up_from_a_checkout() -> None:
     assert setups[1].endswith("-m pytest")
 
 
-def test_readme_is_short() -> None:
+def test_readme_is_short_and_leads_to_every_page() -> None:
     assert len(README.splitlines()) <= 150
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert pages == set(re.findall(r"\(docs/(\w+\.md)\)", README))
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`--(\w+)[`=]", DOCUMENTS))))
