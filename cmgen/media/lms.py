@@ -1,7 +1,8 @@
 """The log-mel spectrogram (LMS) in numpy: its filters, of a sound, joined, and back to a sound.
 
-What needs no TensorFlow: it starts at once, and inverts as fast. `audio` has the same as functions
-of tensors, for training and for exported graphs; tests hold the two against each other.
+Needs neither TensorFlow nor librosa, which takes seconds to import, so that `cmgen.generate` and the
+studio start at once. `lms_tf` has the same as functions of tensors, for training and for exported
+graphs. Tests hold both to librosa: the filters bit for bit.
 """
 
 from typing import Any
@@ -28,8 +29,7 @@ def frame_count(samples: int, config: SoundConfig) -> int:
 def mel_matrix(config: SoundConfig) -> Array:
     """Slaney's triangular filters of equal area; float32 [1 + n_fft // 2, n_mels].
 
-    The formulas are those of librosa.filters.mel (htk=False, norm="slaney"): linear below 1 kHz,
-    27 steps for each factor of 6.4 above.
+    The same as librosa.filters.mel: linear below 1 kHz, 27 steps for each factor of 6.4 above.
     """
     edges = mel_edges(config)
     bins = np.fft.rfftfreq(config.n_fft, 1.0 / config.sample_rate)
@@ -108,7 +108,7 @@ def join_lms(
 def sound_of_lms(
     lms: Array, config: SoundConfig, rounds: int = GRIFFIN_LIM_ROUNDS, seed: int = 0
 ) -> Array:
-    """The numpy twin of `audio.lms_to_waveform`, of one LMS: the fast Griffin-Lim algorithm.
+    """Inverts one LMS by the fast Griffin-Lim algorithm, as `lms_tf.lms_to_waveform` does.
 
     Perraudin, Balazs, Søndergaard: A fast Griffin-Lim algorithm (2013), momentum 0.99.
 

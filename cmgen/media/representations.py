@@ -82,7 +82,9 @@ def mfcc(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """
     decibels = lms_tf.log_mel_db(waveform, config)
     deepest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True) - MFCC_TOP_DB
-    return tf.einsum("cm,bmf->bcf", _dct(config.n_mels), tf.maximum(decibels, deepest))
+    frames = tf.transpose(tf.maximum(decibels, deepest), [0, 2, 1])
+    coefficients = tf.signal.dct(frames, norm="ortho")[..., :MFCC_COEFFICIENTS]
+    return tf.transpose(coefficients, [0, 2, 1])
 
 
 def cqt(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
@@ -107,20 +109,21 @@ def cqt(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 
 
 def cqt_wavelets(sample_rate: int) -> list[np.ndarray]:
-    """The kernels in time: complex128 [length], their centre at length - length // 2.
+    """Returns the kernels in time: complex128 [length], their centre at length - length // 2.
 
-    librosa.filters.wavelet (norm=1) times the root of the length, as librosa.cqt scales.
+    They are librosa.filters.wavelet's times the root of their length, as librosa.cqt scales them.
     """
-    ratio = 2.0 ** (2.0 / CQT_BINS_PER_OCTAVE)
-    quality = (ratio + 1) / (ratio - 1)
+    from librosa import filters  # takes seconds to import, and only the CQT needs it
+
     frequencies = CQT_F_MIN * 2.0 ** (np.arange(CQT_BINS) / CQT_BINS_PER_OCTAVE)
+    padded, lengths = filters.wavelet(
+        freqs=frequencies, sr=sample_rate, pad_fft=False, dtype=np.complex128
+    )
     wavelets = []
-    for frequency in frequencies:
-        length = quality * sample_rate / frequency
-        time = np.arange(-length // 2, length // 2)
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(len(time)) / len(time))
-        scale = np.sqrt(length) / window.sum()
-        wavelets.append(scale * window * np.exp(2j * np.pi * frequency / sample_rate * time))
+    for row, length in zip(padded, lengths, strict=True):
+        size = int(length // 2 - -length // 2)
+        start = (len(row) - size) // 2
+        wavelets.append(np.sqrt(length) * row[start : start + size])
     return wavelets
 
 
@@ -148,11 +151,3 @@ def _cqt_kernels(samples: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray
     indices = np.stack([np.concatenate(rows), np.concatenate(columns)], axis=1).astype(np.int64)
     order = np.lexsort(indices.T[::-1])
     return indices[order], np.concatenate(values)[order].astype(np.complex64), folded
-
-
-def _dct(size: int) -> np.ndarray:
-    """The first rows of the orthonormal DCT-II; float32 [20, size]."""
-    angles = np.pi * np.arange(MFCC_COEFFICIENTS)[:, None] * (np.arange(size) + 0.5) / size
-    matrix = np.cos(angles) * np.sqrt(2.0 / size)
-    matrix[0] /= np.sqrt(2.0)
-    return matrix.astype(np.float32)

@@ -147,6 +147,23 @@ def test_true_phases_give_the_sound_back(sound: np.ndarray) -> None:
     np.testing.assert_allclose(again, sound, atol=1e-4)
 
 
+def test_griffin_lim_comes_as_near_as_librosa_s(sound: np.ndarray) -> None:
+    stft = {"n_fft": 2048, "hop_length": 512, "pad_mode": "constant"}
+    magnitude = np.abs(librosa.stft(sound, **stft))
+
+    def distance(back: np.ndarray) -> float:
+        assert back.shape == sound.shape
+        again = np.abs(librosa.stft(back, **stft))
+        return float(np.linalg.norm(again - magnitude) / np.linalg.norm(magnitude))
+
+    ours, theirs = [], []
+    for seed in range(3):
+        phases = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi, magnitude.T.shape)
+        ours.append(distance(griffin_lim(magnitude.T, phases, CONFIG, 32)))
+        theirs.append(distance(librosa.griffinlim(magnitude, n_iter=32, random_state=seed, **stft)))
+    assert np.mean(ours) < 1.2 * np.mean(theirs)
+
+
 def test_a_single_window_is_joined_to_itself() -> None:
     window = np.linspace(-0.9, 0.9, 128 * 44, dtype=np.float32).reshape(1, 128, 44)
     joined = join_lms(window, np.array([21.5]), 44, CONFIG)
