@@ -40,6 +40,7 @@ from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
 PRESETS = Path(str(resources.files("cmgen"))) / "presets"
 HELP = {"--help", "-help", "-h", "--helpshort"}
 FULL_HELP = {"--helpfull", "-helpfull"}
+_MULTI_FLAG_HINT = ";\n    repeat this option to specify a list of values"  # absl appends it
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
 
 FlagGroups = Mapping[str, Sequence[str]]
@@ -339,8 +340,8 @@ def _flag_help(flag: flags.Flag, width: int) -> str:
         default = {True: "on", False: "off", None: "automatic"}[flag.default]
         text = f"{flag.help} (default: {default})"
     else:
-        default = "" if flag.default is None else str(flag.default_as_str).strip("'")
-        left, text = f"  --{flag.name}={default}", flag.help
+        default = str(flag.default_as_str).strip("'") if flag.default not in (None, []) else ""
+        left, text = f"  --{flag.name}={default}", flag.help.removesuffix(_MULTI_FLAG_HINT)
     wrapped = textwrap.wrap(text, max(width - column, 30))
     beside = wrapped.pop(0) if wrapped and len(left) < column else ""
     lines = [f"{left:<{column}}{beside}".rstrip(), *(" " * column + line for line in wrapped)]
