@@ -69,7 +69,7 @@ def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
     shape = [image_size, image_size, 3]
 
     def decode(jpeg: tf.Tensor) -> tf.Tensor:
-        # By the header, before a forged one takes gigabytes.
+        # By the header, before memory is taken.
         fits = tf.reduce_all(tf.io.extract_jpeg_shape(jpeg) == shape)
         with tf.control_dependencies([tf.debugging.Assert(fits, ["a picture is not", *shape])]):
             jpeg = tf.identity(jpeg)
@@ -98,8 +98,8 @@ def _read(
 ) -> dict[str, tf.Tensor]:
     """What a Python function makes of a record, string []: names -> type and rank.
 
-    tf.io.parse_single_example would do without Python, but a forged length in a record ends the process
-    there. libsndfile, which takes most of the time, works without Python's lock.
+    tf.io.parse_single_example would do without Python, but it crashed on damaged records. libsndfile,
+    which takes most of the time, works without Python's lock.
     """
 
     def read(data: bytes | np.ndarray) -> list:
@@ -173,8 +173,8 @@ def decode_flac(data: bytes, samples: int) -> np.ndarray:
             said = (file.format, file.channels, file.samplerate, file.frames)
             if said != ("FLAC", 1, SAMPLE_RATE, samples):
                 raise RecordError(f"a sound of {samples} samples is {said}")
-            # In parts: what a forged header promises is not taken before it is there. Not `blocks`,
-            # which gives memory as it was where a file ends too early.
+            # In parts, so that no more memory is taken than there is sound. Not `blocks`, which
+            # returned uninitialised memory on damaged files.
             parts = [np.zeros(0, np.int16)]
             while len(part := file.read(SAMPLE_RATE, dtype="int16")):
                 parts.append(part)

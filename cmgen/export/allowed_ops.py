@@ -40,8 +40,7 @@ _SAVES = """
     StaticRegexFullMatch VarHandleOp VarIsInitializedOp
 """
 _SAVING = frozenset(_SAVES.split())
-# What TensorFlow notes of every function. Others change what is run: of functions that share
-# `api_implements`, its optimizer puts one in the place of another that is called.
+# What TensorFlow notes of every function. Others may change what is run.
 _NOTES = frozenset(("_construction_context", "_input_shapes"))
 _FILE = "saved_model.pb"
 
@@ -50,7 +49,7 @@ def check_saved_model(folder: Path) -> None:
     """Refuses a SavedModel that could do more than compute; nothing of it is run to find out."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    # TensorFlow would take this file before the one that is looked at here.
+    # Exports of cmgen are one file, which is looked at below.
     if (folder / "saved_model.cpb").exists():
         raise UserError(f"{folder}: is split into parts (saved_model.cpb), no export of cmgen is")
     model = saved_model_pb2.SavedModel()

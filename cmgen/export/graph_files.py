@@ -114,7 +114,7 @@ def parse_wav(data: tf.Tensor) -> Wav:
         f"audio_bytes is too short; send at least {MIN_SECONDS} s of sound; found samples and Hz:",
         (frames, rate),
     )
-    # A graph would otherwise begin to resample from a rate that is being refused, in gigabytes.
+    # Operations of a graph run side by side: what follows has to wait for the checks.
     with tf.control_dependencies([data]):
         return Wav(data, *(tf.identity(number) for number in (begin, frames, channels, rate)))
 
@@ -179,10 +179,7 @@ def _picture_size(
 
 
 def _first_of_gif(data: tf.Tensor) -> tf.Tensor:
-    """A GIF file that ends after its first picture, for the decoder unpacks all that there are.
-
-    A picture's own size is checked too, which may differ from that of the whole.
-    """
+    """A GIF file that ends after its first picture, whose size is checked: the decoder unpacks all."""
     flags = _uint(data, 10, 1)
     begin = 13 + _table_size(flags)
 
@@ -277,7 +274,7 @@ def _find_chunk(data: tf.Tensor, name: bytes, length: tf.Tensor) -> tf.Tensor:
         size = _uint(data, at + 4, 4)
         return (at + 8 + size + size % 2,)
 
-    # A file of nothing but empty chunks would otherwise keep a server busy for minutes.
+    # No more chunks are looked through, so that every file is answered in time.
     (at,) = tf.while_loop(
         elsewhere, following, (tf.constant(12, tf.int64),), maximum_iterations=_MAX_CHUNKS
     )

@@ -21,8 +21,7 @@ SAMPLE_RATE = 44100
 SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
 MIN_SECONDS = 0.5  # one window
 
-# FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses
-# that FFmpeg would then open.
+# FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses.
 FORMATS = (
     *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "rm", "mxf", "nut"),
     *("wav", "w64", "aiff", "flac", "mp3", "aac", "ac3", "amr", "caf", "au", "wv", "ape", "tta"),
@@ -200,7 +199,7 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
     parts: list[np.ndarray] = []
     # Joined files and broadcasts change their format on the way.
     for _, alike in groupby(frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)):
-        # Not planar: PyAV looks for a ninth plane of eight channels, beyond its memory.
+        # Packed, for PyAV crashed on some planar sound.
         resampler = av.AudioResampler("flt", rate=rate)
         for part in chain.from_iterable(resampler.resample(f) for f in [*alike, None]):
             parts.append(part.to_ndarray().reshape(-1, part.layout.nb_channels))

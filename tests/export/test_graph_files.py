@@ -112,7 +112,7 @@ def test_ten_minutes_cost_no_more_memory_than_one_second(read_middle):
 
 
 def test_nothing_is_made_of_a_header_before_it_is_checked():
-    """A server runs side by side what need not wait; a forged rate's filters would take gigabytes."""
+    """A server runs side by side what need not wait."""
     with tf.Graph().as_default() as graph:
         found = graph_files.parse_wav(tf.compat.v1.placeholder(tf.string, []))
     # An assertion that shows numbers is a branch.
@@ -191,6 +191,17 @@ def test_png_files_of_all_colour_modes_are_read(read_picture, mode):
 def test_bad_pictures_are_refused(read_picture, data, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         read_picture(data)
+
+
+def test_the_size_of_a_gif_s_first_picture_is_limited(monkeypatch):
+    buffer = io.BytesIO()
+    Image.fromarray(photo(70, 80)).save(buffer, "GIF")
+    monkeypatch.setattr(graph_files, "MAX_PIXELS", 70 * 80)
+    data = tf.constant(buffer.getvalue())
+    assert graph_files._first_of_gif(data).numpy() == buffer.getvalue()
+    monkeypatch.setattr(graph_files, "MAX_PIXELS", 70 * 80 - 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 5599 pixels"):
+        graph_files._first_of_gif(data)
 
 
 def test_sounds_are_written_as_16_bit_wav():

@@ -14,7 +14,7 @@ from cmgen.studio import decoder
 from cmgen.studio.decoder import DecodeLimits, Decoders, Picture, Sound, decode
 from cmgen.utils.errors import UserError
 
-LIMITS = DecodeLimits(2.0, (32, 64))
+LIMITS = DecodeLimits(2.0, (32, 64), megapixels=0.1)
 
 
 def test_content_tells_sounds_from_pictures() -> None:
@@ -45,7 +45,7 @@ def test_only_the_beginning_of_a_long_sound_is_taken() -> None:
         (wav(np.full(44100, np.inf, np.float32)), "NaN or infinite"),
         (wav(tone(440, 2.0))[:100000], "truncated"),
         (photo()[:-100], "not a readable picture"),
-        (photo("PNG", (9000, 9000)), "pixels"),
+        (photo("PNG", (400, 300)), "400 x 300 pixels, more than --max_megapixels=0.1"),
     ],
 )
 def test_bad_files_are_named_and_explained(data: bytes, message: str) -> None:
@@ -54,7 +54,7 @@ def test_bad_files_are_named_and_explained(data: bytes, message: str) -> None:
 
 
 def test_no_file_leads_to_another(tmp_path: Any) -> None:
-    """Playlists and the like name files that FFmpeg would open, and other formats start programs."""
+    """Neither playlists nor programs are formats that are taken."""
     secret = tmp_path / "secret.wav"
     secret.write_bytes(wav(tone(440, 1.0)))
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n"

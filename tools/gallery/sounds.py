@@ -1,4 +1,4 @@
-"""Sounds: WAV files of every make, by hand where no program writes them; cut and lying files."""
+"""Sounds: WAV files of every make, by hand where no program writes them; cut files."""
 
 import io
 import struct
@@ -89,14 +89,6 @@ def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
-def lying_flac() -> bytes:
-    """A second whose header promises 2^36 - 1 samples, 18 days."""
-    data = bytearray(coded("FLAC", "PCM_16"))
-    data[21] |= 0x0F  # the upper four bits of the count, then the lower 32
-    data[22:26] = b"\xff" * 4
-    return bytes(data)
-
-
 def _all(sound: str, graph: str | None = None) -> dict[str, str]:
     """The same from the readers of files and the studio; another from the graph."""
     return {"sound": sound, "studio": sound, "graph": graph or sound}
@@ -159,8 +151,8 @@ WAVS: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
     ("channels_64.wav", "64 channels", lambda: plain(tone(channels=64)), GOOD),
     (
         "channels_1024.wav",
-        "1,024 channels, 100 s by its header",
-        lambda: riff(header(channels=1024, rate=8000), chunk(b"data", b"", 1024 * 2 * 800000)),
+        "1,024 channels, without its samples",
+        lambda: riff(header(channels=1024, rate=8000), chunk(b"data", b"", 1024 * 2 * 100)),
         _all("truncated"),
     ),
     (
@@ -203,8 +195,8 @@ WAVS: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
     ),
     (
         "many_chunks.wav",
-        "10,000 empty chunks",
-        lambda: riff(header(), chunk(b"junk", b"") * 10000, chunk(b"data", int16(_SAMPLES))),
+        "200 empty chunks",
+        lambda: riff(header(), chunk(b"junk", b"") * 200, chunk(b"data", int16(_SAMPLES))),
         _all(ONE_SECOND, "without its fmt or data"),
     ),
 ]
@@ -242,12 +234,6 @@ OTHERS: list[tuple[str, str, Callable[[], bytes], tuple[str, str]]] = [
         ("read: 1.0", "read: 1.0"),
     ),
     (
-        "days.flac",
-        "a second that promises 18 days",
-        lying_flac,
-        ("--max_seconds=3600", "cannot be decoded"),
-    ),
-    (
         "tagged.mp3",
         "1 MB of tags before the sound",
         lambda: b"ID3\3\0\0\0\x40\0\0" + bytes(2**20) + coded("MP3", "MPEG_LAYER_III"),
@@ -258,13 +244,13 @@ LISTS = [
     (
         "playlist.mp3",
         "a playlist that names another file",
-        b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n",
+        b"#EXTM3U\n#EXTINF:9,\nother.mp3\n",
     ),
-    ("concat.wav", "a list for FFmpeg's concat", b"ffconcat version 1.0\nfile /etc/passwd\n"),
+    ("concat.wav", "a list for FFmpeg's concat", b"ffconcat version 1.0\nfile other.wav\n"),
     (
         "hls.wav",
-        "a stream's list with an address",
-        b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n",
+        "a list of a stream's parts",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.ts\n#EXT-X-ENDLIST\n",
     ),
     ("text.wav", "text", b"This is no sound.\n" * 99),
     ("empty.wav", "nothing", b""),
