@@ -18,7 +18,8 @@ from cmgen.config import Direction, TrainConfig
 from cmgen.data import pipeline
 from cmgen.evaluate.metrics import classification
 from cmgen.media import lms_tf
-from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.encoder import Encoder, condition
+from cmgen.models.generator import Generator
 from cmgen.models.run import Run
 from cmgen.utils.errors import UserError
 

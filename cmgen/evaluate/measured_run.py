@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cmgen.evaluate.stored_models import JudgeConfig
 from cmgen.evaluate.windows import Windows
-from cmgen.models.networks import Encoder, one_hot
+from cmgen.models.encoder import Encoder, one_hot
 from cmgen.models.run import Run
 
 FEATURES = "verifier, last hidden layer, 128 features"

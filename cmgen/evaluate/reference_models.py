@@ -17,9 +17,10 @@ from cmgen.evaluate.windows import BATCH, Windows
 from cmgen.media import images
 from cmgen.models import precision
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence, augment_lms
-from cmgen.models.classifier import Classifier, build_encoder
+from cmgen.models.build import build_encoder
+from cmgen.models.classifier import Classifier
+from cmgen.models.encoder import Encoder
 from cmgen.models.losses import correspondence_loss
-from cmgen.models.networks import Encoder
 from cmgen.models.optimizer import WarmedAdamW
 
 EMBEDDING_SIZE = 64

@@ -9,7 +9,7 @@ from cmgen.evaluate.measured_run import MeasureConfig
 from cmgen.evaluate.scores.sound import Sounds
 from cmgen.evaluate.windows import sounding_columns
 from cmgen.media import lms_tf
-from cmgen.models.networks import condition
+from cmgen.models.encoder import condition
 from cmgen.models.run import Run
 
 

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from cmgen.data import pipeline
 from cmgen.evaluate.accuracy import SEED, class_indices
 from cmgen.media import images, lms_tf
-from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.encoder import Encoder, condition
+from cmgen.models.generator import Generator
 from cmgen.models.run import Run
 
 BATCH = 64

@@ -10,7 +10,8 @@ from cmgen.config import TrainConfig
 from cmgen.export import graph_files
 from cmgen.export.allowed_ops import OPERATIONS
 from cmgen.media import lms_tf
-from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.encoder import Encoder, condition
+from cmgen.models.generator import Generator
 from cmgen.utils.errors import FAILED_WORK, UserError
 
 SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from cmgen.config import EncoderConfig
-from cmgen.models.layers import normalization
+from cmgen.models.kernels import normalization
 
 
 class Decoder(keras.Model):

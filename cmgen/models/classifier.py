@@ -9,7 +9,7 @@ from cmgen.config import EncoderConfig
 from cmgen.models.augment import augment_for_verifier, augment_lms
 from cmgen.models.autoencoder import Decoder
 from cmgen.models.distributed import scale_loss
-from cmgen.models.networks import Encoder, ImageEncoder, SoundEncoder
+from cmgen.models.encoder import Encoder
 from cmgen.models.optimizer import WarmedAdamW
 
 AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
@@ -102,21 +102,3 @@ class Classifier(keras.Model):
             return tf.zeros([tf.shape(inputs)[0]]), {}
         loss = tf.reduce_mean(tf.square(self.decoder(encoding, training=True) - inputs), [1, 2])
         return loss, {"loss/reconstruction": tf.reduce_mean(loss)}
-
-
-def build_encoder(
-    key: str, num_classes: int, config: EncoderConfig, input_shape: tuple[int, ...], policy: str
-) -> Encoder:
-    """An encoder with its variables made.
-
-    Args:
-      key: "image" for an image encoder or verifier, else a sound representation, "lms" ...
-      num_classes: how many instruments.
-      config: its settings.
-      input_shape: of one input, e.g. (128, 44) or (64, 64, 3).
-      policy: Keras dtype policy.
-    """
-    make = ImageEncoder if key == "image" else SoundEncoder
-    encoder = make(num_classes, config, policy)
-    encoder(tf.zeros([1, *input_shape]))
-    return encoder

@@ -10,8 +10,8 @@ import tensorflow as tf
 from cmgen.config import EncoderConfig
 from cmgen.models.augment import augment_for_correspondence, augment_lms
 from cmgen.models.distributed import scale_loss
+from cmgen.models.encoder import Encoder
 from cmgen.models.losses import correspondence_loss
-from cmgen.models.networks import Encoder
 from cmgen.models.optimizer import WarmedAdamW
 
 PROJECTION_SIZE = 64

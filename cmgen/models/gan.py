@@ -9,8 +9,11 @@ import tensorflow as tf
 from cmgen.config import Direction, GanConfig
 from cmgen.models import losses
 from cmgen.models.augment import augment_for_discriminator, augment_lms_for_discriminator
+from cmgen.models.build import make_discriminator, make_generator
+from cmgen.models.discriminator import Discriminator
 from cmgen.models.distributed import scale_each, scale_loss, update_average
-from cmgen.models.networks import Discriminator, Encoder, Generator, condition, one_hot
+from cmgen.models.encoder import Encoder, condition, one_hot
+from cmgen.models.generator import Generator
 
 Batch = dict[str, tf.Tensor]
 AUGMENTATIONS = {"image": augment_for_discriminator, "lms": augment_lms_for_discriminator}
@@ -226,9 +229,9 @@ def build_gan(
       shape: of one target.
       policy: Keras dtype policy.
     """
-    generator = Generator(config, shape, policy, name="generator")
-    average = Generator(config, shape, policy, name="average")
-    discriminator = Discriminator(config, shape, policy, name="discriminator")
+    generator = make_generator(config, shape, policy, name="generator")
+    average = make_generator(config, shape, policy, name="average")
+    discriminator = make_discriminator(config, shape, policy, name="discriminator")
     encoding = tf.zeros([2, encoder.config.encoding_size])
     noise = tf.zeros([2, config.noise_size])
     target = generator((encoding, noise))

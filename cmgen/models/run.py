@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.media import representations
-from cmgen.models.classifier import build_encoder
-from cmgen.models.networks import Encoder, Generator
+from cmgen.models.build import build_encoder, make_generator
+from cmgen.models.encoder import Encoder
+from cmgen.models.generator import Generator
 from cmgen.utils import provenance, typed_json
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import (
@@ -380,7 +381,7 @@ def load_run(workdir: Path | str) -> Run:
     classes = facts.classes
     direction = config.direction
     encoder = load_encoder(workdir, direction.encoder, classes, config)
-    generator = Generator(config.gan, config.shape_of(direction.target), name="average")
+    generator = make_generator(config.gan, config.shape_of(direction.target), name="average")
     generator((tf.zeros([1, encoder.config.encoding_size]), tf.zeros([1, config.gan.noise_size])))
     path = weights_path(workdir, "generator")
     step = load_weights(generator, path).get("step")

@@ -15,7 +15,7 @@ from cmgen.models import precision, run
 from cmgen.models.autoencoder import Decoder
 from cmgen.models.classifier import Classifier
 from cmgen.models.contrastive import CorrespondenceClassifier
-from cmgen.models.networks import Encoder
+from cmgen.models.encoder import Encoder
 from cmgen.train import callbacks, loop
 from cmgen.train.multiworker import Team
 

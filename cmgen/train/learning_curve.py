@@ -17,7 +17,8 @@ from PIL import Image
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import charts, images, lms_tf
-from cmgen.models.networks import Encoder, Generator, condition
+from cmgen.models.encoder import Encoder, condition
+from cmgen.models.generator import Generator
 from cmgen.models.run import Run
 from cmgen.train.sample_grid import ROWS
 from cmgen.utils import provenance

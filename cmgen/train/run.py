@@ -16,8 +16,8 @@ from cmgen.evaluate import report
 from cmgen.evaluate.accuracy import Evaluator
 from cmgen.models import precision
 from cmgen.models import run as checkpoint
+from cmgen.models.encoder import Encoder
 from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
-from cmgen.models.networks import Encoder
 from cmgen.prepare import cache, leaks
 from cmgen.train import callbacks, learning_curve, loop, multiworker, tf_config
 from cmgen.train.encoders import train_encoder

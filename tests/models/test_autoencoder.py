@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from cmgen.config import EncoderConfig
 from cmgen.models.autoencoder import Decoder
-from cmgen.models.classifier import Classifier, build_encoder
+from cmgen.models.build import build_encoder
+from cmgen.models.classifier import Classifier
 from cmgen.models.distributed import get_strategy
 
 CONFIG = EncoderConfig(

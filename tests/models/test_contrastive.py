@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import EncoderConfig
-from cmgen.models.classifier import build_encoder
+from cmgen.models.build import build_encoder
 from cmgen.models.contrastive import CorrespondenceClassifier
 from cmgen.models.distributed import get_strategy
 from cmgen.models.losses import correspondence_loss

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from cmgen.config import DIRECTIONS, EncoderConfig, GanConfig
 from cmgen.models.distributed import get_strategy
+from cmgen.models.encoder import Encoder
 from cmgen.models.gan import build_gan, swap_neighbours
-from cmgen.models.networks import ImageEncoder, SoundEncoder
 from tools.benchmarks import textbook
 
 TINY = GanConfig(generator_channels=4, discriminator_channels=4, compressed_size=8, augment=False)
@@ -21,7 +21,7 @@ SHAPES = {"lms": (128, 44), "image": (32, 32, 3)}
 def make_gan(config=TINY, policy="float32", seed=3, task="s2i"):
     keras.utils.set_random_seed(seed)
     direction = DIRECTIONS[task]
-    encoder = (SoundEncoder if task == "s2i" else ImageEncoder)(3, ENCODER, policy)
+    encoder = Encoder(3, ENCODER, policy)
     encoder(tf.zeros([1, *SHAPES[direction.condition]]))
     gan = build_gan(direction, encoder, config, SHAPES[direction.target], policy)
     gan.compile()

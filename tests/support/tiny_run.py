@@ -10,7 +10,7 @@ import tensorflow as tf
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
 from cmgen.export import writer
 from cmgen.export.samples import Samples
-from cmgen.models.networks import Generator
+from cmgen.models.build import make_generator
 from cmgen.models.run import load_run, make_encoder, save_weights, weights_path, write_facts
 from cmgen.utils import typed_json
 from cmgen.utils.files import write_text
@@ -47,7 +47,7 @@ def write_run(
     for name in (settings.direction.encoder, "verifier"):
         encoder = make_encoder(name, len(classes), settings, "float32")
         save_weights(encoder, weights_path(folder, name), step=STEP)
-    generator = Generator(
+    generator = make_generator(
         settings.gan, settings.shape_of(settings.direction.target), name="average"
     )
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))

@@ -95,7 +95,7 @@ def _stages(size: int) -> int:
 
 
 class PlainGenerator(keras.Model):
-    """`networks.Generator` of the "resize" kind, of Keras's layers; its weights fit, in order.
+    """`models.generator.Generator` of Keras's layers; its weights fit, in order.
 
     Args:
       config: sizes and channels.
@@ -137,7 +137,7 @@ class PlainGenerator(keras.Model):
 
 
 class PlainDiscriminator(keras.Model):
-    """`networks.Discriminator` by projection, of Keras's layers; its weights fit, in order.
+    """`models.discriminator.Discriminator` of Keras's layers; its weights fit, in order.
 
     Args:
       config: channels.

@@ -39,7 +39,7 @@ class Modulated(nn.Module):
 
 
 class Generator(nn.Module):
-    """As `cmgen.models.networks.Generator`, for pictures."""
+    """As `cmgen.models.generator.Generator`, for pictures."""
 
     def __init__(self, config: TrainConfig, encoding: int, stages: int):
         super().__init__()
@@ -68,7 +68,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """As `cmgen.models.networks.Discriminator` with projection, for pictures."""
+    """As `cmgen.models.discriminator.Discriminator`, for pictures."""
 
     def __init__(self, config: TrainConfig, encoding: int, stages: int):
         super().__init__()

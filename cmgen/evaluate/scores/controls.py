@@ -8,7 +8,7 @@ from cmgen.evaluate.measured_run import Subject
 from cmgen.evaluate.metrics import classification, clouds, diversity
 from cmgen.evaluate.score import Score
 from cmgen.evaluate.windows import generate, look
-from cmgen.models.networks import one_hot
+from cmgen.models.encoder import one_hot
 from cmgen.models.run import Run
 
 

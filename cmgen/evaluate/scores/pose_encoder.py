@@ -18,8 +18,8 @@ from cmgen.data.recordings import Recordings
 from cmgen.evaluate.pose_tracks import VARIABLES, Tracks
 from cmgen.media import images
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence
-from cmgen.models.classifier import build_encoder
-from cmgen.models.networks import Encoder
+from cmgen.models.build import build_encoder
+from cmgen.models.encoder import Encoder
 from cmgen.models.optimizer import WarmedAdamW
 from cmgen.utils.errors import UserError
 
