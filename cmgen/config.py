@@ -236,7 +236,7 @@ class TrainConfig:
 
 
 def validate(config: TrainConfig) -> None:
-    """Raises a UserError that names the flag, the value and the mend for values that can't work."""
+    """Raises a UserError that names the flag, the value and the remedy for values that can't work."""
     for section, prefix in {"": "", **FLAG_PREFIXES}.items():
         part = getattr(config, section) if section else config
         for item in dataclasses.fields(part):
@@ -298,8 +298,8 @@ def _check_sound_encoder(config: TrainConfig) -> None:
 def _check_correspondence(config: TrainConfig) -> None:
     """Refuses what an encoder that learns with a partner of the other kind can't do."""
     weight = config.verifier.correspondence_weight
-    mend = "the verifier only names classes; leave it out"
-    _require(weight == 0, "verifier_correspondence_weight", weight, mend)
+    remedy = "the verifier only names classes; leave it out"
+    _require(weight == 0, "verifier_correspondence_weight", weight, remedy)
     for prefix in ("sound_encoder", "image_encoder"):
         encoder = getattr(config, prefix)
         if not encoder.correspondence_weight:
@@ -339,6 +339,6 @@ def _check_value(flag: str, name: str, value: Any) -> None:
         _require(value >= 1, flag, value, "must be at least 1")
 
 
-def _require(good: bool, name: str, value: object, mend: str) -> None:
+def _require(good: bool, name: str, value: object, remedy: str) -> None:
     if not good:
-        raise UserError(f"--{name}={value}: {mend}")
+        raise UserError(f"--{name}={value}: {remedy}")

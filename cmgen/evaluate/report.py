@@ -82,7 +82,7 @@ def evaluate_run(
     report = compose(run, scores, info, measured_with)
     if measures is not None:
         report = add_measures(report, suite.measure(run, folder, output, measures))
-    comment = provenance.said("cmgen.evaluate", model=run.facts, hashes=measured_with)
+    comment = provenance.made_by("cmgen.evaluate", model=run.facts, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
         images.write_png(picture, confusion_picture(split, split_scores), comment)

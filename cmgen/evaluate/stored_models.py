@@ -64,7 +64,7 @@ def kept(
         print(f"{name}: kept from before in {folder}", flush=True)
         return networks
     networks = train()
-    comment = provenance.said("cmgen.evaluate", judge=name, settings=_plain(settings), mark=mark)
+    comment = provenance.made_by("cmgen.evaluate", judge=name, settings=_plain(settings), mark=mark)
     for part, path in paths.items():
         save_weights(networks[part], path, comment)
     return networks

@@ -39,7 +39,7 @@ class Facts:
     step: int
     data: str
     sound: SoundConfig
-    origin: Mapping[str, str | int] = field(default_factory=dict)  # of `provenance.facts_of`
+    origin: Mapping[str, str | int] = field(default_factory=dict)  # of `provenance.select_fields`
 
 
 class Exported:
@@ -170,7 +170,7 @@ def _checked(path: Path, values: dict[str, Any]) -> Facts:
         raise UserError(
             f"{path}: task {found['task']!r}, name {found['name']!r}: not of an export; {AGAIN}"
         )
-    return Facts(**found, origin=provenance.facts_of(values))
+    return Facts(**found, origin=provenance.select_fields(values))
 
 
 def _open(path: Path, facts: Facts) -> onnxruntime.InferenceSession:

@@ -304,13 +304,13 @@ def exported_model(
     task = facts.get("task")
     if task == "i2s":
         where = f"--model={path}: sound"
-        sound = build(SoundConfig, facts.get("sound"), where, mend="export it again")
+        sound = build(SoundConfig, facts.get("sound"), where, remedy="export it again")
         return SoundModel(
             lambda image, noise: run(image=image, noise=noise),
             size("image_size"),
             size("noise_size"),
             sound,
-            provenance.facts_of(facts),
+            provenance.select_fields(facts),
         )
     if task != "s2i":
         raise UserError(f"--model={path}: task: {task!r} is neither s2i nor i2s; export it again")
@@ -319,7 +319,7 @@ def exported_model(
         size("window_samples"),
         size("noise_size"),
         size("sample_rate"),
-        provenance.facts_of(facts),
+        provenance.select_fields(facts),
     )
 
 

@@ -351,14 +351,14 @@ def write_facts(workdir: Path, classes: tuple[str, ...], data: str, data_hash: s
 def origin_of(workdir: Path, config: TrainConfig) -> str:
     """The comment in what a run writes: its task and seed, its data, and versions."""
     facts = read_facts(workdir / FACTS_FILE)
-    return provenance.said("cmgen.train", model=_trained(config, facts.data, facts.data_hash))
+    return provenance.made_by("cmgen.train", model=_trained(config, facts.data, facts.data_hash))
 
 
 def read_facts(path: Path) -> RunFacts:
     """FACTS_FILE of a run; a damaged or foreign one is a UserError."""
-    mend = "restore it, or delete it and start the run's training again, which writes it anew"
-    values = read_json(path, mend)
-    return typed_json.checked(RunFacts, values, str(path), whole=False, mend=mend)
+    remedy = "restore it, or delete it and start the run's training again, which writes it anew"
+    values = read_json(path, remedy)
+    return typed_json.checked(RunFacts, values, str(path), whole=False, remedy=remedy)
 
 
 def load_run(workdir: Path | str) -> Run:

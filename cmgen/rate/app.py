@@ -13,7 +13,7 @@ from cmgen.rate.order import rater_order
 from cmgen.rate.store import NameTaken, OutOfTurn, Rater, Store
 from cmgen.rate.study import SCORES, Item, Study
 from cmgen.utils.errors import UserError
-from cmgen.utils.web.access import Access, Allowance
+from cmgen.utils.web.access import Access, RateLimiter
 from cmgen.utils.web.app import caller, create_page, json_values, partial_content, refusal
 
 PAGE = {
@@ -41,7 +41,7 @@ class Page:
     def __init__(self, study: Study, store: Store, access: Access, per_rater: int = 0):
         self._study, self._store, self._access = study, store, access
         self._total = min(per_rater or len(study.manifest.items), len(study.manifest.items))
-        self._tries = Allowance(access.tries_per_minute)
+        self._tries = RateLimiter(access.tries_per_minute)
         # Browsers send cookies to every port of a host, so each study has its own.
         self.cookie = f"rater_{study.id}"
         self._orders: dict[int, list[Item]] = {}

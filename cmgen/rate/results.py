@@ -151,7 +151,7 @@ def write_report(manifest: Manifest, votes: Sequence[Vote], output: Path) -> str
     results = summarize(manifest, votes)
     chart = output.with_suffix(".png")
     text = markdown(manifest, results)
-    made = provenance.said(
+    made = provenance.made_by(
         "cmgen.rate", study={"seed": manifest.seed, **manifest.facts}, votes=len(votes)
     )
     write_png(chart, draw_votes(results.sources), made)

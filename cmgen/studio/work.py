@@ -120,7 +120,7 @@ def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
 def said(models: Iterable[Exported], **noise: float) -> str:
     """The comment in what is made: of which models, with which noise, by which versions."""
     facts = [dict(model.facts.origin) for model in models]
-    return provenance.said("cmgen.studio", models=facts, noise=noise)
+    return provenance.made_by("cmgen.studio", models=facts, noise=noise)
 
 
 def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:

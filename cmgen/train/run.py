@@ -347,13 +347,13 @@ class _Record:
 
 
 def _read_record(path: Path) -> tuple[dict[str, float], ...]:
-    mend = "restore it, or delete it; what follows is then chosen from"
-    values = read_json(path, mend)
+    remedy = "restore it, or delete it; what follows is then chosen from"
+    values = read_json(path, remedy)
     if isinstance(values, list):  # of an older version
         values = {"rows": values}
-    rows = checked(_Record, values, str(path), mend=mend).rows
+    rows = checked(_Record, values, str(path), remedy=remedy).rows
     if not all({"step", "accuracy"} <= row.keys() for row in rows):
-        raise UserError(f"{path}: has rows without step or accuracy; {mend}")
+        raise UserError(f"{path}: has rows without step or accuracy; {remedy}")
     return rows
 
 

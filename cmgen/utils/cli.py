@@ -1,4 +1,4 @@
-"""What the mains share: presets, grouped --help, and errors that people can act on. No TensorFlow.
+"""Shared by the mains: presets, grouped --help, and errors that users can act on. No TensorFlow.
 
 A main defines its flags in a FlagValues of its own, so that tests can import several mains, and
 ends with a function for the console script:
@@ -48,12 +48,12 @@ FlagGroups = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Command:
-    """One of several things that a main does, with flags of its own: `cmgen.rate serve --port=80`.
+    """A command of a main, with flags of its own: `cmgen.rate serve --port=80`.
 
     Attributes:
       work: called once the flags are parsed; its docstring is the command's manual.
       groups: heading -> names of the flags that --help shows under it, in this order.
-      flag_values: where the command's flags are defined.
+      flag_values: defines the command's flags.
     """
 
     work: Callable[[], None]
@@ -72,7 +72,7 @@ def run(
     Args:
       main: the work, called once `flag_values` is parsed.
       groups: heading -> names of the flags that --help shows under it, in this order.
-      flag_values: where the main's flags are defined.
+      flag_values: defines the main's flags.
       argv: the command line with the program's name first; sys.argv if None.
     """
     quiet_tensorflow()
@@ -97,14 +97,14 @@ def run_commands(commands: Mapping[str, Command], argv: Sequence[str] | None = N
     if name in commands:
         program, command = f"{program} {name}", commands[name]
         rest = [arguments[0], *arguments[2:]]
-        own = inspect.cleandoc(command.work.__doc__ or "")
-        sys.exit(_exit_code(program, lambda: _start(program, command, own, rest)))
+        manual = inspect.cleandoc(command.work.__doc__ or "")
+        sys.exit(_exit_code(program, lambda: _start(program, command, manual, rest)))
     sys.exit(_exit_code(program, lambda: _list_commands(program, commands, manual, name)))
 
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Imports of packages that only the extra `name` installs; says how, where one is missing."""
+    """Wraps imports of packages that the extra `name` installs; an error says how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -118,7 +118,7 @@ def extra(name: str) -> Iterator[None]:
 
 
 def quiet_tensorflow() -> None:
-    """Hides TensorFlow's start-up messages unless the user asked for them; call before its import."""
+    """Hides TensorFlow's start-up messages unless the user wants them; call before its import."""
     # 3 leaves only fatal messages: version 2.16 logs harmless CUDA registration notes as errors,
     # and real failures reach Python as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -140,8 +140,8 @@ def expand_flagfiles(
 
     Args:
       arguments: command-line arguments or the lines of a flag file.
-      folder: where the flag file that holds `arguments` lies; it is searched first.
-      including: the flag files that are being read, to refuse circles.
+      folder: searched first; that of the flag file which holds `arguments`.
+      including: flag files being read, to refuse circles.
     """
     expanded: list[str] = []
     pending = iter(arguments)
@@ -160,12 +160,12 @@ def expand_flagfiles(
 
 
 def preset_names() -> list[str]:
-    """Names of the flag files that cmgen ships."""
+    """Returns the names of the flag files that cmgen ships."""
     return sorted(path.name for path in PRESETS.glob("*.flags"))
 
 
 def help_text(program: str, manual: str, groups: FlagGroups, flag_values: flags.FlagValues) -> str:
-    """The text of --help: what the main does, its grouped flags, fitting presets, examples."""
+    """Returns the text of --help: what the main does, its flags by group, its presets, examples."""
     summary, _, examples = manual.strip().partition("\n\n")
     width = min(shutil.get_terminal_size().columns, 100)
     parts = [f"usage: {program} [--flag=value ...]", textwrap.fill(summary, width)]
@@ -193,17 +193,17 @@ def _start(program: str, command: Command, manual: str, argv: Sequence[str]) -> 
 
 
 def _list_commands(program: str, commands: Mapping[str, Command], manual: str, name: str) -> None:
-    """--help of a main with commands; any other `name` is refused."""
+    """Prints --help of a main with commands; any other `name` is refused."""
     if name not in HELP | FULL_HELP:
-        *some, last = commands
-        what = f"{name!r} is no command" if name else "a command is missing"
-        names = f"{', '.join(some)} or {last}" if some else last
-        raise UserError(f"{what}; say {names} (see --help)")
+        *others, last = commands
+        problem = f"{name!r} is no command" if name else "a command is missing"
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise UserError(f"{problem}; give {names} (see --help)")
     summary, _, examples = manual.strip().partition("\n\n")
     width = min(shutil.get_terminal_size().columns, 100)
     lines = [
-        f"  {known:<10}{(command.work.__doc__ or '').strip().splitlines()[0]}"
-        for known, command in commands.items()
+        f"  {title:<10}{(command.work.__doc__ or '').strip().splitlines()[0]}"
+        for title, command in commands.items()
     ]
     parts = [
         f"usage: {program} {{{','.join(commands)}}} [--flag=value ...]",
@@ -220,7 +220,7 @@ def _manual(main: Callable[[], None]) -> str:
 
 
 def _exit_code(program: str, work: Callable[[], None]) -> int:
-    """Runs `work`; errors that a person can mend become one line on stderr, others a traceback."""
+    """Runs `work`; user errors become one line on stderr, others a traceback."""
     try:
         work()
         return 0
@@ -241,18 +241,16 @@ def _exit_code(program: str, work: Callable[[], None]) -> int:
 
 
 def _printable(message: str) -> str:
-    """A message whose control letters, which a file's name may hold, steer no terminal."""
+    """Escapes control characters, which a file's name may hold and a terminal would obey."""
     return "".join(
-        letter
-        if letter.isprintable() or letter in "\n\t"
-        else letter.encode("unicode_escape").decode()
-        for letter in message
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+        for c in message
     )
 
 
 def _exhausted_resource(error: Exception) -> str | None:
-    """What ran out and how to mend it, or None if `error` is something else."""
-    # TensorFlow's own class is recognised by name, since importing it here would slow every --help.
+    """Says what ran out and how to proceed, or None if `error` is something else."""
+    # TensorFlow's class is recognised by name, since importing it would slow down every --help.
     exhausted = type(error).__name__ == "ResourceExhaustedError"
     full = "No space left on device"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -273,7 +271,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _program_name(main: Callable[[], None]) -> str:
-    """`cmgen.train` for `python -m cmgen.train` and for its console script; a tool's file name."""
+    """Returns `cmgen.train` for `python -m` and the console script; a tool's file name."""
     name = main.__module__
     if name == "__main__":
         spec = sys.modules["__main__"].__spec__
@@ -282,7 +280,7 @@ def _program_name(main: Callable[[], None]) -> str:
 
 
 def _flagfile_name(argument: str, following: Iterator[str]) -> str | None:
-    """NAME of `--flagfile=NAME` or `--flagfile NAME` (taken from `following`), None if not that."""
+    """Returns NAME of `--flagfile=NAME` or `--flagfile NAME` (from `following`), else None."""
     flag, equals, value = argument.partition("=")
     if flag not in ("--flagfile", "-flagfile"):
         return None
@@ -304,28 +302,28 @@ def _find_flagfile(name: str, folder: Path | None) -> Path:
 
 
 def _read_flagfile(path: Path) -> list[str]:
-    """The flags in a flag file: one a line, blank lines and # comments left out."""
+    """Returns the flags in a flag file, one a line, without blank lines and # comments."""
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as error:
         raise UserError(f"--flagfile={path}: not a text file; give one --flag=value a line") from (
             error
         )
-    found = [line for line in lines if line and not line.startswith(("#", "//"))]
-    for line in found:
+    flag_lines = [line for line in lines if line and not line.startswith(("#", "//"))]
+    for line in flag_lines:
         if not line.startswith("-"):
             raise UserError(f"--flagfile={path}: {line!r} is no flag; write --name=value")
-    return found
+    return flag_lines
 
 
 def _preset_title(name: str) -> str:
-    """The first comment line of a preset says what it is for."""
+    """Returns the first comment line of a preset, which says what it is for."""
     first = (PRESETS / name).read_text(encoding="utf-8").partition("\n")[0]
     return first.lstrip("# ")
 
 
 def _preset_fits(name: str, flag_values: flags.FlagValues) -> bool:
-    """Whether a main knows every flag of a preset."""
+    """Whether a main has every flag of a preset."""
     names = [
         line.lstrip("-").partition("=")[0] for line in expand_flagfiles([f"--flagfile={name}"])
     ]
@@ -333,7 +331,7 @@ def _preset_fits(name: str, flag_values: flags.FlagValues) -> bool:
 
 
 def _flag_help(flag: flags.Flag, width: int) -> str:
-    """Two columns: the flag with its default value, then its help, wrapped."""
+    """Formats two columns: the flag with its default value, then its help, wrapped."""
     column = 34
     if flag.boolean:
         left = f"  --[no]{flag.name}"

@@ -17,7 +17,7 @@ from cmgen.utils.errors import FAILED_WORK, UserError
 
 _PARTIAL = ".partial"
 # Where TensorFlow writes a checkpoint before it renames it.
-_OF_TENSORFLOW = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")
+_TENSORFLOW_PARTIAL = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        with suppress(OSError):  # a read-only disk says so even of a file that isn't there
+        with suppress(OSError):  # a read-only disk refuses even where there is no file
             temporary.unlink(missing_ok=True)
 
 
@@ -59,18 +59,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_rests(folder: Path) -> None:
-    """Removes what a killed process was writing in a folder; only for who alone writes there."""
-    for pattern in (f".*{_PARTIAL}*", *_OF_TENSORFLOW):
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed process left in a folder that no other process writes to."""
+    for pattern in (f".*{_PARTIAL}*", *_TENSORFLOW_PARTIAL):
         for path in list(folder.rglob(pattern)):
             _remove(path)
 
 
-def remove_rests_of(path: Path) -> None:
-    """Removes what killed processes left of `path`; only for who alone writes it."""
+def remove_leftovers_of(path: Path) -> None:
+    """Removes what killed processes left of `path`, which no other process writes."""
     name = glob.escape(f".{path.stem}.")
-    for rest in list(path.parent.glob(f"{name}*{_PARTIAL}{glob.escape(path.suffix)}")):
-        _remove(rest)
+    for leftover in list(path.parent.glob(f"{name}*{_PARTIAL}{glob.escape(path.suffix)}")):
+        _remove(leftover)
 
 
 def _remove(path: Path) -> None:
@@ -91,28 +91,28 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def read_json(path: Path, mend: str) -> Any:
-    """What a JSON file of cmgen's own holds; a damaged one is a UserError that ends with `mend`."""
+def read_json(path: Path, remedy: str) -> Any:
+    """Reads a JSON file that cmgen wrote; a damaged one is a UserError that ends with `remedy`."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: damaged ({error}); {mend}") from error
+        raise UserError(f"{path}: damaged ({error}); {remedy}") from error
 
 
 class TooLargeError(ValueError):
-    """A file holds more than belongs there."""
+    """A file holds more than it may."""
 
 
 def read_arrays(path: Path, most: int, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file that cmgen wrote, by name; damaged bytes raise nearly any error.
+    """Reads the arrays of an .npz file that cmgen wrote; damaged bytes raise nearly any error.
 
     Args:
       path: of the file.
-      most: bytes that all may hold, looked up before any is read.
-      names: those that are read; all if None.
+      most: bytes that the arrays may hold in all, checked before any is read.
+      names: of the arrays to read; all if None.
 
     Raises:
-      TooLargeError: it holds more.
+      TooLargeError: the arrays hold more.
     """
     with zipfile.ZipFile(path) as archive:
         held = sum(member.file_size for member in archive.infolist())
@@ -152,7 +152,7 @@ def _disk_is_full(error: Exception) -> bool:
 
 
 def _forbidden(error: Exception) -> str | None:
-    """The reason for which a file may not be written, if that is what the error says."""
+    """Returns why a file may not be written, if that is the error."""
     if isinstance(error, PermissionError):
         return error.strerror or "no permission"
     reasons = ("Read-only file system", "Permission denied")

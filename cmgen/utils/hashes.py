@@ -1,4 +1,4 @@
-"""What numbers depend on, as hashes: data, splits, and the weights of the network that judges."""
+"""Hashes of what results depend on: data, splits, windows and weights."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def file_hash(path: Path) -> str:
 
 
 def data_hash(checksums: Mapping[str, str]) -> str:
-    """Changes with the prepared recordings, wherever they lie; 16 hex digits.
+    """Identifies prepared recordings, wherever they lie; 16 hex digits.
 
     Args:
       checksums: name of each shard -> its `file_hash`.
@@ -34,7 +34,7 @@ def data_hash(checksums: Mapping[str, str]) -> str:
 
 
 def splits_hash(splits: Mapping[str, Iterable[str]]) -> str:
-    """Changes when a recording changes its split; 16 hex digits.
+    """Identifies the assignment of recordings to splits; 16 hex digits.
 
     Args:
       splits: name -> ids of its recordings, in any order.
@@ -44,7 +44,7 @@ def splits_hash(splits: Mapping[str, Iterable[str]]) -> str:
 
 
 def windows_hash(splits: Mapping[str, Iterable[NDArray[Any]]]) -> str:
-    """Changes with the windows that were scored, and with their order; 16 hex digits.
+    """Identifies the windows that were scored, and their order; 16 hex digits.
 
     Args:
       splits: name -> columns of a value for each window: its recording, place, class, ...
@@ -58,10 +58,10 @@ def windows_hash(splits: Mapping[str, Iterable[NDArray[Any]]]) -> str:
 
 
 def weights_hash(path: Path) -> str:
-    """Changes with a network's weights, whenever and by whatever NumPy they were written.
+    """Identifies a network's weights, whichever NumPy wrote them and when; 16 hex digits.
 
     Args:
-      path: an .npz file of `checkpoint.save_weights`; its facts don't count.
+      path: an .npz file of `models.run.save_weights`; its facts don't count.
     """
     digest = hashlib.sha256()
     with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""One process at a time writes a run folder, or prepares data for all. No TensorFlow."""
+"""Locks: one process at a time writes a run folder, or prepares data for all. No TensorFlow."""
 
 import errno
 import json
@@ -13,22 +13,26 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from cmgen.utils.errors import FAILED_WORK, UserError
-from cmgen.utils.files import explained_disk_errors, remove_rests, remove_rests_of, write_text
+from cmgen.utils.files import (
+    explained_disk_errors,
+    remove_leftovers,
+    remove_leftovers_of,
+    write_text,
+)
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"
-_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # as network file systems say it
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of network file systems
 
 
 @contextmanager
 def only_writer(workdir: Path) -> Iterator[None]:
-    """Holds a run folder; a second process is refused with the number and the start of the first.
+    """Holds a run folder; a second process is refused, and told the first one's number and start.
 
-    The system lets go of the lock when the process ends, however it ends; what it was writing then is
-    removed by the next one.
+    The system releases the lock however the process ends; the next process removes its leftovers.
 
     Args:
-      workdir: the run folder; made if it is missing.
+      workdir: the run folder; created if missing.
     """
     with explained_disk_errors(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
@@ -37,16 +41,18 @@ def only_writer(workdir: Path) -> Iterator[None]:
         try:
             held = _acquire(lock, timeout=0)
         except Timeout as error:
-            raise UserError(f"--workdir={workdir}: {_whose(owner)}", FAILED_WORK) from error
+            raise UserError(
+                f"--workdir={workdir}: {_describe_owner(owner)}", FAILED_WORK
+            ) from error
         if not held:
             warnings.warn(
-                f"{workdir}: this file system has no locks; see to it yourself that no other process "
-                "writes here",
+                f"{workdir}: this file system has no locks; make sure that no other process writes "
+                "here",
                 RuntimeWarning,
                 stacklevel=2,
             )
     try:
-        remove_rests(workdir)
+        remove_leftovers(workdir)
         me = {"process": os.getpid(), "host": platform.node(), "since": _now()}
         write_text(owner, json.dumps(me) + "\n")
         yield
@@ -59,10 +65,10 @@ def only_writer(workdir: Path) -> Iterator[None]:
 def one_after_another(path: Path) -> Iterator[None]:
     """Holds a file or folder that any process may write first; the others wait until it is there.
 
-    What a killed one was writing is removed, unless the file system has no locks.
+    Leftovers of a killed process are removed, unless the file system has no locks.
 
     Args:
-      path: what is written, by `files.atomic_file` or `atomic_folder`.
+      path: written by `files.atomic_file` or `atomic_folder`.
     """
     with explained_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,18 +76,18 @@ def one_after_another(path: Path) -> Iterator[None]:
         try:
             held = _acquire(lock, timeout=0)
         except Timeout:
-            print(f"waiting for another process that writes {path}", flush=True)
+            print(f"waiting for another process to write {path}", flush=True)
             held = _acquire(lock)
     try:
         if held:
-            remove_rests_of(path)
+            remove_leftovers_of(path)
         yield
     finally:
         lock.release()
 
 
 def _acquire(lock: BaseFileLock, timeout: float | None = None) -> bool:
-    """False where the file system has no locks; a Timeout where another process holds this one."""
+    """Returns False where the file system has no locks; raises Timeout if another process holds it."""
     try:
         lock.acquire(timeout=timeout)
     except NotImplementedError:
@@ -93,11 +99,11 @@ def _acquire(lock: BaseFileLock, timeout: float | None = None) -> bool:
     return True
 
 
-def _whose(owner: Path) -> str:
+def _describe_owner(owner: Path) -> str:
     try:
-        known = json.loads(owner.read_text())
-        who = f"process {known['process']} on {known['host']} (since {known['since']})"
-        end = f"end it (kill {known['process']})"
+        process = json.loads(owner.read_text())
+        who = f"process {process['process']} on {process['host']} (since {process['since']})"
+        end = f"end it (kill {process['process']})"
     except (OSError, ValueError, KeyError):
         who, end = "another process", "end it"
     return f"{who} is at work there; wait for it, {end}, or give another --workdir"

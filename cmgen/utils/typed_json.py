@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def to_json(config: Any) -> str:
-    """A config as indented JSON text, names in the order of declaration, and a checksum."""
+    """Returns a config as indented JSON text, names in the order of declaration, with a checksum."""
     values = dataclasses.asdict(config)
     return json.dumps(signed(values), indent=2) + "\n"
 
@@ -28,7 +28,7 @@ def from_json(cls: type[T], text: str | bytes, source: str = "config.json") -> T
     Args:
       cls: the dataclass to build.
       text: JSON text; its checksum may be missing, but not wrong.
-      source: the file's name, for messages.
+      source: name of the file, for messages.
     """
     try:
         values = json.loads(text)
@@ -43,51 +43,51 @@ def checked(
     values: Any,
     source: str,
     whole: bool = True,
-    mend: str = _AGAIN,
+    remedy: str = _AGAIN,
     restore: str | None = None,
 ) -> T:
-    """What `signed` gave, as `build` makes it of the values; a wrong checksum is an error.
+    """Builds a dataclass from what `signed` returned; a wrong checksum is a UserError.
 
     Args:
-      cls, values, source, whole, mend: as of `build`.
-      restore: ends the message of a wrong checksum; `mend` does unless told otherwise.
+      cls, values, source, whole, remedy: as for `build`.
+      restore: ends the message of a wrong checksum; `remedy` if None.
     """
     unchanged = not isinstance(values, dict) or take_checksum(values)
-    made = build(cls, values, source, whole, mend)
+    config = build(cls, values, source, whole, remedy)
     if not unchanged:
         changed = f"{source}: was changed since cmgen wrote it (its {CHECKSUM} does not fit)"
-        raise UserError(f"{changed}; {restore or mend}")
-    return made
+        raise UserError(f"{changed}; {restore or remedy}")
+    return config
 
 
 def signed(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a JSON file, with their checksum."""
+    """Returns the values of a JSON file with their checksum."""
     return values | {CHECKSUM: _checksum(values)}
 
 
 def take_checksum(values: dict[str, Any]) -> bool:
-    """Takes the checksum out of what `signed` gave; False if it does not fit. Older files have none."""
-    given = values.pop(CHECKSUM, None)
-    return given is None or given == _checksum(values)
+    """Removes the checksum that `signed` added; False if it is wrong. Older files have none."""
+    checksum = values.pop(CHECKSUM, None)
+    return checksum is None or checksum == _checksum(values)
 
 
 def _checksum(values: dict[str, Any]) -> str:
-    """SHA-256 of values of JSON types; lists and tuples count the same."""
+    """Returns the SHA-256 of values of JSON types; lists and tuples count the same."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def build(cls: type[T], values: Any, where: str, whole: bool = True, mend: str = _AGAIN) -> T:
-    """A dataclass from values of JSON types, with everything inside; wrong ones are a UserError.
+def build(cls: type[T], values: Any, where: str, whole: bool = True, remedy: str = _AGAIN) -> T:
+    """Builds a dataclass, nested ones included, from JSON values; misfits are a UserError.
 
     Args:
       cls: the dataclass.
       values: a dict of its fields.
-      where: for the message.
+      where: begins the message.
       whole: no field may be missing; otherwise those with a default may.
-      mend: ends the message.
+      remedy: ends the message.
     """
     if not isinstance(values, dict):
-        raise UserError(f"{where}: expected an object, found {_short(values)}; {mend}")
+        raise UserError(f"{where}: expected an object, found {_short(values)}; {remedy}")
     hints = typing.get_type_hints(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     needed = {f.name for f in fields if whole or not _has_default(f)}
@@ -95,10 +95,10 @@ def build(cls: type[T], values: Any, where: str, whole: bool = True, mend: str =
     if unknown or missing:
         raise UserError(
             f"{where}: does not fit this version of cmgen; unexpected names: {unknown or 'none'}, "
-            f"missing names: {missing or 'none'}; {mend}"
+            f"missing names: {missing or 'none'}; {remedy}"
         )
     return cls(
-        **{k: _convert(hints[k], v, f"{where}: {k}", whole, mend) for k, v in values.items()}
+        **{k: _convert(hints[k], v, f"{where}: {k}", whole, remedy) for k, v in values.items()}
     )
 
 
@@ -107,20 +107,20 @@ def _has_default(field: "dataclasses.Field[Any]") -> bool:
     return field.default is not missing or field.default_factory is not missing
 
 
-def _convert(hint: Any, value: Any, where: str, whole: bool, mend: str) -> Any:
-    """A value of JSON's as a field of that type has it."""
+def _convert(hint: Any, value: Any, where: str, whole: bool, remedy: str) -> Any:
+    """Converts a JSON value to a field of type `hint`."""
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return build(hint, value, where, whole, mend)
+        return build(hint, value, where, whole, remedy)
     kind, inner = typing.get_origin(hint), typing.get_args(hint)
     if kind is tuple and isinstance(value, list):
         each = inner[:1] * len(value) if inner[-1] is ... else inner
         if len(each) == len(value):
             pairs = zip(each, value, strict=True)
-            return tuple(_convert(one, v, where, whole, mend) for one, v in pairs)
+            return tuple(_convert(one, v, where, whole, remedy) for one, v in pairs)
     elif kind in (dict, Mapping) and isinstance(value, dict):
-        return {k: _convert(inner[1], v, f"{where}: {k}", whole, mend) for k, v in value.items()}
+        return {k: _convert(inner[1], v, f"{where}: {k}", whole, remedy) for k, v in value.items()}
     else:
         allowed = inner if kind is types.UnionType else (hint,)
         if float in allowed and type(value) is int:
@@ -128,7 +128,7 @@ def _convert(hint: Any, value: Any, where: str, whole: bool, mend: str) -> Any:
         if type(value) in allowed and not (type(value) is float and not math.isfinite(value)):
             return value
     wanted = hint.__name__ if isinstance(hint, type) and not inner else str(hint)
-    raise UserError(f"{where}: is {_short(value)}, not {wanted}; {mend}")
+    raise UserError(f"{where}: is {_short(value)}, not {wanted}; {remedy}")
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Versions of the packages that a result depends on."""
+"""Versions of the packages that results depend on."""
 
 import platform
 from functools import cache
@@ -10,16 +10,16 @@ PACKAGES = (
 
 
 def installed() -> dict[str, str]:
-    """Name -> version of Python and of each package; one that isn't installed is left out."""
+    """Returns name -> version of Python and of each installed package."""
     return dict(_installed())
 
 
-@cache  # looking them up takes milliseconds, and the studio says them of all that it makes
+@cache  # looking them up takes milliseconds, and the studio writes them into every file
 def _installed() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

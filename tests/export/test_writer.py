@@ -76,7 +76,7 @@ def test_run_saved_model_and_onnx_draw_the_same_pictures(run_folder, exported):
         np.testing.assert_allclose(other, made[0], atol=1e-4)
     assert {(m.window_samples, m.noise_size, m.sample_rate) for m in models} == {(22050, 10, 44100)}
     said = [{**model.facts, "name": "s2i"} for model in models]
-    assert said == [said[0]] * 4 and said[0].keys() == set(provenance.FACTS)
+    assert said == [said[0]] * 4 and said[0].keys() == set(provenance.FIELDS)
 
 
 def test_models_of_sounds_are_loaded_from_all_their_forms(i2s_exported):

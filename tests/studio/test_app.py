@@ -275,7 +275,7 @@ def test_an_address_of_unescaped_bytes_is_refused(browser: FlaskClient) -> None:
     answer = browser.post("/api/upload", environ_overrides={"QUERY_STRING": "name=\xff"})
     assert (answer.status_code, answer.json["error"]) == (
         400,
-        "The address has letters that are not escaped.",
+        "The address has characters that are not escaped.",
     )
 
 

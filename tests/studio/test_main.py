@@ -68,7 +68,7 @@ def test_others_are_let_in_only_on_purpose(
         ((*open_to_all, "--password_file=none.txt"), "--password_file=none.txt: can't be read"),
         (
             (*open_to_all, "--password_file=short.txt"),
-            "has 6 letters; write one line of at least 12",
+            "has 6 characters; write one line of at least 12",
         ),
     ):
         result = run_main("cmgen.studio", f"--exports={exports}", *arguments)

@@ -84,8 +84,8 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "a command is missing; say lms, input, train, serve, all or growth"),
-        (("rain",), "'rain' is no command; say lms"),
+        ((), "a command is missing; give lms, input, train, serve, all or growth"),
+        (("rain",), "'rain' is no command; give lms"),
         (("serve", "--threads=0"), "--threads=0: needs whole numbers"),
         (("growth", "--batch_sizes=3"), "--batch_sizes=3: must be even"),
         (("serve", "--model=nowhere"), "--model=nowhere: no exported model"),

@@ -71,7 +71,7 @@ def test_a_command_that_is_missing_or_unknown_is_refused(run_main: RunMain) -> N
         ran = run_main("cmgen.rate", *arguments)
         assert (ran.returncode, ran.stdout) == (2, "")
         assert ran.stderr == (
-            f"cmgen.rate: error: {said}; say collect, serve or report (see --help)\n"
+            f"cmgen.rate: error: {said}; give collect, serve or report (see --help)\n"
         )
 
 

@@ -62,7 +62,7 @@ def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
         (tmp_path / ".raw.cc.partial.1-0123").mkdir()
         with subprocess.Popen(commands[1], **options) as second:
             said = second.stdout.readline()
-            assert said == f"waiting for another process that writes {path}\n"
+            assert said == f"waiting for another process to write {path}\n"
             assert second.poll() is None
             first.kill()
             assert second.stdout.readline() == "held\n" and second.wait(300) == 0

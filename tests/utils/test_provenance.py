@@ -64,4 +64,4 @@ def test_sounds_of_a_video_tell_it_too(tmp_path, suffix):
 
 def test_facts_of_another_type_are_left_out():
     known = {"name": "a", "step": True, "seed": 1.5, "data": None, "task": ["s2i"], "classes": "x"}
-    assert provenance.facts_of(known) == {"name": "a"}
+    assert provenance.select_fields(known) == {"name": "a"}

@@ -53,7 +53,9 @@ def draw_all(numbers: Numbers, output: Path) -> dict[str, Path]:
 
 def _made_of(sources: Iterable[Path]) -> str:
     """The comment of a figure: those of the pictures that it is put together from."""
-    return provenance.said("tools/reproduce.py", of=[_read(images.comment_of(p)) for p in sources])
+    return provenance.made_by(
+        "tools/reproduce.py", of=[_read(images.comment_of(p)) for p in sources]
+    )
 
 
 def _read(comment: str) -> Any:

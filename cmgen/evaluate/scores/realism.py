@@ -183,7 +183,7 @@ def memory(subject: Subject, output: Path) -> list[Score]:
             rows[f"{kind}, nearest by {title}"] = shown[first]
             rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
-    comment = provenance.said("cmgen.evaluate", model=subject.run.facts)
+    comment = provenance.made_by("cmgen.evaluate", model=subject.run.facts)
     images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)
     return scores
 

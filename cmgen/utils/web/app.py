@@ -1,6 +1,6 @@
-"""What our web pages share: fixed files from memory, who may call, headers, errors.
+"""Shared parts of the web pages: fixed files from memory, access, headers, errors.
 
-A page is a few fixed answers and an API beside them; no path of a request reaches the file system.
+A page is a few fixed answers and an API; no path of a request reaches the file system.
 """
 
 import re
@@ -14,9 +14,9 @@ from flask import Flask, Response, abort, jsonify, request
 from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import HTTPException
 
-from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, Allowance, Door, caller_at
+from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, PasswordGuard, RateLimiter, caller_at
 
-DOOR = "cmgen_door"  # among an application's extensions, where it asks for a password
+GUARD = "cmgen_password_guard"  # the key of the password guard in `Flask.extensions`
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -29,7 +29,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Who leaves a shared computer leaves nothing behind in its browser.
+    # Nothing stays behind in the browser of a shared computer.
     "Cache-Control": "no-store",
 }
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -49,14 +49,14 @@ def create_page(
     max_bytes: int,
     headers: Mapping[str, str] = HEADERS,
 ) -> Flask:
-    """An application that serves a page's fixed files, to which the caller adds an API.
+    """Makes an application that serves a page's fixed files, to which the caller adds an API.
 
     Args:
-      package: in whose folder `page` the files lie.
-      page: address -> file name; read once.
-      access: who may call the page. A password is left to the caller; see `ask_password`.
-      max_bytes: of a request's body.
-      headers: of every answer.
+      package: holds the files, in its folder `page`.
+      page: address -> file name; each is read once.
+      access: who may call the page; the password is left to `ask_password`.
+      max_bytes: allowed in the body of a request.
+      headers: sent with every answer.
     """
     app = Flask(package, static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_bytes)
@@ -65,59 +65,58 @@ def create_page(
         kind = _KINDS[name[name.rindex(".") :]]
         app.add_url_rule(path, name, _fixed((folder / name).read_bytes(), kind))
     app.before_request(partial(_refuse_strangers, access.hosts))
-    app.before_request(partial(_refuse_haste, Allowance(access.requests_per_minute)))
-    app.before_request(_refuse_other_letters)
+    app.before_request(partial(_refuse_haste, RateLimiter(access.requests_per_minute)))
+    app.before_request(_refuse_unescaped_query)
     app.after_request(partial(_add_headers, headers))
     app.register_error_handler(HTTPException, _explain)
     return app
 
 
 def ask_password(app: Flask, access: Access, realm: str) -> None:
-    """Lets nobody in without the password, if there is one; browsers ask for it by themselves.
+    """Requires the password, if there is one, by HTTP Basic authentication (RFC 7617).
 
-    HTTP Basic authentication (RFC 7617); any user name will do. `web_server.serve` takes no long
-    request of who doesn't give it.
+    Any user name will do. `server.serve` accepts no long request without the password.
     """
     if access.password:
         challenge = f'Basic realm="{realm}", charset="UTF-8"'
-        door = Door(access)
-        app.extensions[DOOR] = door, challenge
-        app.before_request(partial(_refuse_unknown, door, challenge))
+        guard = PasswordGuard(access)
+        app.extensions[GUARD] = guard, challenge
+        app.before_request(partial(_refuse_unknown, guard, challenge))
 
 
 def caller() -> str:
-    """Who sent the request, as far as limits tell callers apart."""
+    """Returns what the caller of the current request is counted by; see `caller_at`."""
     return caller_at(request.remote_addr or "")
 
 
 def refusal(message: str, status: int) -> tuple[Response, int]:
-    """What went wrong, for the page to say."""
+    """Returns an error message for the page to show."""
     return jsonify(error=message), status
 
 
 def partial_content(data: bytes, kind: str) -> Response:
-    """A sound or video; Safari plays only what it can ask for in parts."""
+    """Returns a sound or video, in parts if asked: Safari plays only what can be had in parts."""
     answer = Response(data, content_type=kind)
     answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
     return answer
 
 
 def json_values(**types: type) -> dict[str, Any]:
-    """The fields of a JSON request, each of its type; a text that is missing is empty."""
+    """Returns the fields of a JSON request, each of its type; a missing text is empty."""
     values = request.get_json()
     if not isinstance(values, dict):
         abort(400)
-    found = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
-    if any(type(found[name]) is not kind for name, kind in types.items()):
+    fields = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}
+    if any(type(fields[name]) is not kind for name, kind in types.items()):
         abort(400)
-    # JSON may hold halves of letters, which no database or hash takes.
-    if any(isinstance(value, str) and _SURROGATES.search(value) for value in found.values()):
+    # JSON may hold unpaired surrogates, which no database or hash accepts.
+    if any(isinstance(value, str) and _SURROGATES.search(value) for value in fields.values()):
         abort(400)
-    return found
+    return fields
 
 
 def password_in(header: str | None) -> str:
-    """Of an Authorization header; empty if there is none."""
+    """Returns the password in an Authorization header; empty if there is none."""
     given = Authorization.from_header(header)
     return (given.password if given is not None and given.type == "basic" else None) or ""
 
@@ -127,13 +126,13 @@ def _fixed(data: bytes, kind: str) -> Callable[[], Response]:
 
 
 def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | None:
-    """Only this page's own scripts may post, and only under its own names may it be called."""
+    """Refuses posts from other sites, and host names that aren't the page's own."""
     # Flask's TRUSTED_HOSTS would do, but knows no IPv6 addresses.
     host = request.headers.get("Host", "")
     if hosts and _host_name(host) not in hosts:
         return refusal("Call this page as localhost.", 400)
-    # Browsers say where a request comes from by Sec-Fetch-Site, but over HTTP to this computer alone
-    # and over HTTPS; else by Origin, from which a proxy may make Host differ.
+    # Browsers name the source of a request in Sec-Fetch-Site only over HTTPS or to this computer;
+    # otherwise in Origin, from which Host may differ behind a proxy.
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin.partition("//")[2] != host
@@ -143,19 +142,19 @@ def _refuse_strangers(hosts: tuple[str, ...] | None) -> tuple[Response, int] | N
     return None
 
 
-def _refuse_other_letters() -> tuple[Response, int] | None:
-    """Browsers escape what isn't ASCII in an address (RFC 3986); Flask falls over what isn't UTF-8."""
+def _refuse_unescaped_query() -> tuple[Response, int] | None:
+    """Refuses a query that isn't ASCII: browsers escape it (RFC 3986), Flask fails on broken UTF-8."""
     if request.query_string.isascii():
         return None
-    return refusal("The address has letters that are not escaped.", 400)
+    return refusal("The address has characters that are not escaped.", 400)
 
 
-def _refuse_haste(allowance: Allowance) -> tuple[Response, int] | None:
-    return None if allowance.spend(caller()) else _too_often("Too many requests.")
+def _refuse_haste(limiter: RateLimiter) -> tuple[Response, int] | None:
+    return None if limiter.spend(caller()) else _too_often("Too many requests.")
 
 
-def _refuse_unknown(door: Door, challenge: str) -> tuple[Response, int] | None:
-    status = door.refusal(caller(), password_in(request.headers.get("Authorization")))
+def _refuse_unknown(guard: PasswordGuard, challenge: str) -> tuple[Response, int] | None:
+    status = guard.refusal(caller(), password_in(request.headers.get("Authorization")))
     if not status:
         return None
     if status == TOO_OFTEN:
@@ -172,7 +171,7 @@ def _too_often(what: str) -> tuple[Response, int]:
 
 
 def _host_name(host: str) -> str | None:
-    """The name without the port: "[::1]:80" -> "::1"."""
+    """Strips the port: "[::1]:80" -> "::1"."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

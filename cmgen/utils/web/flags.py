@@ -1,6 +1,6 @@
-"""The flags that the mains with a page share: where it listens and who may call it.
+"""Flags shared by the mains that serve a page: where it listens and who may call it.
 
-A page is for this computer alone. Others are let in by `--allow_remote` and a password together.
+By default a page serves this computer alone; remote callers need `--allow_remote` and a password.
 """
 
 import ipaddress
@@ -14,16 +14,16 @@ from cmgen.utils.errors import UserError
 from cmgen.utils.web.access import LOOPBACK, Access
 
 PAGE_FLAGS = ("host", "port", "allow_remote", "password_file", "proxy", "requests_per_minute")
-MIN_PASSWORD = 12  # letters; with 10 tries a minute even a simple one takes centuries
+MIN_PASSWORD = 12  # characters: at 10 tries a minute even a simple one takes centuries
 
 
 def define_page_flags(flag_values: flags.FlagValues, port: int, variable: str) -> None:
     """Defines PAGE_FLAGS for a main that serves a page.
 
     Args:
-      flag_values: of the main.
-      port: that it listens on if nothing is said.
-      variable: of the environment, which may hold the password.
+      flag_values: the main's.
+      port: the default.
+      variable: environment variable that may hold the password.
     """
     flags.DEFINE_string(
         "host",
@@ -100,7 +100,7 @@ def _check_address(proxy: str) -> None:
 
 
 def _read_password(file: str | None, variable: str) -> str:
-    """The password without blanks around it; empty if none is given."""
+    """Returns the password without surrounding blanks; empty if none is given."""
     if file:
         where = f"--password_file={file}"
         try:
@@ -113,6 +113,6 @@ def _read_password(file: str | None, variable: str) -> str:
         return ""
     if len(password) < MIN_PASSWORD or not password.isprintable():
         raise UserError(
-            f"{where}: has {len(password)} letters; write one line of at least {MIN_PASSWORD} into it"
+            f"{where}: has {len(password)} characters; write one line of at least {MIN_PASSWORD} into it"
         )
     return password

@@ -1,4 +1,4 @@
-"""Serves a page of ours with waitress, a WSGI server in pure Python; refuses what none of ours takes."""
+"""Serves a page with waitress, a WSGI server in pure Python; refuses what no page needs."""
 
 import json
 import logging
@@ -16,8 +16,8 @@ from waitress.task import ErrorTask
 from waitress.utilities import Error
 
 from cmgen.utils.errors import FAILED_WORK, UserError
-from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, Door, caller_at
-from cmgen.utils.web.app import DOOR, HEADERS, RETRY_AFTER, WAIT, password_in
+from cmgen.utils.web.access import TOO_OFTEN, UNKNOWN, Access, PasswordGuard, caller_at
+from cmgen.utils.web.app import GUARD, HEADERS, RETRY_AFTER, WAIT, password_in
 
 TOO_LARGE = 413  # of HTTP
 _SHORT_BYTES = 65536  # of a request that is kept in memory
@@ -39,16 +39,16 @@ def serve(
 ) -> None:
     """Serves until Ctrl-C.
 
-    Where the application asks for a password, who lacks it can send no long request.
+    Where the application requires a password, no long request is accepted without it.
 
     Args:
-      app: of `create_page`.
-      access: names the proxy that is believed.
+      app: made by `create_page`.
+      access: names the trusted proxy.
       host, port: to listen on.
       note: printed after the address.
-      threads: that answer requests.
-      connections: at once; more wait to be let in.
-      max_bytes: of a request's body; longer ones are cut off while they come in.
+      threads: answer requests.
+      connections: served at once; more have to wait.
+      max_bytes: allowed in the body of a request; a longer one is cut off while it arrives.
       ready: called with the page's address once it can be opened.
     """
     logging.getLogger("waitress").setLevel(logging.ERROR)
@@ -76,7 +76,7 @@ def serve(
             f"--host={host} --port={port}: can't listen there ({error.strerror}); name another",
             FAILED_WORK,
         ) from error
-    channel = partial(_Channel, *app.extensions.get(DOOR, (None, "")), access.proxy)
+    channel = partial(_Channel, *app.extensions.get(GUARD, (None, "")), access.proxy)
     for one in sockets.values():
         if isinstance(one, BaseWSGIServer):
             one.channel_class = channel
@@ -89,7 +89,7 @@ def serve(
         server.close()
 
 
-class _UnknownError(Error):  # waitress knows none for it
+class _UnknownError(Error):  # waitress has no 401
     code, reason = UNKNOWN, "Unauthorized"
 
 
@@ -98,7 +98,7 @@ class _TooOftenError(Error):
 
 
 class _Refusal(ErrorTask):
-    """What is refused before the application sees it, in the words that the page expects."""
+    """Answers requests that never reach the application, in the form that the page expects."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -125,26 +125,31 @@ class _Channel(HTTPChannel):
     """One connection.
 
     Args:
-      door: asks for the password; None where there is none.
+      guard: checks the password; None if none is required.
       challenge: the header that makes a browser ask for it.
-      proxy: address that is believed about who calls.
-      arguments, options: of waitress.
+      proxy: address of the trusted proxy.
+      arguments, options: passed on to waitress.
     """
 
     error_task_class = _Refusal
 
     def __init__(
-        self, door: Door | None, challenge: str, proxy: str, *arguments: Any, **options: Any
+        self,
+        guard: PasswordGuard | None,
+        challenge: str,
+        proxy: str,
+        *arguments: Any,
+        **options: Any,
     ):
         super().__init__(*arguments, **options)
         self.challenge = challenge
-        # A parser knows no channel: the two would keep each other, and uploads that were given up.
-        judge = partial(_judge, door, proxy, self.addr[0])
+        # A parser must not refer to its channel: a cycle would keep abandoned uploads alive.
+        judge = partial(_judge, guard, proxy, self.addr[0])
         self.parser_class = partial(_Parser, judge)
 
 
 class _Parser(HTTPRequestParser):
-    """One request; a long one is refused by its headers, before any of it is kept on disk."""
+    """Refuses a long request by its headers, before any of it is written to disk."""
 
     completed: bool
 
@@ -162,21 +167,25 @@ class _Parser(HTTPRequestParser):
                 kind = _UnknownError if status == UNKNOWN else _TooOftenError
                 self.error, self.completed = kind(""), True
         if self.error is not None:
-            # The connection ends: nobody is asked to send the rest, and what follows is no request.
+            # The connection ends: the rest is not asked for, and what follows is no request.
             self.expect_continue = False
             return len(data)
         return taken
 
 
-def _judge(door: Door | None, proxy: str, address: str, headers: Mapping[str, str]) -> int:
-    """See `Door.refusal`; whoever the proxy says is told apart as the application does it."""
-    if door is None:
+def _judge(
+    guard: PasswordGuard | None, proxy: str, address: str, headers: Mapping[str, str]
+) -> int:
+    """Applies `PasswordGuard.refusal`; callers behind the proxy are counted as the application does."""
+    if guard is None:
         return 0
-    said = {"REMOTE_ADDR": address}
+    environ = {"REMOTE_ADDR": address}
     if proxy and address == proxy and "X_FORWARDED_FOR" in headers:
-        said["HTTP_X_FORWARDED_FOR"] = headers["X_FORWARDED_FOR"]
+        environ["HTTP_X_FORWARDED_FOR"] = headers["X_FORWARDED_FOR"]
         try:
-            parse_proxy_headers(said, 1, {_FORWARDED})
+            parse_proxy_headers(environ, 1, {_FORWARDED})
         except MalformedProxyHeader:
             return UNKNOWN
-    return door.refusal(caller_at(said["REMOTE_ADDR"]), password_in(headers.get("AUTHORIZATION")))
+    return guard.refusal(
+        caller_at(environ["REMOTE_ADDR"]), password_in(headers.get("AUTHORIZATION"))
+    )

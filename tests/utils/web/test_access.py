@@ -3,7 +3,7 @@
 import pytest
 
 from cmgen.utils.web import access
-from cmgen.utils.web.access import Access, Allowance, caller_at
+from cmgen.utils.web.access import Access, RateLimiter, caller_at
 
 PASSWORD = "open sesame, please"
 
@@ -15,27 +15,27 @@ def test_the_password_alone_opens() -> None:
         assert not Access(PASSWORD).admits(wrong)
 
 
-def test_an_allowance_grows_back() -> None:
+def test_a_limit_grows_back() -> None:
     now = [0.0]
-    allowance = Allowance(6, clock=lambda: now[0])
-    assert [allowance.spend("a") for _ in range(7)] == [True] * 6 + [False]
-    assert allowance.spent("a") and not allowance.spent("b")
+    limiter = RateLimiter(6, clock=lambda: now[0])
+    assert [limiter.spend("a") for _ in range(7)] == [True] * 6 + [False]
+    assert limiter.spent("a") and not limiter.spent("b")
     now[0] = 9.9
-    assert allowance.spent("a")
+    assert limiter.spent("a")
     now[0] = 10.1
-    assert allowance.spend("a") and not allowance.spend("a")
+    assert limiter.spend("a") and not limiter.spend("a")
     now[0] = 1000.0
-    assert [allowance.spend("a") for _ in range(7)] == [True] * 6 + [False]
-    assert all(Allowance(0).spend("a") for _ in range(100)) and not Allowance(0).spent("a")
+    assert [limiter.spend("a") for _ in range(7)] == [True] * 6 + [False]
+    assert all(RateLimiter(0).spend("a") for _ in range(100)) and not RateLimiter(0).spent("a")
 
 
 def test_callers_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "MAX_CALLERS", 3)
-    allowance = Allowance(1, clock=lambda: 0.0)
+    limiter = RateLimiter(1, clock=lambda: 0.0)
     for name in "abcd":
-        allowance.spend(name)
-    assert len(allowance._left) == 3
-    assert [allowance.spent(name) for name in "abcd"] == [False, True, True, True]
+        limiter.spend(name)
+    assert len(limiter._left) == 3
+    assert [limiter.spent(name) for name in "abcd"] == [False, True, True, True]
 
 
 def test_a_network_of_ipv6_is_one_caller() -> None:

@@ -254,7 +254,7 @@ def test_posts_of_other_sites_are_refused(password: str) -> None:
         assert answer.status_code == status, headers
 
 
-def test_halves_of_letters_are_refused() -> None:
+def test_unpaired_surrogates_are_refused() -> None:
     app = create_page("cmgen.rate", {"/": "index.html"}, Access(), MAX_BYTES)
     app.add_url_rule("/name", "name", lambda: json_values(name=str), methods=["POST"])
     browser = app.test_client()
