@@ -15,6 +15,8 @@ import subject  # noqa: E402 - found by the lines above
 RECORDS = {
     "networks": lambda: {preset: subject.networks(preset)[0] for preset in subject.PRESETS},
     "first_weights": lambda: {preset: subject.networks(preset)[1] for preset in subject.PRESETS},
+    "trained_weights": subject.trained_once,
+    "exports": lambda: {task: subject.exported(task)[0] for task in ("s2i", "i2s")},
     "flags": lambda: dict(zip(("flags", "usage"), subject.helps(), strict=True)),
     "configs": lambda: {preset: subject.configuration(preset) for preset in subject.PRESETS},
 }
