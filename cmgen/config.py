@@ -22,6 +22,12 @@ class Direction:
     target: str
 
 
+# Half a second of sound goes with a picture, as in the paper.
+SAMPLE_RATE = 44100
+WINDOW_SECONDS = 0.5
+IMAGE_SIZE = 64
+FPS = 10.0  # pictures of a video that are kept, or made, per second
+
 # The paper's S2I and I2S.
 DIRECTIONS = {
     "s2i": Direction("sound_encoder", "lms", "image"),
@@ -81,8 +87,8 @@ NOT_NEGATIVE = (
 class SoundConfig:
     """The sound window and its log-mel spectrogram (LMS); 0.5 s at 44.1 kHz gives 128 x 44."""
 
-    sample_rate: int = 44100
-    window_seconds: float = 0.5
+    sample_rate: int = SAMPLE_RATE
+    window_seconds: float = WINDOW_SECONDS
     n_fft: int = 2048
     hop_length: int = 512
     n_mels: int = 128
@@ -108,7 +114,7 @@ class DataConfig:
     """Where the recordings come from and how they become batches."""
 
     data: str = "demo"
-    image_size: int = 64
+    image_size: int = IMAGE_SIZE
     cache_gib: float = 4.0
     # A window whose level is below this is counted as silent: nobody can hear an instrument in it.
     silence_dbfs: float = -50.0

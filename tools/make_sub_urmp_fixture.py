@@ -16,6 +16,7 @@ import soundfile
 from absl import flags
 from PIL import Image
 
+from cmgen.config import SAMPLE_RATE, WINDOW_SECONDS
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 
@@ -23,8 +24,7 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the tree.", flag_values=FLAGS)
 flags.DEFINE_integer("chunks", 12, "Half seconds of sound in each song.", flag_values=FLAGS)
 
-SAMPLE_RATE = 44100
-CHUNK = 22050
+CHUNK = round(WINDOW_SECONDS * SAMPLE_RATE)
 FIRST_MS, STEP_MS = 500, 100
 WIDTH, HEIGHT = 176, 144  # the release has at least 1300 x 1080
 

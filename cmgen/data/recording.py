@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import ArrayLike
 
+from cmgen.config import FPS, IMAGE_SIZE, SAMPLE_RATE, WINDOW_SECONDS
 from cmgen.media import images
 from cmgen.media.limits import LIMITS, MediaLimits
-from cmgen.media.sound import MIN_SECONDS, SAMPLE_RATE
 
 ALIGNMENTS = ("middle", "start", "end")
 
@@ -28,15 +28,17 @@ class ReadOptions:
       limits: of one file.
     """
 
-    image_size: int = 64
-    max_fps: float = 10.0
+    image_size: int = IMAGE_SIZE
+    max_fps: float = FPS
     alignment: str = "middle"
     limits: MediaLimits = LIMITS
 
     @property
     def middle_offset(self) -> float:
         """Seconds from a picture's instant to the middle of its window of sound."""
-        return {"middle": 0.0, "start": MIN_SECONDS / 2, "end": -MIN_SECONDS / 2}[self.alignment]
+        return {"middle": 0.0, "start": WINDOW_SECONDS / 2, "end": -WINDOW_SECONDS / 2}[
+            self.alignment
+        ]
 
 
 @dataclass(frozen=True)

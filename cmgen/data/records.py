@@ -14,8 +14,8 @@ import soundfile
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from cmgen.config import SAMPLE_RATE
 from cmgen.data.recording import Recording
-from cmgen.media.sound import SAMPLE_RATE
 
 
 class RecordError(ValueError):

@@ -17,9 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from cmgen.config import SAMPLE_RATE
 from cmgen.data.recording import Recording
 from cmgen.data.records import to_example
-from cmgen.media.sound import SAMPLE_RATE
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_text
 from cmgen.utils.hashes import file_hash

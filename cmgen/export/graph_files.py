@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cmgen.config import SoundConfig
+from cmgen.config import WINDOW_SECONDS, SoundConfig
 from cmgen.media import images
-from cmgen.media.sound import MIN_SECONDS
 
 MIN_RATE, MAX_RATE = 1000, 384000
 MAX_PIXELS = 4096 * 4096  # of a picture: 50 MB decoded; a server answers several at once
@@ -109,9 +108,9 @@ def parse_wav(data: tf.Tensor) -> Wav:
     size = tf.where(streamed, length - begin, promised)
     frames = size // (2 * channels)
     data = _require(
-        tf.cast(frames, tf.float64) >= MIN_SECONDS * tf.cast(rate, tf.float64),
+        tf.cast(frames, tf.float64) >= WINDOW_SECONDS * tf.cast(rate, tf.float64),
         data,
-        f"audio_bytes is too short; send at least {MIN_SECONDS} s of sound; found samples and Hz:",
+        f"audio_bytes is too short; send at least {WINDOW_SECONDS} s of sound; found samples and Hz:",
         (frames, rate),
     )
     # Operations of a graph run side by side: what follows has to wait for the checks.

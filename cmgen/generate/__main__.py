@@ -13,6 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 
@@ -75,14 +76,14 @@ flags.DEFINE_float(
 )
 flags.DEFINE_float(
     "max_seconds",
-    3600.0,
+    LIMITS.seconds,
     "Longest input that is taken; an hour of stereo needs 1.4 GB of memory.",
     lower_bound=1.0,
     flag_values=FLAGS,
 )
 flags.DEFINE_float(
     "max_megapixels",
-    64.0,
+    LIMITS.megapixels,
     "Largest picture that is taken, in millions of pixels.",
     lower_bound=0.01,
     flag_values=FLAGS,
@@ -99,7 +100,6 @@ def main() -> None:
         raise UserError("--input: name a sound, video or picture file")
     # TensorFlow is imported only when the work starts
     from cmgen.generate import image_to_sound, sound_to_image
-    from cmgen.media.limits import MediaLimits
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
     seeds = sound_to_image.parse_seeds(FLAGS.seeds)

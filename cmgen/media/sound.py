@@ -13,13 +13,12 @@ import numpy as np
 import soundfile
 import soxr
 
+from cmgen.config import SAMPLE_RATE, WINDOW_SECONDS
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 
-SAMPLE_RATE = 44100
 SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
-MIN_SECONDS = 0.5  # one window
 
 # FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses.
 FORMATS = (
@@ -170,14 +169,14 @@ def finish_sound(path: Path | str, samples: np.ndarray, rate: int, sample_rate: 
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: its sound holds NaN or infinite samples; write the file again")
     seconds = len(samples) / rate
-    if seconds < MIN_SECONDS:
+    if seconds < WINDOW_SECONDS:
         raise UserError(
-            f"{path}: has {seconds:.2f} s of sound; needs at least {MIN_SECONDS} s (one window)"
+            f"{path}: has {seconds:.2f} s of sound; needs at least {WINDOW_SECONDS} s (one window)"
         )
     mono = samples.mean(axis=1, dtype=np.float32)
     # A resampled 0.5 s may round to one sample less than a window; its tail is padded by silence.
     resampled = resample(mono, rate, sample_rate)
-    missing = int(MIN_SECONDS * sample_rate) - len(resampled)
+    missing = int(WINDOW_SECONDS * sample_rate) - len(resampled)
     return np.pad(resampled, (0, missing)) if missing > 0 else resampled
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
+from cmgen.config import FPS, SAMPLE_RATE
 from cmgen.media import images
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import (
-    SAMPLE_RATE,
     Reached,
     audio_frames_to_array,
     check_decoder,
@@ -217,7 +217,7 @@ def _timed_packets(
 def write_video(
     path: Path | str,
     frames: Iterable[np.ndarray],
-    fps: float = 10.0,
+    fps: float = FPS,
     sound: np.ndarray | None = None,
     sample_rate: int = SAMPLE_RATE,
     comment: str = "",

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from absl import flags
 
+from cmgen.config import FPS, IMAGE_SIZE
+from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 
@@ -29,8 +31,10 @@ flags.DEFINE_string("input", None, "Folder of raw data.", flag_values=FLAGS)
 flags.DEFINE_string(
     "output", None, "New folder for the prepared data; written whole or not.", flag_values=FLAGS
 )
-flags.DEFINE_integer("image_size", 64, "Side of the stored pictures in pixels.", flag_values=FLAGS)
-flags.DEFINE_float("max_fps", 10.0, "Pictures kept per second of video.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "image_size", IMAGE_SIZE, "Side of the stored pictures in pixels.", flag_values=FLAGS
+)
+flags.DEFINE_float("max_fps", FPS, "Pictures kept per second of video.", flag_values=FLAGS)
 flags.DEFINE_enum(
     "alignment",
     "middle",
@@ -65,11 +69,15 @@ flags.DEFINE_multi_string(
     "beam_option", [], "An option of the runner, NAME=VALUE; may be repeated.", flag_values=FLAGS
 )
 flags.DEFINE_float(
-    "max_seconds", 3600.0, "Longest recording that is taken.", lower_bound=1.0, flag_values=FLAGS
+    "max_seconds",
+    LIMITS.seconds,
+    "Longest recording that is taken.",
+    lower_bound=1.0,
+    flag_values=FLAGS,
 )
 flags.DEFINE_float(
     "max_megapixels",
-    64.0,
+    LIMITS.megapixels,
     "Largest picture that is taken, alone or in a video, in millions of pixels.",
     lower_bound=0.01,
     flag_values=FLAGS,
@@ -91,7 +99,6 @@ def main() -> None:
             raise UserError(f"--{name}: missing; name a folder")
     _check_runner()
     # TensorFlow is imported only when the work starts.
-    from cmgen.media.limits import MediaLimits
     from cmgen.prepare.plan import PrepareConfig
 
     config = PrepareConfig(

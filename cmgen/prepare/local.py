@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cmgen import __version__
+from cmgen.config import SAMPLE_RATE
 from cmgen.data.recording import Recording
 from cmgen.data.shards import (
     DatasetInfo,
@@ -21,7 +22,6 @@ from cmgen.data.shards import (
     write_info,
     write_shard,
 )
-from cmgen.media.sound import SAMPLE_RATE
 from cmgen.prepare import leaks
 from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.prepare.reading import ReadResult, processors, read_in_order

@@ -12,6 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
+from cmgen.config import FPS, IMAGE_SIZE
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.prepare.sources import Item, Source
@@ -38,8 +39,8 @@ class PrepareConfig:
       limits: of one file.
     """
 
-    image_size: int = 64
-    max_fps: float = 10.0
+    image_size: int = IMAGE_SIZE
+    max_fps: float = FPS
     alignment: str = "middle"
     shares: tuple[float, float, float] = (70.0, 15.0, 15.0)
     seed: int = 1

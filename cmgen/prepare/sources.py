@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cmgen.config import WINDOW_SECONDS
 from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.media import images
-from cmgen.media.sound import MIN_SECONDS, decode_sound_file
+from cmgen.media.sound import decode_sound_file
 from cmgen.media.video import read_video
 from cmgen.prepare import sub_urmp
 from cmgen.prepare.listing import Listing, RawFile, list_folder
@@ -108,10 +109,10 @@ class FileItem:
         times = video.times + options.middle_offset
         seconds = len(video.sound) / video.sample_rate
         if not np.any(
-            (times >= MIN_SECONDS / 2 - 0.05) & (times <= seconds - MIN_SECONDS / 2 + 0.05)
+            (times >= WINDOW_SECONDS / 2 - 0.05) & (times <= seconds - WINDOW_SECONDS / 2 + 0.05)
         ):
             raise UserError(
-                f"{path}: no picture lies in the middle of {MIN_SECONDS} s of sound; "
+                f"{path}: no picture lies in the middle of {WINDOW_SECONDS} s of sound; "
                 "give a video whose pictures and sound run together"
             )
         return [base.with_sound(to_int16(video.sound)).with_frames(video.frames, times)], []

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from cmgen.config import SAMPLE_RATE, WINDOW_SECONDS
 from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.media import images
-from cmgen.media.sound import MIN_SECONDS, SAMPLE_RATE, check_file, finish_sound
+from cmgen.media.sound import check_file, finish_sound
 from cmgen.prepare.listing import Listing, RawFile
 from cmgen.utils.errors import UserError
 
-_CHUNK_SAMPLES = int(MIN_SECONDS * SAMPLE_RATE)
+_CHUNK_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 _FIRST_MS = 500
 _NAME = re.compile(r"(?P<instrument>.+?)(?P<song>\d{2})_(?P<ms>\d+)")
 # The release calls the recordings that papers report on "validation".
@@ -93,7 +94,7 @@ class SongItem:
             )
             for ms in shown
         )
-        times = (np.array(shown, np.float64) - run[0]) / 1000.0 + MIN_SECONDS / 2
+        times = (np.array(shown, np.float64) - run[0]) / 1000.0 + WINDOW_SECONDS / 2
         base = Recording(self.id if alone else f"{self.id}_{run[0]}", self.id, self.class_name)
         return base.with_sound(sound).with_frames(frames, times)
 

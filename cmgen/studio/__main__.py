@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
+from cmgen.media.limits import LIMITS
 from cmgen.utils import cli
 from cmgen.utils.web.flags import PAGE_FLAGS, define_page_flags, read_access
 
@@ -46,7 +47,7 @@ flags.DEFINE_float(
 )
 flags.DEFINE_float(
     "max_megapixels",
-    64.0,
+    LIMITS.megapixels,
     "Pixels of a picture that is taken, in millions.",
     lower_bound=0.01,
     upper_bound=250.0,

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cmgen.config import SAMPLE_RATE, WINDOW_SECONDS
 from cmgen.media import images, video
-from cmgen.media.sound import SAMPLE_RATE, decode_sound_file
-
-_WINDOW_SECONDS = 0.5
+from cmgen.media.sound import decode_sound_file
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Examples:
     def picture(self, number: int) -> RealPicture:
         """The picture of the loudest moment, at which the instrument surely sounds."""
         recording = video.read_video(self._pictures[number])
-        reach = round(_WINDOW_SECONDS / 2 * SAMPLE_RATE)
+        reach = round(WINDOW_SECONDS / 2 * SAMPLE_RATE)
         power = np.cumsum(np.pad(recording.sound.astype(np.float64) ** 2, (1, 0)))
         middles = np.rint(recording.times * SAMPLE_RATE).astype(int)
         inside = np.flatnonzero((middles >= reach) & (middles + reach <= len(recording.sound)))

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen.config import SoundConfig
+from cmgen.config import SAMPLE_RATE, SoundConfig
 from cmgen.generate import image_to_sound, sound_to_image
 from cmgen.generate.exported import Exported
 from cmgen.media import images, video
 from cmgen.media.lms import lms_of_sound
-from cmgen.media.sound import SAMPLE_RATE, resample
+from cmgen.media.sound import resample
 from cmgen.utils import provenance
 
 PICTURES_PER_SECOND = 10

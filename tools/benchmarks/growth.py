@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from cmgen.config import TrainConfig
+from cmgen.config import FPS, SAMPLE_RATE, TrainConfig
 from cmgen.data import pipeline
-from cmgen.media import charts, images
+from cmgen.media import images
 from cmgen.media.video import write_video
 from cmgen.models import precision
 from cmgen.models.distributed import get_strategy
 from cmgen.train import loop
 from cmgen.train.multiworker import Team
-from tools.benchmarks import mains, timing
+from tools.benchmarks import growth_chart, mains, timing
 from tools.benchmarks.train import make_gan, random_batch
 
 CLASSES = ("bell", "drum", "flute")
-SECONDS, FPS, SAMPLE_RATE, SIDE = 4.0, 10.0, 44100, 96
+SECONDS, SIDE = 4.0, 96
 WARM_UP_BATCHES, BATCHES = 20, 100
 STEPS = 4  # timed, after as many that are not
 
@@ -185,13 +185,13 @@ def draw_figure(path: Path, found: Sequence[SizeResult], steps: Sequence[BatchRe
 
     counted = f"recordings of {SECONDS:g} s"
     panels = [
-        charts.Panel("preparing, s", counted, over(("prepare_seconds", "all cores"))),
-        charts.Panel(
+        growth_chart.Panel("preparing, s", counted, over(("prepare_seconds", "all cores"))),
+        growth_chart.Panel(
             "input alone, batches/s",
             counted,
             over(("memory_rate", "in memory"), ("streamed_rate", "streamed")),
         ),
-        charts.Panel(
+        growth_chart.Panel(
             "largest memory, GiB",
             counted,
             over(
@@ -200,6 +200,8 @@ def draw_figure(path: Path, found: Sequence[SizeResult], steps: Sequence[BatchRe
                 ("prepare_gib", "preparing"),
             ),
         ),
-        charts.Panel("step, ms", "batch", {"step": [(r.batch, r.milliseconds) for r in steps]}),
+        growth_chart.Panel(
+            "step, ms", "batch", {"step": [(r.batch, r.milliseconds) for r in steps]}
+        ),
     ]
-    images.write_png(path, charts.draw_growth(panels))
+    images.write_png(path, growth_chart.draw_growth(panels))

@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cmgen.config import SAMPLE_RATE
 from cmgen.media import images, video
-from cmgen.media.sound import SAMPLE_RATE, decode_sound_file
+from cmgen.media.sound import decode_sound_file
 from cmgen.studio import decoder
 from cmgen.utils.errors import UserError
 from tools.gallery import Odd
