@@ -28,7 +28,7 @@ MAY_IMPORT = {
 NO_TENSORFLOW = {
     "cmgen", "utils", "config", "generate.exported", "generate.image_to_sound",
     "generate.sound_to_image", "export.layout", "export.onnx_session", "export.clients",
-    "rate.app", "rate.chart", "rate.order", "rate.results", "rate.server", "rate.store",
+    "rate.app", "rate.chart", "rate.results", "rate.store",
     "rate.study", "studio", "train.tf_config", "prepare.__main__", "train.__main__",
     "evaluate.__main__", "export.__main__", "generate.__main__", "rate.__main__",
 }  # fmt: skip

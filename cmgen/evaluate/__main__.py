@@ -88,8 +88,8 @@ def main() -> None:
     _check(output)
     others = {path: compare.read(Path(path)) for path in FLAGS.compare}
     from cmgen.evaluate import report  # TensorFlow is imported only when the work starts
-    from cmgen.evaluate.measured_run import MeasureConfig
-    from cmgen.models import run as checkpoint
+    from cmgen.evaluate.score import MeasureConfig
+    from cmgen.models.run import load_run
 
     measures = None
     if FLAGS.measures == "all":
@@ -100,9 +100,9 @@ def main() -> None:
             pose_steps=steps,
             label_control=_path(FLAGS.label_control),
             inception_weights=_path(FLAGS.inception_weights),
-            judges=_path(FLAGS.judges),
+            reference_folder=_path(FLAGS.judges),
         )
-    run = checkpoint.load_run(FLAGS.workdir)
+    run = load_run(FLAGS.workdir)
     if measures is not None and run.config.task == "s2i":
         print("--measures=all takes minutes: it trains four small networks", flush=True)
     scores = report.evaluate_run(run, FLAGS.data or run.data, output, measures)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from cmgen.evaluate.windows import in_batches
 from cmgen.media import images
 from cmgen.utils.errors import UserError
 
@@ -61,6 +61,5 @@ def features(network: keras.Model, pictures: NDArray[np.uint8], name: str) -> ND
         large = tf.image.resize(tf.cast(pixels, tf.float32), [SIZE, SIZE], "bilinear")
         return network(images.scale(large), training=False)
 
-    traced = tf.function(see, autograph=False, reduce_retracing=True)
-    starts = tqdm(range(0, len(pictures), BATCH), desc=f"Inception, {name}", unit=" batches")
-    return np.concatenate([traced(pictures[at : at + BATCH]).numpy() for at in starts])
+    found: NDArray[np.float32] = in_batches(see, pictures, size=BATCH, title=f"Inception, {name}")
+    return found

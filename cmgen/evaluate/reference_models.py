@@ -1,8 +1,14 @@
-"""What has to be trained to measure: classifiers for the CAS, and an audio-visual embedding."""
+"""Networks trained to measure with: classifiers for the CAS, and an audio-visual embedding.
 
-from collections.abc import Callable, Iterator
+What is trained on real recordings alone can be stored for the evaluation of the next run.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,10 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cmgen.config import EncoderConfig
-from cmgen.evaluate import stored_models as judging
-from cmgen.evaluate.stored_models import JudgeConfig
-from cmgen.evaluate.windows import BATCH, Windows
+from cmgen import __version__
+from cmgen.config import PICTURE_ENCODER, SOUND_ENCODER, EncoderConfig
+from cmgen.evaluate.windows import Windows, in_batches
 from cmgen.media import images
 from cmgen.models import precision
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence, augment_lms
@@ -22,6 +27,8 @@ from cmgen.models.classifier import Classifier
 from cmgen.models.encoder import Encoder
 from cmgen.models.losses import correspondence_loss
 from cmgen.models.optimizer import WarmedAdamW
+from cmgen.models.run import load_weights, save_weights
+from cmgen.utils import provenance
 
 EMBEDDING_SIZE = 64
 # A batch of the embedding: moments of the same recording are its hardest negatives.
@@ -29,27 +36,92 @@ MOMENTS = 4
 LEARNING_RATE = 1e-3
 
 Batch = dict[str, tf.Tensor]
+Networks = dict[str, keras.Model]
+
+
+@dataclass(frozen=True)
+class ReferenceConfig:
+    """How the networks are trained: the same for all runs, whatever a run's own networks are.
+
+    Attributes:
+      sound, image: their architectures, and how they are trained.
+      seed: of weights and batches.
+      mixed_precision: as of a run.
+    """
+
+    sound: EncoderConfig = SOUND_ENCODER
+    image: EncoderConfig = PICTURE_ENCODER
+    seed: int = 1
+    mixed_precision: bool | None = None
+
+    @property
+    def policy(self) -> str:
+        return precision.policy(self.mixed_precision)
+
+
+def load_or_train(
+    folder: Path | None,
+    name: str,
+    settings: Mapping[str, Any],
+    data: Mapping[str, NDArray[Any]],
+    build: Callable[[], Networks],
+    train: Callable[[], Networks],
+) -> Networks:
+    """Loads the networks of an earlier call with the same settings and data, or trains and stores them.
+
+    Args:
+      folder: where they are stored; None stores nothing.
+      name: of the model; its files begin with it.
+      settings: everything but the data that training follows from, of JSON types.
+      data: the arrays to train on.
+      build: gives untrained networks by name.
+      train: gives trained networks of the same names and shapes.
+    """
+    if folder is None:
+        return train()
+    mark = _fingerprint(settings, data)
+    networks = build()
+    paths = {part: folder / f"{name}{part and '_'}{part}-{mark}.npz" for part in networks}
+    if all(path.exists() for path in paths.values()):
+        for part, path in paths.items():
+            load_weights(networks[part], path)
+        print(f"{name}: loaded from {folder}", flush=True)
+        return networks
+    networks = train()
+    comment = provenance.made_by("cmgen.evaluate", judge=name, settings=settings, mark=mark)
+    for part, path in paths.items():
+        save_weights(networks[part], path, comment)
+    return networks
+
+
+def _fingerprint(settings: Mapping[str, Any], data: Mapping[str, NDArray[Any]]) -> str:
+    """16 hex digits that change with the settings, the data and the version of cmgen."""
+    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
+    for name, array in sorted(data.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def classifier(
     pictures: NDArray[np.uint8],
     labels: NDArray[np.int64],
     num_classes: int,
-    config: JudgeConfig,
+    config: ReferenceConfig,
     steps: int,
     name: str,
-    judges: Path | None = None,
+    folder: Path | None = None,
 ) -> Encoder:
-    """What `train_classifier` trains, or the same from the folder of judges; see there."""
+    """What `train_classifier` trains, or the same from a folder; see there."""
     shape = pictures.shape[1:]
 
-    def train() -> judging.Networks:
+    def train() -> Networks:
         return {"": train_classifier(pictures, labels, num_classes, config, steps, name)}
 
-    networks = judging.kept(
-        judges,
+    networks = load_or_train(
+        folder,
         name,
-        asdict(config) | {"policy": _policy(config), "steps": steps, "classes": num_classes},
+        asdict(config) | {"policy": config.policy, "steps": steps, "classes": num_classes},
         {"pictures": pictures, "labels": labels},
         lambda: {"": build_encoder("image", num_classes, config.image, shape, "float32")},
         train,
@@ -61,7 +133,7 @@ def train_classifier(
     pictures: NDArray[np.uint8],
     labels: NDArray[np.int64],
     num_classes: int,
-    config: JudgeConfig,
+    config: ReferenceConfig,
     steps: int,
     name: str,
 ) -> Encoder:
@@ -80,7 +152,7 @@ def train_classifier(
     """
     settings = config.image
     keras.utils.set_random_seed(config.seed)
-    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], _policy(config))
+    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], config.policy)
     model = Classifier(encoder, "image", settings, steps)
     model.compile()
 
@@ -114,44 +186,30 @@ class Embedding:
 
     def sounds(self, lms: NDArray[np.floating]) -> NDArray[np.float32]:
         """[n, mels, frames] in [-1, 1] -> float32 [n, 64]."""
-        return self._in_batches(self.sound, lms, lambda x: x)
+        return in_batches(lambda x: self.sound(tf.cast(x, tf.float32)), lms)
 
     def pictures(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, size, size, 3] -> float32 [n, 64]."""
-        return self._in_batches(self.image, pixels, images.scale)
-
-    @staticmethod
-    def _in_batches(
-        network: Encoder, inputs: NDArray, prepare: Callable[[tf.Tensor], tf.Tensor]
-    ) -> NDArray[np.float32]:
-        embed = tf.function(
-            lambda x: network(prepare(tf.cast(x, tf.float32))),
-            autograph=False,
-            reduce_retracing=True,
-        )
-        parts = [embed(inputs[at : at + BATCH]) for at in range(0, len(inputs), BATCH)]
-        return np.concatenate(parts)
+        return in_batches(lambda x: self.image(images.scale(tf.cast(x, tf.float32))), pixels)
 
 
 def embedding(
-    windows: Windows, config: JudgeConfig, steps: int, judges: Path | None = None
+    windows: Windows, config: ReferenceConfig, steps: int, folder: Path | None = None
 ) -> Embedding:
-    """What `train_embedding` trains, or the same from the folder of judges; see there."""
+    """What `train_embedding` trains, or the same from a folder; see there."""
     shapes = windows.lms.shape[1:], windows.real.shape[1:]
 
-    def build() -> judging.Networks:
-        made = config.sound, config.image
+    def build() -> Networks:
+        size = EMBEDDING_SIZE
         return {
-            name: build_encoder(kind, EMBEDDING_SIZE, own, shape, "float32")
-            for name, kind, own, shape in zip(
-                ("sound", "image"), ("lms", "image"), made, shapes, strict=True
-            )
+            "sound": build_encoder("lms", size, config.sound, shapes[0], "float32"),
+            "image": build_encoder("image", size, config.image, shapes[1], "float32"),
         }
 
-    networks = judging.kept(
-        judges,
+    networks = load_or_train(
+        folder,
         "embedding",
-        asdict(config) | {"policy": _policy(config), "steps": steps},
+        asdict(config) | {"policy": config.policy, "steps": steps},
         {"lms": windows.lms, "real": windows.real, "groups": windows.groups},
         build,
         lambda: dict(vars(train_embedding(windows, config, steps))),
@@ -159,7 +217,7 @@ def embedding(
     return Embedding(**networks)
 
 
-def train_embedding(windows: Windows, config: JudgeConfig, steps: int) -> Embedding:
+def train_embedding(windows: Windows, config: ReferenceConfig, steps: int) -> Embedding:
     """Learns from real train recordings which sound goes with which picture.
 
     InfoNCE both ways, as in Radford et al., "CLIP" (2021), Fig. 3. Labels are not used.
@@ -172,8 +230,8 @@ def train_embedding(windows: Windows, config: JudgeConfig, steps: int) -> Embedd
     keras.utils.set_random_seed(config.seed)
     shapes = windows.lms.shape[1:], windows.real.shape[1:]
     settings = config.sound, config.image
-    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], _policy(config))
-    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], _policy(config))
+    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], config.policy)
+    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], config.policy)
     optimizer = WarmedAdamW(LEARNING_RATE, steps, config.image.weight_decay)
     variables = sound.trainable_variables + image.trainable_variables
     optimizer.build(variables)
@@ -236,10 +294,6 @@ def fit(step: Callable[[Batch], Batch], batches: Iterator[Batch], steps: int, na
             if bar.n % 25 == 0:
                 shown = {k.split("/")[-1]: f"{float(v):.3f}" for k, v in metrics.items()}
                 bar.set_postfix(shown, refresh=False)
-
-
-def _policy(config: JudgeConfig) -> str:
-    return precision.policy(config.mixed_precision)
 
 
 def in_float32(

@@ -11,10 +11,10 @@ from typing import Any
 from cmgen.config import DIRECTIONS
 from cmgen.data import pipeline
 from cmgen.data.shards import DatasetInfo, read_info
-from cmgen.evaluate import score as measure_scores
 from cmgen.evaluate import suite
-from cmgen.evaluate.accuracy import SEED, Evaluator, SplitScores
-from cmgen.evaluate.measured_run import MeasureConfig
+from cmgen.evaluate.accuracy import SplitScores, score_split
+from cmgen.evaluate.score import MeasureConfig, table
+from cmgen.evaluate.windows import SEED, Networks
 from cmgen.media import charts, images
 from cmgen.models.run import Run, weights_path
 from cmgen.prepare import cache, leaks
@@ -58,7 +58,7 @@ def evaluate_run(
     info = read_info(folder)
     if measures is not None:
         suite.check(folder, run, measures)
-    evaluator = Evaluator.of(run)
+    networks = Networks.of(run)
     data_hash = hashes.data_hash(info.checksums)
     trained_on = {} if data_hash == run.data_hash else _trained_on(run)
     scores, ids, contents = {}, {}, {}
@@ -70,7 +70,7 @@ def evaluate_run(
             leaks.check_apart(contents, f"--data={data}")
             if split != "train":
                 leaks.check_unseen(trained_on, contents[split], f"--data={data}")
-        scores[split] = _score(evaluator, recordings, info)
+        scores[split] = _score(networks, recordings, info)
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
     measured_with = {
@@ -177,7 +177,7 @@ def summary(report: Mapping[str, Any]) -> str:
             )
         )
     if "measures" in report:
-        lines += ["", measure_scores.table(report["measures"])]
+        lines += ["", table(report["measures"])]
     return "\n".join([*lines, *(f"Note: {note}" for note in report["notes"])])
 
 
@@ -190,11 +190,11 @@ def confusion_picture(split: str, scores: SplitScores) -> Any:
     return charts.draw_confusion(scores.confusion(), scores.classes, title, foot)
 
 
-def _score(evaluator: Evaluator, recordings: pipeline.Recordings, info: DatasetInfo) -> SplitScores:
+def _score(networks: Networks, recordings: pipeline.Recordings, info: DatasetInfo) -> SplitScores:
     frames = info.splits[recordings.split].frames
     stride = max(1, round(frames / TRAIN_WINDOWS)) if recordings.split == "train" else 1
     with pipeline.named_damage(recordings.folder):
-        return evaluator.split(recordings, stride)
+        return score_split(networks, recordings, stride)
 
 
 def _in_order(splits: Mapping[str, Any]) -> list[str]:
@@ -208,7 +208,7 @@ def _notes(scores: Mapping[str, SplitScores]) -> list[str]:
     if "test" not in scores:
         notes.append("the data have no test split, so there is no accuracy_test")
     for name, split in scores.items():
-        if split.real is None:
+        if split.real_predicted is None:
             notes.append(
                 f"{name} lacks pictures of some classes or of all, so there is no "
                 f"verifier_accuracy_real_{name}"

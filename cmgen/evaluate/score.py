@@ -1,8 +1,17 @@
-"""A measured number with what it has to be compared with."""
+"""Scores with what to compare them with, and the run that is measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen.evaluate.reference_models import ReferenceConfig
+from cmgen.evaluate.windows import Windows
+from cmgen.models.encoder import Encoder, one_hot
+from cmgen.models.run import Run
 
 
 @dataclass(frozen=True)
@@ -58,3 +67,70 @@ def table(details: Mapping[str, Mapping[str, Any]]) -> str:
         beside = ["" if found[k] is None else f"{found[k]:.4f}" for k in ("chance", "real")]
         lines.append(columns.format(name, f"{found['value']:.4f}", between, *beside))
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """How much work measuring may be; the numbers depend on it.
+
+    Attributes:
+      train_windows, test_windows: of each split about so many are used; every n-th of each recording.
+      reference: how the networks for the CAS and for retrieval are trained.
+      classifier_steps: for the CAS; None takes the number of `reference`.
+      embedding_steps: for retrieval.
+      pose_steps: for the regressor that reads poses; None takes its own number.
+      gallery: sounds among which a picture's own is sought.
+      galleries: how many are drawn.
+      cloud: pictures of each side for KID, precision and recall.
+      sounds, pictures: for diversity, so many sounds with so many pictures each.
+      inception_pictures: of each side, for Inception's features.
+      shown: pairs in the picture of nearest training pictures.
+      inception_weights: file of keras.applications' InceptionV3; None leaves its features out.
+      label_control: folder of a run trained with --condition=label; None leaves that control out.
+      reference_folder: stores what is trained on real recordings alone for the next run; None stores
+        nothing.
+    """
+
+    train_windows: int = 10_000
+    test_windows: int = 10_000
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+    classifier_steps: int | None = None
+    embedding_steps: int = 1000
+    pose_steps: int | None = None
+    gallery: int = 64
+    galleries: int = 50
+    cloud: int = 4000
+    sounds: int = 65
+    pictures: int = 8
+    inception_pictures: int = 1000
+    shown: int = 12
+    inception_weights: Path | None = None
+    label_control: Path | None = None
+    reference_folder: Path | None = None
+
+
+@dataclass
+class MeasuredRun:
+    """What is measured: a run and the windows of its train and test recordings."""
+
+    run: Run
+    train: Windows
+    test: Windows
+    config: MeasureConfig
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> int:
+        return len(self.run.classes)
+
+    @property
+    def verifier(self) -> Encoder:
+        assert self.run.verifier is not None
+        return self.run.verifier
+
+    @property
+    def conditions(self) -> NDArray[np.float32]:
+        """The generator's condition for each window of the test split."""
+        if self.run.config.gan.condition == "sound":
+            return self.test.encodings
+        return one_hot(self.test.predicted_class, self.run.config.sound_encoder).numpy()

@@ -10,14 +10,11 @@ import tensorflow as tf
 
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
-from cmgen.evaluate import inception, sound_windows
-from cmgen.evaluate.accuracy import SEED
-from cmgen.evaluate.measured_run import MeasureConfig, Subject
-from cmgen.evaluate.score import Score
+from cmgen.evaluate import inception
+from cmgen.evaluate.score import MeasureConfig, MeasuredRun, Score
 from cmgen.evaluate.scores import controls, pose, realism, retrieval, sound
-from cmgen.evaluate.windows import collect
-from cmgen.models import run as checkpoint
-from cmgen.models.run import Run
+from cmgen.evaluate.windows import SEED, Networks, collect_pictures, collect_sounds
+from cmgen.models.run import Run, load_run
 from cmgen.utils import hashes
 from cmgen.utils.errors import UserError
 
@@ -68,7 +65,9 @@ def measure(
     train, test = (_load(folder, split, run) for split in ("train", "test"))
     notes: list[str] = []
     if run.config.task == "i2s":
-        sounds = sound_windows.collect(run, train, test, config)
+        sounds = collect_sounds(
+            Networks.of(run), train, test, config.train_windows, config.test_windows
+        )
         scores = sound.compare(sounds, run.config.sound)
     else:
         scores, notes = _measure_pictures(run, train, test, output, config)
@@ -94,32 +93,34 @@ def _measure_pictures(
     weights, folder_of_control = config.inception_weights, config.label_control
     extractor = None if weights is None else inception.load(weights)
     control = None if folder_of_control is None else _load_control(folder_of_control, run)
-    subject = Subject(
+    networks = Networks.of(run)
+    measured = MeasuredRun(
         run,
-        collect(run, train, config.train_windows),
-        collect(run, test, config.test_windows),
+        collect_pictures(networks, train, config.train_windows),
+        collect_pictures(networks, test, config.test_windows),
         config,
     )
     scores: list[Score] = [
-        *retrieval.classification_accuracy_score(subject),
-        *retrieval.retrieval(subject, train.paired and test.paired),
-        *pose.correlation(subject, train, test),
-        *pose.steadiness(subject),
-        *realism.clouds(subject),
-        *realism.variety(subject),
-        *realism.memory(subject, output),
-        *controls.without_training(subject),
+        *retrieval.classification_accuracy_score(measured),
+        *retrieval.retrieval(measured, train.paired and test.paired),
+        *pose.correlation(measured, train, test),
+        *pose.steadiness(measured),
+        *realism.feature_clouds(measured),
+        *realism.variety(measured),
+        *realism.memory(measured, output),
+        *controls.without_training(measured),
     ]
     if control is not None:
-        scores += controls.label_control(subject, control)
+        scores += controls.label_control(measured, control)
     if extractor is not None:
-        scores += realism.inception_clouds(subject, extractor, str(weights))
-    return scores, subject.notes
+        scores += realism.inception_clouds(measured, extractor, str(weights))
+    return scores, measured.notes
 
 
 def _settings(config: MeasureConfig) -> dict[str, Any]:
     """What the numbers depend on, as it will be read again from JSON."""
-    values = {k: v for k, v in asdict(config).items() if k != "judges"}
+    values = {k: v for k, v in asdict(config).items() if k != "reference_folder"}
+    values["judge"] = values.pop("reference")
     if config.inception_weights is not None:
         values["inception_sha256"] = hashes.file_hash(config.inception_weights)
     found: dict[str, Any] = json.loads(json.dumps(values | {"seed": SEED}, default=str))
@@ -138,7 +139,7 @@ def _load(folder: Path, split: str, run: Run) -> pipeline.Recordings:
 
 
 def _load_control(folder: Path, run: Run) -> Run:
-    control = checkpoint.load_run(folder)
+    control = load_run(folder)
     if control.config.gan.condition != "label":
         raise UserError(f"--label_control={folder}: was not trained with --condition=label")
     mine, its = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.evaluate.accuracy import class_indices
+from cmgen.evaluate.windows import class_indices
 from cmgen.models.run import Run
 from cmgen.prepare import cache
 from cmgen.utils.errors import UserError

@@ -105,11 +105,21 @@ def serve() -> None:
     """
     allowed = read_access(SERVE, PASSWORD_VARIABLE)
     with cli.extra("rating"):
-        from cmgen.rate import server, store, study
+        from cmgen.rate import app, store, study
+        from cmgen.utils.web import server
 
     served = study.read_study(Path(SERVE.study))
     with store.Store(_database(SERVE), served.id) as votes:
-        server.serve(served, votes, allowed, SERVE.host, SERVE.port, SERVE.per_rater)
+        server.serve(
+            app.create_app(served, votes, allowed, SERVE.per_rater),
+            allowed,
+            SERVE.host,
+            SERVE.port,
+            "stop with Ctrl-C; votes are kept at once",
+            app.THREADS,
+            app.MAX_CONNECTIONS,
+            app.MAX_REQUEST_BYTES,
+        )
 
 
 def report() -> None:

@@ -9,9 +9,8 @@ from typing import TypeAlias
 import flask
 from flask import Flask, Response, abort, jsonify, request
 
-from cmgen.rate.order import rater_order
 from cmgen.rate.store import NameTaken, OutOfTurn, Rater, Store
-from cmgen.rate.study import SCORES, Item, Study
+from cmgen.rate.study import SCORES, Item, Study, rater_order
 from cmgen.utils.errors import UserError
 from cmgen.utils.web.access import Access, RateLimiter
 from cmgen.utils.web.app import caller, create_page, json_values, partial_content, refusal
@@ -23,6 +22,8 @@ PAGE = {
     "/icon.svg": "icon.svg",
 }
 MAX_REQUEST_BYTES = 4096
+THREADS = 8
+MAX_CONNECTIONS = 200
 MAX_NAME = 60
 _YEAR = 365 * 24 * 3600
 Answer: TypeAlias = Response | tuple[Response, int]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.evaluate import accuracy
+from cmgen.evaluate import windows as split_windows
 from cmgen.export import functions
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
@@ -94,9 +95,9 @@ def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectCon
     runs = {name: load_run(workdir) for name, workdir in workdirs.items()}
     recordings = _load_test_split(runs, config)
     assert recordings.sound is not None and recordings.frames is not None
-    window = next(iter(runs.values())).config.sound.window_samples
-    sound = recordings.sound.numpy()
-    places = draw_places(recordings, _sounding(recordings, sound, runs, window), window, config)
+    first = next(iter(runs.values())).config
+    window, sound = first.sound.window_samples, recordings.sound.numpy()
+    places = draw_places(recordings, _sounding(recordings, first), window, config)
     waveforms = _cut(recordings, sound, places, window).astype(np.float32) / 32768.0
     made = {REAL: recordings.frames.numpy()[places.frame]}
     made |= {name: _pictures(run, waveforms, config.seed) for name, run in runs.items()}
@@ -178,20 +179,20 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
     if not recordings.has_frames.any():
         raise UserError(f"--data={data.data}: its {SPLIT} recordings have no pictures")
     for run in (first, *others):
-        accuracy.class_indices(recordings.classes, run.classes)
+        split_windows.class_indices(recordings.classes, run.classes)
     return recordings
 
 
-def _sounding(
-    recordings: pipeline.Recordings, sound: NDArray[np.int16], runs: Mapping[str, Run], window: int
-) -> Places:
+def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Places:
     """All windows with a picture in which something is to be heard."""
-    config = next(iter(runs.values())).config
-    rows = pipeline.evaluation_rows(recordings, 1, window, config.sound.sample_rate)
-    places = Places(rows.recording, rows.start, rows.frame)[rows.frame >= 0]
-    begin = recordings.sound_offsets[places.recording] + places.start
-    power = np.array([np.mean(np.square(sound[b : b + window] / 32768.0)) for b in begin])
-    return places[power > 10.0 ** (config.data.silence_dbfs / 10.0)]
+    config = dataclasses.replace(config, only_classes=())
+    sound = config.sound
+    rows = pipeline.evaluation_rows(recordings, 1, sound.window_samples, sound.sample_rate)
+    columns = split_windows.collect(
+        recordings, recordings.classes, config, lambda *_: {}, silent=True
+    )
+    places = Places(rows.recording, rows.start, rows.frame)
+    return places[columns["sounding"] & (rows.frame >= 0)]
 
 
 def _cut(

@@ -9,9 +9,11 @@ The names of files are drawn at random, so that nothing but the manifest tells w
 
 import hashlib
 import json
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,43 @@ def read_manifest(folder: Path) -> tuple[str, Manifest]:
             f"{path}: damaged or not written by cmgen ({error}); collect the study again"
         ) from error
     return sha256(data)[:16], manifest
+
+
+def rater_order(manifest: Manifest, number: int) -> list[Item]:
+    """All items in one rater's order.
+
+    There are as many rounds as sources. A round shows each window once, its sources dealt out in
+    turn, so that nobody hears a sound a second time before having heard every other one. Each run
+    of as many pictures as there are sources has one of each, so that a rater who stops early
+    leaves balanced votes. Two raters in a row get the same sources in the same round, so that
+    their agreement can be measured early; the next two go on with the next source.
+
+    Args:
+      manifest: windows and items.
+      number: of the rater, from 0.
+    """
+    draw = random.Random(f"{manifest.seed} {number}")
+    items, sources = manifest.item_at(), manifest.sources
+    rounds = []
+    for turn in range(len(sources)):
+        dealt: list[list[Item]] = [[] for _ in sources]
+        for window in range(len(manifest.windows)):
+            source = (window + number // 2 + turn) % len(sources)
+            dealt[source].append(items[window, sources[source]])
+        for pile in dealt:
+            draw.shuffle(pile)
+        rounds.append(_interleave(dealt, draw))
+    return list(chain.from_iterable(rounds))
+
+
+def _interleave(piles: Sequence[list[Item]], draw: random.Random) -> list[Item]:
+    """One of each pile, in an order drawn anew, until all are empty."""
+    mixed: list[Item] = []
+    for place in range(max(map(len, piles))):
+        block = [pile[place] for pile in piles if place < len(pile)]
+        draw.shuffle(block)
+        mixed += block
+    return mixed
 
 
 def picture_path(folder: Path, key: str) -> Path:

@@ -13,7 +13,8 @@ import tensorflow as tf
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
 from cmgen.evaluate import report
-from cmgen.evaluate.accuracy import Evaluator
+from cmgen.evaluate.accuracy import score_split
+from cmgen.evaluate.windows import Networks
 from cmgen.models import precision
 from cmgen.models import run as checkpoint
 from cmgen.models.encoder import Encoder
@@ -319,13 +320,13 @@ class _Chooser:
             self.record = [row for row in _read_record(self.record_path) if row["step"] <= start]
         if validation is not None:
             verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)
-            self.evaluator = Evaluator(gan.encoder, gan.average, verifier, classes, config)
+            self.networks = Networks(gan.encoder, gan.average, verifier, classes, config)
 
     def __call__(self, step: int) -> None:
         if self.validation is None:
             self._keep(step)
             return
-        scores = self.evaluator.split(self.validation, VALIDATION_STRIDE)
+        scores = score_split(self.networks, self.validation, VALIDATION_STRIDE)
         row = {"step": step, "accuracy": scores.accuracy}
         if scores.feature_distance is not None:
             row["feature_distance"] = scores.feature_distance

@@ -14,8 +14,9 @@ from tiny_run import STEP, write_run
 from cmgen import config
 from cmgen.data import pipeline
 from cmgen.evaluate import compare, report
-from cmgen.evaluate.accuracy import Evaluator, SplitScores, class_indices, evaluate_split
-from cmgen.evaluate.measured_run import MeasureConfig
+from cmgen.evaluate.accuracy import SplitScores, score_split
+from cmgen.evaluate.score import MeasureConfig
+from cmgen.evaluate.windows import Networks, class_indices
 from cmgen.media import images
 from cmgen.models.run import load_run, weights_path
 from cmgen.prepare.local import PrepareConfig, prepare
@@ -33,9 +34,9 @@ def split_scores(**changes):
         "frames": np.arange(7),
         "labels": np.array([0, 0, 0, 0, 0, 1, 1]),
         "sounding": np.array([1, 1, 0, 1, 0, 1, 0], bool),
-        "generated": np.array([0, 1, 2, 0, 2, 1, 2]),
-        "encoded": np.array([0, 0, 2, 2, 2, 2, 2]),
-        "real": np.array([0, 0, 0, 0, 0, 1, 2]),
+        "generated_predicted": np.array([0, 1, 2, 0, 2, 1, 2]),
+        "predicted_class": np.array([0, 0, 2, 2, 2, 2, 2]),
+        "real_predicted": np.array([0, 0, 0, 0, 0, 1, 2]),
         "feature_distance": 1.5,
     }
     return SplitScores(**(values | changes))
@@ -51,7 +52,7 @@ def test_silent_windows_are_counted_apart():
 
 def test_real_pictures_count_whether_or_not_anything_sounds():
     assert split_scores().real_accuracy == pytest.approx(6 / 7)
-    assert split_scores(real=None).real_accuracy is None
+    assert split_scores(real_predicted=None).real_accuracy is None
 
 
 def test_the_report_lists_classes_and_recordings_worst_first():
@@ -96,7 +97,7 @@ def recordings(prepared):
 
 
 def test_every_window_is_scored_once_and_the_same_again(run, recordings):
-    scores, again = evaluate_split(run, recordings), evaluate_split(run, recordings)
+    scores, again = (score_split(Networks.of(run), recordings) for _ in range(2))
     counts = dict(zip(*np.unique(scores.groups, return_counts=True), strict=True))
     assert len(counts) == 3 and all(9 <= count <= 11 for count in counts.values())
     assert scores.sounding.all()
@@ -105,28 +106,28 @@ def test_every_window_is_scored_once_and_the_same_again(run, recordings):
 
 
 def test_a_stride_takes_a_subset(run, recordings):
-    evaluator = Evaluator.of(run)
-    whole, third = evaluator.split(recordings), evaluator.split(recordings, stride=3)
+    networks = Networks.of(run)
+    whole, third = score_split(networks, recordings), score_split(networks, recordings, 3)
     assert len(whole.labels) / 3 == pytest.approx(len(third.labels), abs=3)
 
 
 def test_new_weights_are_seen_without_tracing_again(run_folder, recordings):
     run = load_run(run_folder)
-    evaluator = Evaluator.of(run)
-    before = evaluator.split(recordings)
+    networks = Networks.of(run)
+    before = score_split(networks, recordings)
     classify = run.verifier.classify
     classify.kernel.assign(classify.kernel * 0)
     classify.bias.assign([0.0, 5.0, 0.0])
-    after = evaluator.split(recordings)
-    assert (after.generated == 1).all() and (after.real == 1).all()
-    np.testing.assert_array_equal(before.encoded, after.encoded)
+    after = score_split(networks, recordings)
+    assert (after.generated_predicted == 1).all() and (after.real_predicted == 1).all()
+    np.testing.assert_array_equal(before.predicted_class, after.predicted_class)
 
 
 def test_a_run_without_verifier_is_refused(run_folder, tmp_path):
     folder = write_run(tmp_path / "half", CLASSES)
     weights_path(folder, "verifier").unlink()
     with pytest.raises(UserError, match="no verifier"):
-        Evaluator.of(load_run(folder))
+        Networks.of(load_run(folder))
 
 
 def test_the_command_writes_all_promised_numbers(run_folder, prepared, run_main, tmp_path):

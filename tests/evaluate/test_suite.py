@@ -16,21 +16,12 @@ from tiny_run import ENCODER, edit_config, write_run
 from cmgen import config
 from cmgen.config import EncoderConfig
 from cmgen.data import pipeline
-from cmgen.evaluate import (
-    compare,
-    measured_run,
-    pose_tracks,
-    reference_models,
-    report,
-    suite,
-    windows,
-)
-from cmgen.evaluate.accuracy import evaluate_split
-from cmgen.evaluate.measured_run import MeasureConfig
-from cmgen.evaluate.score import Score, table
+from cmgen.evaluate import compare, pose_tracks, reference_models, report, suite, windows
+from cmgen.evaluate.accuracy import score_split
+from cmgen.evaluate.reference_models import ReferenceConfig
+from cmgen.evaluate.score import MeasureConfig, MeasuredRun, Score, table
 from cmgen.evaluate.scores import pose
 from cmgen.evaluate.scores.pose_encoder import PoseRegressor
-from cmgen.evaluate.stored_models import JudgeConfig
 from cmgen.media.video import read_video
 from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
@@ -38,7 +29,7 @@ from cmgen.utils.errors import UserError
 
 CLASSES = tuple(sorted(COLOURS))
 SMALL = MeasureConfig(
-    judge=JudgeConfig(sound=ENCODER, image=ENCODER),
+    reference=ReferenceConfig(sound=ENCODER, image=ENCODER),
     classifier_steps=3,
     embedding_steps=3,
     pose_steps=3,
@@ -93,7 +84,7 @@ def run(run_folder):
 @pytest.fixture(scope="module")
 def test_windows(run, prepared):
     recordings = pipeline.load_split(prepared, "test", run.config.data)
-    return windows.collect(run, recordings, 10_000)
+    return windows.collect_pictures(windows.Networks.of(run), recordings, 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +103,9 @@ def judges(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report_of_all(run, prepared, control, judges, tmp_path_factory):
     output = tmp_path_factory.mktemp("scores") / "all.json"
-    settings = MeasureConfig(**{**vars(SMALL), "label_control": control, "judges": judges})
+    settings = MeasureConfig(
+        **{**vars(SMALL), "label_control": control, "reference_folder": judges}
+    )
     return report.evaluate_run(run, str(prepared), output, settings), output
 
 
@@ -156,7 +149,9 @@ def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
 
 
 def test_settings_are_the_same_when_they_are_read_again():
-    own = suite._settings(dataclasses.replace(SMALL, judges=Path("a"), label_control=Path("b")))
+    own = suite._settings(
+        dataclasses.replace(SMALL, reference_folder=Path("a"), label_control=Path("b"))
+    )
     assert json.loads(json.dumps(own)) == own and own["judge"]["sound"]["widths"]
     mine = {"task": "s2i", "measure_settings": own}
     other = {**mine, "measure_settings": json.loads(json.dumps(own))}
@@ -185,12 +180,12 @@ def test_judges_that_were_kept_say_the_same(
         told = json.loads(zipfile.ZipFile(path).comment)
         assert told["judge"] in path.name and told["mark"] in path.name and told["versions"]
         assert "seed" in json.dumps(told["settings"])
-    settings = dataclasses.replace(SMALL, judges=judges)
+    settings = dataclasses.replace(SMALL, reference_folder=judges)
     monkeypatch.setattr(reference_models, "train_embedding", None)
     monkeypatch.setattr(PoseRegressor, "train", None)
     again = suite.measure(run, prepared, tmp_path / "a.json", settings)["headlines"]
     assert again == {name: before[name] for name in again}
-    assert capsys.readouterr().out.count("kept from before") == 3
+    assert capsys.readouterr().out.count(f"loaded from {judges}") == 3
     monkeypatch.undo()
     more = dataclasses.replace(settings, pose_steps=4)  # other settings, another judge
     suite.measure(run, prepared, tmp_path / "a.json", more)
@@ -199,12 +194,14 @@ def test_judges_that_were_kept_say_the_same(
 
 def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows):
     recordings = pipeline.load_split(prepared, "test", run.config.data)
-    expected = evaluate_split(run, recordings)
+    expected = score_split(windows.Networks.of(run), recordings)
     np.testing.assert_array_equal(test_windows.labels, expected.labels[expected.sounding])
     np.testing.assert_array_equal(
-        test_windows.generated_named, expected.generated[expected.sounding]
+        test_windows.generated_predicted, expected.generated_predicted[expected.sounding]
     )
-    np.testing.assert_array_equal(test_windows.heard, expected.encoded[expected.sounding])
+    np.testing.assert_array_equal(
+        test_windows.predicted_class, expected.predicted_class[expected.sounding]
+    )
     assert test_windows.lms.dtype == np.float16 and test_windows.real.dtype == np.uint8
 
 
@@ -214,9 +211,9 @@ def test_pictures_can_be_drawn_and_looked_at_again(run, test_windows):
     # One batch, so that a window has the noise that it had.
     assert len(again) <= windows.BATCH
     np.testing.assert_allclose(again.astype(int), test_windows.generated, atol=1)
-    features, named = windows.look(run.verifier, test_windows.real)
+    features, named = windows.classify(run.verifier, test_windows.real)
     np.testing.assert_allclose(features, test_windows.real_features, rtol=1e-3, atol=1e-3)
-    np.testing.assert_array_equal(named, test_windows.real_named)
+    np.testing.assert_array_equal(named, test_windows.real_predicted)
 
 
 def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_windows, monkeypatch):
@@ -225,7 +222,7 @@ def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_wi
     truth = pose_tracks.read_tracks(splits[1]).values[test_windows.frames]
     monkeypatch.setattr(PoseRegressor, "train", lambda *_: None)
     monkeypatch.setattr(PoseRegressor, "estimate", lambda *_: truth)
-    shown = measured_run.Subject(run, test_windows, test_windows, SMALL)
+    shown = MeasuredRun(run, test_windows, test_windows, SMALL)
     mean, shuffled = pose.correlation(shown, *splits)
     assert mean.value == pytest.approx(1) and mean.real[1] == pytest.approx(1)
     assert abs(shuffled.value) < 0.5
@@ -235,7 +232,7 @@ def test_poses_are_compared_with_those_of_the_same_frames(run, prepared, test_wi
 def test_a_picture_that_never_changes_does_not_flicker(run, test_windows, monkeypatch):
     still = np.full_like(test_windows.real, 100)
     monkeypatch.setattr(pose, "generate", lambda *_: still)
-    shown = measured_run.Subject(run, test_windows, test_windows, SMALL)
+    shown = MeasuredRun(run, test_windows, test_windows, SMALL)
     (score,) = pose.steadiness(shown)
     assert score.value == 0 and score.settings["pairs"] > 0
     brighter = still.copy()
@@ -245,9 +242,9 @@ def test_a_picture_that_never_changes_does_not_flicker(run, test_windows, monkey
 
 
 def test_fewer_windows_are_spread_over_all_recordings(test_windows):
-    some = measured_run.spread(test_windows, 12)
+    some = test_windows.spread(12)
     assert len(some) == 12 and set(some.groups) == set(test_windows.groups)
-    assert measured_run.spread(test_windows, 10_000) is test_windows
+    assert test_windows.spread(10_000) is test_windows
 
 
 def test_train_and_test_are_needed(run, tmp_path, monkeypatch):
@@ -268,10 +265,10 @@ def test_a_control_must_be_one(run, run_folder, prepared):
 def test_the_control_is_told_classes_alone(control, prepared):
     run = load_run(control)
     recordings = pipeline.load_split(prepared, "test", run.config.data)
-    found = windows.collect(run, recordings, 10_000)
-    told = measured_run.told(run, found)
+    found = windows.collect_pictures(windows.Networks.of(run), recordings, 10_000)
+    told = MeasuredRun(run, found, found, SMALL).conditions
     np.testing.assert_array_equal(told.sum(axis=1), 1)
-    np.testing.assert_array_equal(told.argmax(axis=1), found.heard)
+    np.testing.assert_array_equal(told.argmax(axis=1), found.predicted_class)
 
 
 @pytest.mark.parametrize(
@@ -287,9 +284,9 @@ def test_flags_that_cannot_work_are_named(run_main, flags, message):
     assert done.returncode == 2 and message in done.stderr
 
 
-def judge(**changes) -> JudgeConfig:
+def reference(**changes) -> ReferenceConfig:
     encoder = EncoderConfig(widths=(8, 16), hidden=16, batch_size=24, learning_rate=5e-3, **changes)
-    return JudgeConfig(sound=encoder, image=encoder, mixed_precision=False)
+    return ReferenceConfig(sound=encoder, image=encoder, mixed_precision=False)
 
 
 def blocks(count: int, seed: int):
@@ -306,25 +303,25 @@ def blocks(count: int, seed: int):
 
 
 def test_cas_is_high_for_good_pictures_and_chance_for_pictures_of_the_wrong_class():
-    settings = judge(dropout=0.0, augment=False)
+    settings = reference(dropout=0.0, augment=False)
     pictures, labels, _ = blocks(200, 0)
     unseen, truth, _ = blocks(100, 1)
     good = reference_models.train_classifier(pictures, labels, 4, settings, 40, "good")
-    assert np.mean(windows.look(good, unseen)[1] == truth) > 0.9
+    assert np.mean(windows.classify(good, unseen)[1] == truth) > 0.9
     wrong = reference_models.train_classifier(pictures, (labels + 1) % 4, 4, settings, 40, "wrong")
-    assert np.mean(windows.look(wrong, unseen)[1] == truth) < 0.1
+    assert np.mean(windows.classify(wrong, unseen)[1] == truth) < 0.1
 
 
 def test_the_embedding_learns_which_sound_goes_with_which_picture():
     pictures, labels, lms = blocks(240, 2)
     count = len(labels)
-    shared = {"encodings": np.zeros((count, 1)), "heard": labels, "generated": pictures}
+    shared = {"encodings": np.zeros((count, 1)), "predicted_class": labels, "generated": pictures}
     shared["frames"] = np.arange(count)
     shared |= {"real_features": np.zeros((count, 1)), "generated_features": np.zeros((count, 1))}
-    shared |= {"real_named": labels, "generated_named": labels}
+    shared |= {"real_predicted": labels, "generated_predicted": labels}
     groups = np.arange(count) % 40
     seen = windows.Windows(labels, groups, lms=lms, real=pictures, **shared)
-    embedding = reference_models.train_embedding(seen, judge(dropout=0.0), 60)
+    embedding = reference_models.train_embedding(seen, reference(dropout=0.0), 60)
     pictures, labels, lms = blocks(60, 3)
     similar = normalized(embedding.pictures(pictures)) @ normalized(embedding.sounds(lms)).T
     best = similar.argmax(axis=1)

@@ -9,9 +9,8 @@ from tiny_study import SOURCES, write_study
 from werkzeug.test import TestResponse
 
 from cmgen.rate.app import PAGE, create_app
-from cmgen.rate.order import rater_order
 from cmgen.rate.store import Store
-from cmgen.rate.study import Study, read_study
+from cmgen.rate.study import Study, rater_order, read_study
 from cmgen.utils.web.access import Access
 from cmgen.utils.web.app import HEADERS
 

@@ -6,9 +6,8 @@ import pytest
 from checkout import RunMain
 from tiny_study import write_study
 
-from cmgen.rate.order import rater_order
 from cmgen.rate.store import Store
-from cmgen.rate.study import read_manifest
+from cmgen.rate.study import rater_order, read_manifest
 
 
 @pytest.mark.parametrize(

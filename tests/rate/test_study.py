@@ -5,8 +5,7 @@ import pytest
 from tiny_study import SOURCES, make_manifest, write_study
 
 from cmgen.rate import study
-from cmgen.rate.order import rater_order
-from cmgen.rate.study import Manifest
+from cmgen.rate.study import Manifest, rater_order
 from cmgen.utils.errors import UserError
 
 

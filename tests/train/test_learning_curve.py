@@ -11,7 +11,8 @@ from PIL import Image
 from tiny_run import write_run
 
 from cmgen.data import pipeline
-from cmgen.evaluate.accuracy import evaluate_split
+from cmgen.evaluate.accuracy import score_split
+from cmgen.evaluate.windows import Networks
 from cmgen.media import images
 from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
@@ -41,8 +42,9 @@ def test_rows_are_the_accuracies_that_evaluation_gives(run, tmp_path):
     follow, splits = make(run, tmp_path)
     found = follow(3)
     # The same noise, since few windows are one batch.
+    networks = Networks.of(run)
     for name, recordings in splits.items():
-        assert found[name] == pytest.approx(evaluate_split(run, recordings).accuracy)
+        assert found[name] == pytest.approx(score_split(networks, recordings).accuracy)
     assert json.loads((tmp_path / "curve.json").read_text()) == [{"step": 3, **found}]
 
 

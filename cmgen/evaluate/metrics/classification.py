@@ -183,9 +183,7 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     Returns:
       A number that is not negative; 0 for the same cloud twice.
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
-        raise ValueError(f"features {first.shape} and {second.shape}: need 2 vectors of one length")
+    first, second = feature_pair(first, second)
     covariances = np.cov(first.T), np.cov(second.T)
     # tr((C1 C2)^(1/2)) through the symmetric C1^(1/2) C2 C1^(1/2), which has the same eigenvalues.
     values, vectors = np.linalg.eigh(covariances[0])
@@ -194,6 +192,14 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     means = np.sum((first.mean(axis=0) - second.mean(axis=0)) ** 2)
     distance = means + np.trace(covariances[0]) + np.trace(covariances[1]) - 2.0 * shared
     return float(max(distance, 0.0))
+
+
+def feature_pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Two clouds of at least two vectors of one length, as float64 [n, d] and [m, d]."""
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"features {first.shape} and {second.shape}: need 2 vectors of one length")
+    return first, second
 
 
 def _checked_pair(

@@ -37,7 +37,7 @@ def kid(first: ArrayLike, second: ArrayLike) -> float:
       first: float [n, d], n at least 2.
       second: float [m, d], m at least 2.
     """
-    first, second = _clouds(first, second)
+    first, second = classification.feature_pair(first, second)
     inner = sum(
         (np.sum(kernel) - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1))
         for kernel in (polynomial_kernel(first, first), polynomial_kernel(second, second))
@@ -71,7 +71,7 @@ def kid_interval(
     Returns:
       (low, high).
     """
-    first, second = _clouds(first, second)
+    first, second = classification.feature_pair(first, second)
     member, draws = classification.draw_recordings(first_groups, resamples, seed)
     other, other_draws = classification.draw_recordings(second_groups, resamples, seed + 1)
     if paired:
@@ -139,13 +139,6 @@ def inside(vectors: ArrayLike, cloud: ArrayLike, radii: ArrayLike) -> NDArray[np
     distances = squared_distances(vectors, cloud)
     # Rounding must not put a vector outside its own ball of radius 0.
     return np.any(distances <= np.square(np.asarray(radii, np.float64)) + 1e-9, axis=1)
-
-
-def _clouds(first: ArrayLike, second: ArrayLike) -> tuple[NDArray, NDArray]:
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if min(len(first), len(second)) < 2 or first.shape[1:] != second.shape[1:]:
-        raise ValueError(f"features {first.shape} and {second.shape}: need 2 vectors of one length")
-    return first, second
 
 
 def _block_sums(

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ROWS_AT_ONCE = 512
+PIXEL_SIDE = 32
 
 
 def squared_distances(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
@@ -80,3 +81,18 @@ def nearest(
     )
     apart = np.square(queries.astype(np.float64) - gallery[index]).sum(axis=1)
     return np.sqrt(apart), index.astype(np.int64)
+
+
+def pixel_vectors(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Pictures as vectors whose Euclidean distance is the root mean square of pixel differences.
+
+    Args:
+      pictures: uint8 [n, size, size, 3], size a power of two of at least 32.
+
+    Returns:
+      float32 [n, 32 * 32 * 3], the pictures averaged down to 32 x 32.
+    """
+    side = pictures.shape[1] // PIXEL_SIDE
+    blocks = pictures.reshape(len(pictures), PIXEL_SIDE, side, PIXEL_SIDE, side, 3)
+    flat = blocks.mean(axis=(2, 4), dtype=np.float32).reshape(len(pictures), -1)
+    return flat / np.float32(255.0 * np.sqrt(flat.shape[1]))

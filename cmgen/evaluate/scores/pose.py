@@ -4,13 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.data.recordings import Recordings
-from cmgen.evaluate import stored_models
-from cmgen.evaluate.accuracy import SEED
-from cmgen.evaluate.measured_run import Subject, told
+from cmgen.evaluate import reference_models
 from cmgen.evaluate.pose_tracks import Tracks, read_tracks
-from cmgen.evaluate.score import Score
+from cmgen.evaluate.score import MeasuredRun, Score
 from cmgen.evaluate.scores import pose_encoder
-from cmgen.evaluate.windows import generate
+from cmgen.evaluate.windows import SEED, generate
 from cmgen.media import images
 
 SOURCE = (
@@ -21,22 +19,22 @@ SOURCE = (
 _QUIETEST = 0.1
 
 
-def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[Score]:
+def correlation(measured: MeasuredRun, train: Recordings, test: Recordings) -> list[Score]:
     """Pose correlation of generated, shuffled and real pictures; nothing without pose tracks."""
     known, wanted = read_tracks(train), read_tracks(test)
     if known is None or wanted is None:
-        subject.notes.append("the data have no pose tracks, so there is no pose correlation")
+        measured.notes.append("the data have no pose tracks, so there is no pose correlation")
         return []
-    steps = subject.config.pose_steps or pose_encoder.STEPS
-    regressor = _regressor(subject, train, known, steps)
-    windows = subject.test
+    steps = measured.config.pose_steps or pose_encoder.STEPS
+    regressor = _regressor(measured, train, known, steps)
+    windows = measured.test
     other = pose_encoder.shuffled_rows(windows.labels, SEED)
     read = {
         "generated": regressor.estimate(images.scale(windows.generated), windows.labels),
         "real": regressor.estimate(images.scale(windows.real), windows.labels),
     }
     read["shuffled"] = read["generated"][other]
-    found = {kind: _correlations(subject, values, wanted) for kind, values in read.items()}
+    found = {kind: _correlations(measured, values, wanted) for kind, values in read.items()}
     mean = {kind: pose_encoder.mean_correlation(values) for kind, values in found.items()}
     return [
         Score(
@@ -52,18 +50,18 @@ def correlation(subject: Subject, train: Recordings, test: Recordings) -> list[S
 
 
 def _regressor(
-    subject: Subject, train: Recordings, known: Tracks, steps: int
+    measured: MeasuredRun, train: Recordings, known: Tracks, steps: int
 ) -> pose_encoder.PoseRegressor:
-    regressor = pose_encoder.PoseRegressor(subject.classes, subject.run.config.data.image_size)
+    regressor = pose_encoder.PoseRegressor(measured.classes, measured.run.config.data.image_size)
 
-    def learn() -> stored_models.Networks:
+    def learn() -> reference_models.Networks:
         regressor.train(train, known, SEED, steps)
         return {"": regressor.encoder}
 
-    stored_models.kept(
-        subject.config.judges,
+    reference_models.load_or_train(
+        measured.config.reference_folder,
         "pose_regressor",
-        {"seed": SEED, "steps": steps, "classes": list(subject.run.classes)},
+        {"seed": SEED, "steps": steps, "classes": list(measured.run.classes)},
         {
             "frames": np.asarray(train.frames),
             "labels": train.labels,
@@ -77,23 +75,23 @@ def _regressor(
 
 
 def _correlations(
-    subject: Subject, estimates: NDArray[np.float32], tracks: Tracks
+    measured: MeasuredRun, estimates: NDArray[np.float32], tracks: Tracks
 ) -> dict[str, dict[str, float]]:
-    windows = subject.test
+    windows = measured.test
     truth, counts = tracks.values[windows.frames], tracks.counts[windows.frames]
-    return pose_encoder.correlations(estimates, truth, counts, windows.labels, subject.run.classes)
+    return pose_encoder.correlations(estimates, truth, counts, windows.labels, measured.run.classes)
 
 
-def steadiness(subject: Subject) -> list[Score]:
+def steadiness(measured: MeasuredRun) -> list[Score]:
     """How much the picture changes between windows 0.1 s apart whose sound hardly changes.
 
     Every window has its own noise here, so the pictures are drawn again with one noise vector.
     """
 
-    windows = subject.test
-    noise = np.random.default_rng(SEED).standard_normal(subject.run.config.gan.noise_size)
+    windows = measured.test
+    noise = np.random.default_rng(SEED).standard_normal(measured.run.config.gan.noise_size)
     held = np.repeat(noise[None], len(windows), axis=0)
-    pictures = generate(subject.run.generator, told(subject.run, windows), held)
+    pictures = generate(measured.run.generator, measured.conditions, held)
     follows = np.flatnonzero(
         (windows.groups[1:] == windows.groups[:-1]) & (np.diff(windows.frames) == 1)
     )

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.evaluate.pose_tracks import VARIABLES, Tracks
+from cmgen.evaluate.windows import in_batches
 from cmgen.media import images
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence
 from cmgen.models.build import build_encoder
@@ -48,9 +49,8 @@ class PoseRegressor:
             (image_size, image_size, 3),
             policy,
         )
-        self._estimate = tf.function(self._own_outputs, reduce_retracing=True)
 
-    def _own_outputs(
+    def _outputs_of(
         self, picture: tf.Tensor, label: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         outputs = self.encoder(picture, training=seed is not None, seed=seed)
@@ -59,11 +59,12 @@ class PoseRegressor:
 
     def estimate(self, pictures: Any, labels: NDArray[Any]) -> NDArray[np.float32]:
         """pictures [n, s, s, 3] in [-1, 1], labels int [n] -> poses float32 [n, VARIABLES]."""
-        parts = -(-len(labels) // 256)
-        chunks = zip(np.array_split(pictures, parts), np.array_split(labels, parts), strict=True)
-        return np.concatenate(
-            [self._estimate(tf.cast(some, tf.float32), own).numpy() for some, own in chunks]
-        )
+
+        def outputs(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self._outputs_of(tf.cast(pictures, tf.float32), labels)
+
+        poses: NDArray[np.float32] = in_batches(outputs, pictures, labels, size=256)
+        return poses
 
     def train(self, recordings: Recordings, tracks: Tracks, seed: int, steps: int = STEPS) -> None:
         """Fits real pictures of a split (in memory) to their tracks; Huber loss, AdamW."""
@@ -84,7 +85,7 @@ class PoseRegressor:
             picture = augment_for_correspondence(picture, uniforms)
             with tf.GradientTape() as tape:
                 own = tf.gather(label_of_frame, rows)
-                found = self._own_outputs(picture, own, tf.stack([seed, number]))
+                found = self._outputs_of(picture, own, tf.stack([seed, number]))
                 error = tf.abs(found - tf.gather(values, rows))
                 huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
                 weights = tf.gather(counts, rows)

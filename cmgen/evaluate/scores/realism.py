@@ -8,33 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.evaluate import inception
-from cmgen.evaluate.accuracy import SEED
-from cmgen.evaluate.measured_run import FEATURES, PIXELS, Subject, pixel_vectors, spread, told
-from cmgen.evaluate.metrics import classification, diversity, retrieval
-from cmgen.evaluate.metrics import clouds as quality
-from cmgen.evaluate.score import Score
-from cmgen.evaluate.windows import generate, look
+from cmgen.evaluate.metrics import classification, clouds, diversity, retrieval
+from cmgen.evaluate.score import MeasuredRun, Score
+from cmgen.evaluate.windows import SEED, classify, generate
 from cmgen.media import charts, images
 from cmgen.utils import provenance
 
+FEATURES = "verifier, last hidden layer, 128 features"
+PIXELS = "root mean square of pixels in [0, 1], at 32 x 32"
 
-def clouds(subject: Subject) -> list[Score]:
+
+def feature_clouds(measured: MeasuredRun) -> list[Score]:
     """KID, precision and recall on the verifier's features."""
-    test, train = subject.test, spread(subject.train, subject.config.cloud)
-    test = spread(test, min(subject.config.cloud, len(train)))
-    train = spread(train, len(test))
+    test, train = measured.test, measured.train.spread(measured.config.cloud)
+    test = test.spread(min(measured.config.cloud, len(train)))
+    train = train.spread(len(test))
     sets = {
         "generated": (test.generated_features, test.groups),
         "real": (test.real_features, test.groups),
         "train": (train.real_features, train.groups),
     }
-    return _cloud_scores(subject, sets, "", {"extractor": FEATURES, "n": len(test)})
+    return _cloud_scores(measured, sets, "", {"extractor": FEATURES, "n": len(test)})
 
 
-def inception_clouds(subject: Subject, extractor: Any, weights: str) -> list[Score]:
+def inception_clouds(measured: MeasuredRun, extractor: Any, weights: str) -> list[Score]:
     """The same on Inception's features."""
-    number = min(subject.config.inception_pictures, len(subject.test), len(subject.train))
-    test, train = spread(subject.test, number), spread(subject.train, number)
+    number = min(measured.config.inception_pictures, len(measured.test), len(measured.train))
+    test, train = measured.test.spread(number), measured.train.spread(number)
     pictures = {
         "generated": (test.generated, test.groups),
         "real": (test.real, test.groups),
@@ -45,11 +45,11 @@ def inception_clouds(subject: Subject, extractor: Any, weights: str) -> list[Sco
         for name, (some, groups) in pictures.items()
     }
     settings = inception.SETTINGS | {"weights": Path(weights).name, "n": number, "seed": SEED}
-    return _cloud_scores(subject, sets, "_inception", settings)
+    return _cloud_scores(measured, sets, "_inception", settings)
 
 
 def _cloud_scores(
-    subject: Subject,
+    measured: MeasuredRun,
     sets: Mapping[str, tuple[NDArray, NDArray]],
     suffix: str,
     settings: Mapping[str, Any],
@@ -58,20 +58,18 @@ def _cloud_scores(
     (fake, groups), (real, _), (train, train_groups) = (
         sets[name] for name in ("generated", "real", "train")
     )
-    floor_interval = quality.kid_interval(
-        train, real, train_groups, groups, paired=False, seed=SEED
-    )
+    floor_interval = clouds.kid_interval(train, real, train_groups, groups, paired=False, seed=SEED)
     kid = Score(
         f"kid{suffix}",
-        quality.kid(fake, real),
+        clouds.kid(fake, real),
         "Binkowski et al. 2018: unbiased MMD^2, cubic kernel; real: real train against real test",
-        quality.kid_interval(fake, real, groups, groups, paired=True, seed=SEED),
+        clouds.kid_interval(fake, real, groups, groups, paired=True, seed=SEED),
         None,
-        (f"kid{suffix}_floor", quality.kid(train, real)),
+        (f"kid{suffix}_floor", clouds.kid(train, real)),
         {**settings, "floor_ci95": list(floor_interval)},
     )
-    if not all(quality.has_neighbours(owners) for _, owners in sets.values()):
-        subject.notes.append("too few recordings for neighbours, so no precision and recall")
+    if not all(clouds.has_neighbours(owners) for _, owners in sets.values()):
+        measured.notes.append("too few recordings for neighbours, so no precision and recall")
         return [kid]
     return [kid, *_precision_and_recall(sets, suffix, settings)]
 
@@ -79,10 +77,10 @@ def _cloud_scores(
 def _precision_and_recall(
     sets: Mapping[str, tuple[NDArray, NDArray]], suffix: str, settings: Mapping[str, Any]
 ) -> list[Score]:
-    radii = {name: quality.neighbour_radii(*cloud) for name, cloud in sets.items()}
+    radii = {name: clouds.neighbour_radii(*cloud) for name, cloud in sets.items()}
 
     def shares(vectors: str, cloud: str) -> NDArray[np.bool_]:
-        return quality.inside(sets[vectors][0], sets[cloud][0], radii[cloud])
+        return clouds.inside(sets[vectors][0], sets[cloud][0], radii[cloud])
 
     pairs = {
         "precision": (shares("generated", "real"), shares("train", "real")),
@@ -103,25 +101,25 @@ def _precision_and_recall(
     ]
 
 
-def variety(subject: Subject) -> list[Score]:
+def variety(measured: MeasuredRun) -> list[Score]:
     """Pictures of one sound by different noise, against real ones of one class."""
-    config, test, run = subject.config, subject.test, subject.run
+    config, test, run = measured.config, measured.test, measured.run
     random = np.random.default_rng(SEED)
     chosen = retrieval.draw_galleries(test.groups, min(config.sounds, len(test)), 1, SEED)[0]
     noise = random.standard_normal((len(chosen) * config.pictures, run.config.gan.noise_size))
-    conditions = np.repeat(told(run, test)[chosen], config.pictures, axis=0)
+    conditions = np.repeat(measured.conditions[chosen], config.pictures, axis=0)
     pictures = generate(run.generator, conditions, noise)
     number = len(chosen) * config.pictures * (config.pictures - 1) // 2
     alike = diversity.draw_pairs(test.labels, test.groups, number, SEED)
     shape = (len(chosen), config.pictures, -1)
     pairs = {
         "diversity": (
-            look(subject.verifier, pictures)[0].reshape(shape),
+            classify(measured.verifier, pictures)[0].reshape(shape),
             test.real_features[alike],
         ),
         "diversity_pixels": (
-            pixel_vectors(pictures).reshape(shape),
-            pixel_vectors(test.real)[alike],
+            diversity.pixel_vectors(pictures).reshape(shape),
+            diversity.pixel_vectors(test.real)[alike],
         ),
     }
     extractors = {"diversity": FEATURES, "diversity_pixels": PIXELS}
@@ -147,9 +145,9 @@ def variety(subject: Subject) -> list[Score]:
     return scores
 
 
-def memory(subject: Subject, output: Path) -> list[Score]:
+def memory(measured: MeasuredRun, output: Path) -> list[Score]:
     """Are generated pictures nearer to training pictures than real test pictures are?"""
-    test, train = subject.test, subject.train
+    test, train = measured.test, measured.train
     spaces = {
         "nearest_train_distance": (
             FEATURES,
@@ -157,7 +155,9 @@ def memory(subject: Subject, output: Path) -> list[Score]:
         ),
         "nearest_train_distance_pixels": (
             PIXELS,
-            tuple(pixel_vectors(some) for some in (test.generated, test.real, train.real)),
+            tuple(
+                diversity.pixel_vectors(some) for some in (test.generated, test.real, train.real)
+            ),
         ),
     }
     scores, pairs = [], {}
@@ -179,11 +179,11 @@ def memory(subject: Subject, output: Path) -> list[Score]:
     for title, both in zip(("features", "pixels"), pairs.values(), strict=True):
         kinds = {"generated": test.generated, "real test": test.real}
         for (kind, shown), (apart, index) in zip(kinds.items(), both, strict=True):
-            first = _nearest_of_recordings(apart, test.groups, subject.config.shown)
+            first = _nearest_of_recordings(apart, test.groups, measured.config.shown)
             rows[f"{kind}, nearest by {title}"] = shown[first]
             rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
-    comment = provenance.made_by("cmgen.evaluate", model=subject.run.facts)
+    comment = provenance.made_by("cmgen.evaluate", model=measured.run.facts)
     images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)
     return scores
 

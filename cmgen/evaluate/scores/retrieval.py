@@ -3,30 +3,28 @@
 import numpy as np
 
 from cmgen.evaluate import reference_models
-from cmgen.evaluate.accuracy import SEED
-from cmgen.evaluate.measured_run import Subject
 from cmgen.evaluate.metrics import classification
 from cmgen.evaluate.metrics import retrieval as agreement
-from cmgen.evaluate.score import Score
-from cmgen.evaluate.windows import look
+from cmgen.evaluate.score import MeasuredRun, Score
+from cmgen.evaluate.windows import SEED, classify
 
 
-def classification_accuracy_score(subject: Subject) -> list[Score]:
+def classification_accuracy_score(measured: MeasuredRun) -> list[Score]:
     """Would the generated pictures teach a classifier what the real ones look like?"""
-    test, train, judge = subject.test, subject.train, subject.config.judge
-    steps = subject.config.classifier_steps or judge.image.train_steps
+    test, train, judge = measured.test, measured.train, measured.config.reference
+    steps = measured.config.classifier_steps or judge.image.train_steps
     found = {}
     for kind, pictures in (("generated", train.generated), ("real", train.real)):
         network = reference_models.classifier(
             pictures,
             train.labels,
-            subject.classes,
+            measured.classes,
             judge,
             steps,
             f"classifier_of_{kind}",
-            subject.config.judges if kind == "real" else None,
+            measured.config.reference_folder if kind == "real" else None,
         )
-        found[kind] = look(network, test.real)[1] == test.labels
+        found[kind] = classify(network, test.real)[1] == test.labels
     score = Score(
         "cas",
         float(found["generated"].mean()),
@@ -40,17 +38,17 @@ def classification_accuracy_score(subject: Subject) -> list[Score]:
     return [score]
 
 
-def retrieval(subject: Subject, paired: bool) -> list[Score]:
+def retrieval(measured: MeasuredRun, paired: bool) -> list[Score]:
     """Does a picture find its own sound among others, of its class too?"""
     if not paired:
-        subject.notes.append(
+        measured.notes.append(
             "pictures and sounds share only their class, so a picture has no sound of its own and "
             "there is no retrieval"
         )
         return []
-    config, test = subject.config, subject.test
+    config, test = measured.config, measured.test
     embedding = reference_models.embedding(
-        subject.train, config.judge, config.embedding_steps, config.judges
+        measured.train, config.reference, config.embedding_steps, config.reference_folder
     )
     sounds = embedding.sounds(test.lms)
     pictures = {

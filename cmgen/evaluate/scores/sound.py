@@ -1,36 +1,9 @@
 """Generated spectrograms against real ones, each beside its floor and its ceiling."""
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from cmgen.config import SoundConfig
-from cmgen.evaluate.accuracy import SEED
 from cmgen.evaluate.metrics import classification, sound
 from cmgen.evaluate.score import Score
-
-
-@dataclass(frozen=True)
-class Sounds:
-    """The sounding windows of the test recordings, and real train windows for the floor.
-
-    Attributes:
-      labels: true class, int64 [n].
-      groups: the recording of each, [n].
-      generated, real: LMS of each, float [n, mels, frames] in [-1, 1].
-      generated_features, real_features: a sound verifier's encodings, float [n, d].
-      train_features: the same of real train windows, float [m, d].
-    """
-
-    labels: NDArray[np.int64]
-    groups: NDArray[Any]
-    generated: NDArray[np.floating]
-    real: NDArray[np.floating]
-    generated_features: NDArray[np.floating]
-    real_features: NDArray[np.floating]
-    train_features: NDArray[np.floating]
+from cmgen.evaluate.windows import SEED, Sounds
 
 
 def compare(sounds: Sounds, config: SoundConfig) -> list[Score]:

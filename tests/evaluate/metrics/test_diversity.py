@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from cmgen.evaluate.measured_run import pixel_vectors
 from cmgen.evaluate.metrics import diversity
 
 
@@ -67,6 +66,6 @@ def test_pixel_vectors_have_the_root_mean_square_as_distance():
     black, grey = np.zeros((1, 64, 64, 3), np.uint8), np.full((1, 64, 64, 3), 51, np.uint8)
     half = black.copy()
     half[:, :32] = 255
-    vectors = pixel_vectors(np.concatenate([black, grey, half]))
+    vectors = diversity.pixel_vectors(np.concatenate([black, grey, half]))
     assert np.linalg.norm(vectors[1] - vectors[0]) == pytest.approx(0.2)
     assert np.linalg.norm(vectors[2] - vectors[0]) == pytest.approx(0.5**0.5)

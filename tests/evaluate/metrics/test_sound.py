@@ -8,7 +8,8 @@ import pytest
 
 from cmgen.config import SoundConfig
 from cmgen.evaluate.metrics import sound
-from cmgen.evaluate.scores.sound import Sounds, compare
+from cmgen.evaluate.scores import sound as of_sound
+from cmgen.evaluate.windows import Sounds
 from cmgen.media import lms_tf
 from cmgen.media.lms import unscale_db
 
@@ -123,7 +124,7 @@ def test_sounds_stand_between_shuffled_and_real_ones():
     real = tones(*notes)
     random = np.random.default_rng(0)
     features = random.standard_normal((6, 2))
-    found = compare(
+    found = of_sound.compare(
         Sounds(
             labels=np.zeros(6, int),
             groups=np.arange(6),
