@@ -24,12 +24,12 @@ Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def draw_confusion(
     confusion: NDArray[np.int64], classes: Sequence[str], title: str, foot: str
 ) -> NDArray[np.uint8]:
-    """Rows are true classes, columns are classes of what was generated.
+    """Draws a confusion matrix: rows are true classes, columns are those of generated outputs.
 
-    Each cell holds its share of the row in percent and is shaded by it.
+    Each cell shows its share of the row in percent and is shaded by it.
 
     Args:
-      confusion: int [classes, classes] of `metrics.confusion_matrix`.
+      confusion: int [classes, classes] of `classification.confusion_matrix`.
       classes: names of the classes.
       title, foot: printed above and below.
 
@@ -67,7 +67,7 @@ def _draw_cell(draw: ImageDraw.ImageDraw, x: int, y: int, share: float, font: Fo
 
 
 def _paste_upright(sheet: Image.Image, text: str, x: int, bottom: int, font: Font) -> None:
-    """Text that reads from bottom to top, centred on x and ending above `bottom`."""
+    """Pastes text that reads from bottom to top, centred on x, its end at `bottom`."""
     strip = Image.new("RGB", (round(font.getlength(text)) + 2, 20), "white")
     ImageDraw.Draw(strip).text((1, 10), text, INK, font, anchor="lm")
     turned = strip.rotate(90, expand=True)
@@ -75,7 +75,7 @@ def _paste_upright(sheet: Image.Image, text: str, x: int, bottom: int, font: Fon
 
 
 def draw_rows(rows: Mapping[str, NDArray[np.uint8]], title: str) -> NDArray[np.uint8]:
-    """Rows of pictures, each with its name on the left.
+    """Draws rows of pictures, each with its name on the left.
 
     Args:
       rows: name -> uint8 [n, size, size, 3]; the same n and size in all rows.
@@ -106,14 +106,14 @@ def draw_curve(
     marked: int | None = None,
     moments: Mapping[int, NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Shares over training, with the pictures of some moments below.
+    """Draws shares over the steps of training, with pictures of some steps below.
 
     Args:
       steps: of training, increasing.
       lines: name -> a share in [0, 1] for each step.
       title: printed above.
-      marked: the step that was kept, if any.
-      moments: step -> a strip of pictures, uint8 [height, width, 3], all alike.
+      marked: the step whose weights were kept, if any.
+      moments: step -> strip of pictures, uint8 [height, width, 3], all of one shape.
 
     Returns:
       uint8 [height, width, 3].

@@ -1,4 +1,4 @@
-"""Pictures as arrays: crop and resize, JPEG and PNG, scaling to [-1, 1], grids. No TensorFlow."""
+"""Pictures as arrays: cropping, resizing, JPEG, PNG, scaling to [-1, 1], grids. No TensorFlow."""
 
 import io
 from pathlib import Path
@@ -13,11 +13,11 @@ from cmgen.utils.errors import UserError
 from cmgen.utils.files import write_bytes
 
 JPEG_QUALITY = 95
-# Pillow's other readers are little used, and one starts a program.
+# Pillow's other readers are rarely used, and one of them starts a program.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-# Pillow would warn above 89 million pixels, and raise above twice as many; ours are in `limits`.
+# `limits` replaces Pillow's own limit.
 Image.MAX_IMAGE_PIXELS = None
-# Nine colours of the map "magma" (van der Walt and Smith, 2015), evenly spaced.
+# Nine evenly spaced colours of the map "magma" (van der Walt and Smith, 2015).
 _MAGMA = np.array(
     [(0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122),
      (229, 80, 100), (251, 135, 97), (254, 194, 135), (252, 253, 191)]
@@ -37,9 +37,9 @@ def unscale(images: np.ndarray) -> np.ndarray:
 
 
 def draw_lms(lms: np.ndarray) -> np.ndarray:
-    """Log-mel spectrograms as pictures: float [..., mels, frames] in [-1, 1] -> uint8 [..., 3].
+    """Draws log-mel spectrograms: float [..., mels, frames] in [-1, 1] -> uint8 [..., 3].
 
-    Dark is silent, bright is loud; low frequencies are below, time goes right.
+    Dark is silent, bright is loud; low frequencies are at the bottom, time runs to the right.
     """
     place = np.linspace(-1.0, 1.0, len(_MAGMA))
     channels = [np.interp(lms[..., ::-1, :], place, _MAGMA[:, channel]) for channel in range(3)]
@@ -47,7 +47,7 @@ def draw_lms(lms: np.ndarray) -> np.ndarray:
 
 
 def square(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest centred square of a picture, resized; uint8 [H, W, 3] -> uint8 [size, size, 3].
+    """Resizes the largest centred square of a picture; uint8 [H, W, 3] -> uint8 [size, size, 3].
 
     Shrinks by averaging the covered area (no aliasing), enlarges bilinearly.
     """
@@ -62,14 +62,14 @@ def square(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:
-    """uint8 [H, W, 3] -> JPEG bytes with full colour resolution (small pictures need it)."""
+    """uint8 [H, W, 3] -> JPEG bytes, with full colour resolution since pictures are small."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return buffer.getvalue()
 
 
 def encode_png(image: np.ndarray, comment: str = "") -> bytes:
-    """uint8 [H, W, 3] -> PNG bytes, with a comment if there is one."""
+    """uint8 [H, W, 3] -> PNG bytes, with the comment unless it is empty."""
     buffer, texts = io.BytesIO(), PngInfo()
     if comment:
         texts.add_text("Comment", comment)
@@ -78,18 +78,18 @@ def encode_png(image: np.ndarray, comment: str = "") -> bytes:
 
 
 def comment_of(path: Path) -> str:
-    """The comment in a PNG file; empty if there is none."""
+    """Returns the comment in a PNG file; empty if there is none."""
     with Image.open(path) as picture:
         return str(picture.info.get("Comment", ""))
 
 
 def write_png(path: Path, image: np.ndarray, comment: str = "") -> None:
-    """Writes uint8 [H, W, 3] as a PNG file, whole or not at all, with a comment if there is one."""
+    """Writes uint8 [H, W, 3] as a PNG file, whole or not at all; no comment if empty."""
     write_bytes(path, encode_png(image, comment))
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is one that `read_image` reads, by its first bytes; False if there is none."""
+    """Whether `read_image` reads a file, judged by its first bytes; False if it is missing."""
     try:
         with Image.open(path, formats=FORMATS):
             return True
@@ -98,13 +98,13 @@ def is_picture(path: Path) -> bool:
 
 
 def read_image(path: Path, at_least: int | None = None, limits: MediaLimits = LIMITS) -> np.ndarray:
-    """A picture file in one of FORMATS -> uint8 [H, W, 3], turned upright.
+    """Reads a picture file in one of FORMATS; uint8 [H, W, 3], turned upright.
 
     Args:
       path: the file.
-      at_least: the shorter side that is needed; large JPEG files are then decoded at a fraction
-        of their size, which is much faster. None decodes the whole picture.
-      limits: of the file.
+      at_least: shorter side needed; large JPEG files are then decoded at a fraction of their size,
+        which is much faster. None decodes the whole picture.
+      limits: the most that the file may hold.
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give a picture")
@@ -125,10 +125,10 @@ def read_image(path: Path, at_least: int | None = None, limits: MediaLimits = LI
 def decode_image(
     data: bytes, name: str, at_least: int | None = None, limits: MediaLimits = LIMITS
 ) -> np.ndarray | None:
-    """A picture file that somebody sent -> uint8 [H, W, 3], upright; None if it is no picture.
+    """Decodes an uploaded picture; uint8 [H, W, 3], turned upright, or None if it is no picture.
 
     Args:
-      data: the file's content, in one of FORMATS.
+      data: content of the file, in one of FORMATS.
       name: of the file, for messages.
       at_least, limits: as for `read_image`.
     """
@@ -149,19 +149,19 @@ def _pixels(picture: Image.Image, at_least: int | None) -> np.ndarray:
         picture.draft("RGB", (2 * at_least, 2 * at_least))
     upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith("I"):
-        # 16 bits of grey; Pillow would make everything above 255 of 65,535 white.
+        # 16-bit grey, of which Pillow would clip everything above 255.
         upright = Image.fromarray(np.clip(np.asarray(upright) >> 8, 0, 255).astype(np.uint8))
     return np.asarray(upright.convert("RGB"))
 
 
 def grid(images: np.ndarray, columns: int, gap: int = 1, background: int = 255) -> np.ndarray:
-    """Pictures beside and below each other.
+    """Lays pictures out in rows.
 
     Args:
       images: uint8 [N, H, W, 3] in reading order; the last row may be short.
       columns: pictures in a row.
       gap: pixels between pictures.
-      background: grey level of the gaps and of missing pictures, 0 to 255.
+      background: grey level of gaps and missing pictures, 0 to 255.
 
     Returns:
       uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, 3].

@@ -1,21 +1,21 @@
-"""How much a media file may hold: more is refused by what its header says, before memory is taken."""
+"""Limits on media files, checked by their headers before memory is allocated."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cmgen.utils.errors import UserError
 
-# Of all channels together, for each second that is allowed: 8 channels at 48 kHz.
+# Of all channels together, for each second allowed: 8 channels at 48 kHz.
 SAMPLES_PER_SECOND = 384_000
 
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """Of one file.
+    """The most that one file may hold.
 
     Attributes:
-      seconds: of sound and of video.
-      megapixels: of a picture, and of each picture of a video.
+      seconds: of sound or video.
+      megapixels: of a picture, or of each picture of a video.
     """
 
     seconds: float = 3600.0
@@ -42,7 +42,7 @@ class MediaLimits:
             )
 
     def check_samples(self, name: Path | str, count: int, channels: int) -> None:
-        """Raises a UserError for `count` samples of so many channels, where they are too many."""
+        """Raises a UserError for too many samples, `count` in each channel."""
         most = SAMPLES_PER_SECOND * self.seconds
         if count * channels > most:
             raise UserError(

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram (LMS) in numpy: its filters, of a sound, joined, and back to a sound.
+"""The log-mel spectrogram (LMS) in numpy: filters, analysis, joining, inversion.
 
 Needs neither TensorFlow nor librosa, which takes seconds to import, so that `cmgen.generate` and the
 studio start at once. `lms_tf` has the same as functions of tensors, for training and for exported
@@ -22,7 +22,7 @@ FADE_SECONDS = 0.01  # at both ends of a finished sound, against clicks
 
 
 def frame_count(samples: int, config: SoundConfig) -> int:
-    """Number of centred STFT frames of a waveform: 1 + samples // hop_length."""
+    """Returns the number of centred STFT frames of a waveform: 1 + samples // hop_length."""
     return 1 + samples // config.hop_length
 
 
@@ -40,7 +40,7 @@ def mel_matrix(config: SoundConfig) -> Array:
 
 
 def mel_edges(config: SoundConfig) -> NDArray[np.float64]:
-    """Where the triangular filters begin, peak and end, in Hz; float64 [n_mels + 2]."""
+    """Returns where the triangular filters begin, peak and end, in Hz; float64 [n_mels + 2]."""
     limits = _hz_to_mel(np.array([config.f_min, config.f_max]))
     return _mel_to_hz(np.linspace(limits[0], limits[1], config.n_mels + 2))
 
@@ -62,7 +62,7 @@ def unscale_db(scaled: Any, config: SoundConfig) -> Any:
 
 
 def lms_of_sound(sound: Array, config: SoundConfig) -> Array:
-    """A whole sound, float32 [samples] in [-1, 1] -> its LMS, float32 [n_mels, frames] in [-1, 1]."""
+    """Sound, float32 [samples] in [-1, 1] -> LMS, float32 [n_mels, frames] in [-1, 1]."""
     half = config.n_fft // 2
     padded = np.pad(sound.astype(np.float64), half)
     frames = sliding_window_view(padded, config.n_fft)[:: config.hop_length]
@@ -74,17 +74,16 @@ def lms_of_sound(sound: Array, config: SoundConfig) -> Array:
 def join_lms(
     windows: np.ndarray, middles: np.ndarray, frames: int, config: SoundConfig
 ) -> np.ndarray:
-    """Windows of LMS that overlap in time -> the LMS of one longer sound, crossfaded in power.
+    """Joins overlapping windows into the LMS of one longer sound, crossfaded in power.
 
-    Every frame mixes its nearest windows; neighbours fade into each other about halfway. The two
-    outermost frames of a window, which were computed from half silence, count only where there is
-    nothing else.
+    Neighbours fade into each other about halfway. The two outermost frames of a window, computed
+    from half silence, count only where there is nothing else.
 
     Args:
       windows: float32 [n, n_mels, window frames] in [-1, 1].
-      middles: float64 [n], evenly increasing: the frame of the result in each window's middle.
-      frames: of the result; each must lie in a window.
-      config: the settings that made the LMS.
+      middles: float64 [n], evenly increasing: frame of the result at each window's middle.
+      frames: number of frames of the result; each must lie in a window.
+      config: the spectrogram's settings.
 
     Returns:
       float32 [n_mels, frames] in [-1, 1].
@@ -114,12 +113,12 @@ def sound_of_lms(
 
     Args:
       lms: float32 [n_mels, frames] in [-1, 1].
-      config: the settings that made the LMS.
-      rounds: of Griffin-Lim.
-      seed: of the phases that it starts from.
+      config: the spectrogram's settings.
+      rounds: iterations of Griffin-Lim.
+      seed: of the initial phases.
 
     Returns:
-      float32 [(frames - 1) * hop_length], a waveform that has about this LMS.
+      float32 [(frames - 1) * hop_length], a waveform with about this LMS.
     """
     magnitude = np.sqrt(_power_from_mel(lms, config))
     phases = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi, magnitude.shape)
@@ -129,7 +128,7 @@ def sound_of_lms(
 def griffin_lim(
     magnitude: Array, phases: NDArray[np.float64], config: SoundConfig, rounds: int
 ) -> Array:
-    """Magnitudes [frames, bins] and the phases to start from -> float32 [(frames - 1) * hop]."""
+    """Inverts magnitudes [frames, bins] from initial phases; float32 [(frames - 1) * hop_length]."""
     half, hop = config.n_fft // 2, config.hop_length
     window = hann(config).astype(np.float32)
     overlap = _overlap_add(np.tile(window**2, (len(magnitude), 1)), hop)
@@ -140,7 +139,7 @@ def griffin_lim(
     def sound_of(spectrum: np.ndarray) -> Array:
         frames = np.fft.irfft(spectrum, config.n_fft).astype(np.float32)
         padded = _overlap_add(frames * window, hop) / weight
-        padded[:half] = padded[end:] = 0.0  # there is nothing before and after the sound
+        padded[:half] = padded[end:] = 0.0  # silence before and after the sound
         return padded
 
     angles = np.exp(1j * phases).astype(np.complex64)
@@ -168,7 +167,7 @@ def _overlap_add(frames: Array, hop: int) -> Array:
 
 
 def _power_from_mel(lms: Array, config: SoundConfig, rounds: int = 50) -> Array:
-    """The non-negative power spectrum whose mel bands fit best; float32 [frames, bins].
+    """Fits a non-negative power spectrum to the mel bands; float32 [frames, bins].
 
     Multiplicative updates (Lee and Seung 2001, eq. 4) keep every bin at or above zero.
     """

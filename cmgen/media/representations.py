@@ -1,15 +1,15 @@
-"""The five sound representations of the paper's encoder study (Fig. 3 and Table 1).
+"""Five representations of sound from the paper's encoder study (Fig. 3 and Table 1).
 
-The paper calls LMS alone "log-amplitude", so STFT, MS and CQT stay linear here. Their sizes are read
-off the axes of Fig. 3, for half a second at 44.1 kHz:
+The paper calls LMS alone "log-amplitude", so STFT, MS and CQT are linear here. Sizes are read off
+the axes of Fig. 3, for half a second at 44.1 kHz:
 
-    lms   128 x 44   log-mel spectrum, see audio.py
+    lms   128 x 44   log-mel spectrum, see lms_tf.py
     stft  513 x 44   magnitude, 1024-point Hann window, hop 512
     ms    128 x 44   mel spectrum of power, 2048-point window, hop 512
     cqt    84 x 173  magnitude, 12 bins an octave from C1 (32.7 Hz) to B7, hop 128
     mfcc   20 x 44   cepstral coefficients of the mel spectrum in dB, 80 dB deep
 
-Each is scaled by fixed numbers. Every clip is computed by itself.
+Each is scaled by fixed numbers. Each clip is computed independently of its batch.
 """
 
 import dataclasses
@@ -26,18 +26,18 @@ CQT_BINS = 84
 CQT_BINS_PER_OCTAVE = 12
 CQT_HOP = 128
 CQT_F_MIN = 440.0 * 2.0 ** (-45 / 12)  # C1
-# Parts of a kernel's spectrum below this share of its peak are left out.
+# Values of a kernel's spectrum below this share of its peak are dropped.
 CQT_SPARSITY = 1e-4
 MFCC_COEFFICIENTS = 20
 MFCC_TOP_DB = 80.0
-# These make the root mean square about 1 on the demo corpus's training recordings.
+# These bring the root mean square to about 1 on the demo corpus's training recordings.
 LINEAR_SCALES = {"stft": 1.0, "ms": 0.3, "cqt": 6.0}
 MFCC_SCALE = 0.02
 MFCC_LEVEL_OFFSET = 400.0  # of the first coefficient, which is the mean of the dB times 11.3
 
 
 def shape(name: str, config: SoundConfig) -> tuple[int, int]:
-    """(rows, frames) of the representation of one window."""
+    """Returns (rows, frames) of the representation of one window."""
     if name == "cqt":
         return CQT_BINS, 1 + config.window_samples // CQT_HOP
     rows = {
@@ -50,7 +50,7 @@ def shape(name: str, config: SoundConfig) -> tuple[int, int]:
 
 
 def represent(waveform: tf.Tensor, name: str, config: SoundConfig) -> tf.Tensor:
-    """Waveforms -> what a sound encoder sees.
+    """Waveforms -> inputs of a sound encoder.
 
     Args:
       waveform: float32 [batch, samples] in [-1, 1] at config.sample_rate; samples is static.
@@ -58,8 +58,8 @@ def represent(waveform: tf.Tensor, name: str, config: SoundConfig) -> tf.Tensor:
       config: window and mel bands.
 
     Returns:
-      float32 [batch, *shape(name, config)]; lms in [-1, 1], stft, ms and cqt not negative. Over
-      music those three and mfcc have a root mean square of about 1, with single high peaks.
+      float32 [batch, *shape(name, config)]; lms in [-1, 1], stft, ms and cqt not negative. On
+      music all but lms have a root mean square of about 1, with single high peaks.
     """
     if name == "lms":
         return lms_tf.lms(waveform, config)
@@ -78,11 +78,11 @@ def stft(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 def mfcc(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """[batch, samples] -> float32 [batch, 20, frames], equal to librosa.feature.mfcc's defaults.
 
-    The orthonormal DCT-II of the mel spectrum in dB, nothing deeper than 80 dB below its maximum.
+    The orthonormal DCT-II of the mel spectrum in dB, clipped to 80 dB below its maximum.
     """
     decibels = lms_tf.log_mel_db(waveform, config)
-    deepest = tf.reduce_max(decibels, axis=[1, 2], keepdims=True) - MFCC_TOP_DB
-    frames = tf.transpose(tf.maximum(decibels, deepest), [0, 2, 1])
+    floor = tf.reduce_max(decibels, axis=[1, 2], keepdims=True) - MFCC_TOP_DB
+    frames = tf.transpose(tf.maximum(decibels, floor), [0, 2, 1])
     coefficients = tf.signal.dct(frames, norm="ortho")[..., :MFCC_COEFFICIENTS]
     return tf.transpose(coefficients, [0, 2, 1])
 
@@ -91,12 +91,12 @@ def cqt(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """[batch, samples] -> float32 magnitudes [batch, 84, 1 + samples // 128].
 
     Brown and Puckette, "An efficient algorithm for the calculation of a constant Q transform" (1992):
-    sparse kernels applied to the spectrum. Here to that of the whole clip, where taking every 128th
-    sample of a band is folding its spectrum, so that a single transform serves all frames.
+    sparse kernels are applied to the spectrum, here of the whole clip: every 128th sample of a band is
+    its folded spectrum, so a single transform serves all frames.
 
-    Window, lengths and norm are those of librosa.cqt(tuning=0). From their sum in time it differs by
-    less than 0.3 % of the clip's maximum, from librosa by up to 5 %: librosa resamples each octave
-    and centres kernels to a sample of the lower rate, which shows at sharp onsets.
+    Window, lengths and norm are those of librosa.cqt(tuning=0). The result is within 0.3 % of the
+    clip's maximum of the sum in time, and within 5 % of librosa's, which resamples each octave and
+    centres kernels to a sample of the lower rate; that shows at sharp onsets.
     """
     samples = waveform.shape[1]
     indices, values, folded = _cqt_kernels(samples, config.sample_rate)
@@ -129,14 +129,14 @@ def cqt_wavelets(sample_rate: int) -> list[np.ndarray]:
 
 @functools.lru_cache(maxsize=4)
 def _cqt_kernels(samples: int, sample_rate: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Conjugate spectra of the kernels that fold as they are applied.
+    """Returns conjugate spectra of the kernels, folded as they are applied.
 
     Returns:
       indices int64 [n, 2] and values complex64 [n] of a sparse matrix [84 * folded, bins], and
       `folded`, the length that each band has in the end.
     """
     wavelets = cqt_wavelets(sample_rate)
-    # Room for the clip and half a kernel on either side; a multiple of 8 transforms fast.
+    # Room for the clip and half a kernel on either side; multiples of 8 transform fast.
     folded = 8 * -(-(samples + len(wavelets[0])) // (8 * CQT_HOP))
     size = folded * CQT_HOP
     rows, columns, values = [], [], []

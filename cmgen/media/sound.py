@@ -1,4 +1,4 @@
-"""Any sound or video file -> a mono waveform. No TensorFlow: worker processes import this."""
+"""Sound or video file -> mono waveform, and back. No TensorFlow: worker processes import this."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 
-SOUNDS = (".wav", ".flac", ".mp3")  # what `write_sound` writes
+SOUNDS = (".wav", ".flac", ".mp3")  # suffixes that `write_sound` knows
 
 # FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses.
 FORMATS = (
@@ -27,14 +27,14 @@ FORMATS = (
     *("dv", "gxf", "wtv", "gif", "ivf", "h264", "hevc", "mpegvideo", "m4v", "eac3", "dts", "voc"),
 )
 
-# Of these FFmpeg guesses the length by the first bit rate.
+# FFmpeg guesses the length of these by the first bit rate.
 _HEADERLESS = ("aac", "ac3", "eac3", "dts")
-# A file may end this much before the length that its header promises (encoders pad, players cut).
+# A file may end this much earlier than its header says (encoders pad, players cut).
 _LENGTH_TOLERANCE_SECONDS = 0.5
 
 
 class UnreadableError(UserError):
-    """A file that is no sound and no video, as far as FFmpeg can tell."""
+    """Neither sound nor video, as far as FFmpeg can tell."""
 
 
 def decode_sound_file(
@@ -45,14 +45,14 @@ def decode_sound_file(
     Args:
       path: a sound or video file of any sample rate and channel count.
       sample_rate: of the result, in Hz.
-      limits: of the file.
+      limits: the most that the file may hold.
 
     Returns:
       float32 [n] in about [-1, 1]: the mean of the channels, at least 0.5 s long.
 
     Raises:
-      UserError: the file is missing, empty, no media file, truncated, silent film, too short or
-        too large.
+      UserError: the file is missing, empty, no media file, truncated, without sound, too short
+        or too large.
     """
     path = Path(path)
     check_file(path)
@@ -66,16 +66,16 @@ def decode_sound_file(
 def decode_sound_bytes(
     data: bytes, name: str, max_seconds: float, sample_rate: int = SAMPLE_RATE
 ) -> tuple[np.ndarray, bool]:
-    """Decodes at most the beginning of a file that somebody sent; no file is touched.
+    """Decodes the beginning of an uploaded file in memory.
 
     Args:
-      data: the file's content: sound, or video with sound.
+      data: content of the file: sound, or video with sound.
       name: of the file, for messages.
-      max_seconds: decoding stops there, however long the file is or says that it is.
+      max_seconds: decoding stops there, however long the file is or claims to be.
       sample_rate: of the result, in Hz.
 
     Returns:
-      sound: float32 [n], as `decode_sound_file` gives it.
+      sound: float32 [n], as from `decode_sound_file`.
       cut: whether the file goes on after that.
     """
     if not data:
@@ -93,13 +93,13 @@ def decode_sound_bytes(
 def write_sound(
     path: Path, sound: np.ndarray, sample_rate: int = SAMPLE_RATE, comment: str = ""
 ) -> None:
-    """Writes a .wav or .flac of 16 bits, or an .mp3 of 192 kbit/s, by the suffix; whole or nothing.
+    """Writes a 16-bit .wav or .flac, or an .mp3 of 192 kbit/s, by the suffix; whole or not at all.
 
     Args:
-      path: the file; its suffix is one of SOUNDS.
+      path: its suffix is one of SOUNDS.
       sound: float32 [n], mono; clipped to [-1, 1].
       sample_rate: in Hz.
-      comment: for the file's tag of that name; none if empty.
+      comment: the file's comment tag; none if empty.
     """
     sound = np.clip(sound, -1.0, 1.0).astype(np.float32)
     with atomic_file(path) as temporary:
@@ -118,20 +118,20 @@ def write_sound(
 
 
 def encode_wav(sound: np.ndarray, sample_rate: int, comment: str = "") -> bytes:
-    """A WAV file of 16 bits.
+    """Returns a 16-bit WAV file.
 
     Args:
-      sound: [n] or [n, channels], int16, or floating and clipped to [-1, 1].
+      sound: [n] or [n, channels]; int16, or floating and clipped to [-1, 1].
       sample_rate: in Hz.
-      comment: for the file's tag of that name; none if empty.
+      comment: the file's comment tag; none if empty.
     """
     buffer = io.BytesIO()
-    fits = sound if sound.dtype == np.int16 else np.clip(sound, -1.0, 1.0)
+    clipped = sound if sound.dtype == np.int16 else np.clip(sound, -1.0, 1.0)
     channels = 1 if sound.ndim == 1 else sound.shape[1]
     with soundfile.SoundFile(buffer, "w", sample_rate, channels, "PCM_16", format="WAV") as file:
         if comment:
             file.comment = comment
-        file.write(fits)
+        file.write(clipped)
     return buffer.getvalue()
 
 
@@ -153,7 +153,7 @@ def mux_sound(
 
 
 def check_file(path: Path) -> None:
-    """Raises a UserError if `path` is not a file with something in it."""
+    """Raises a UserError unless `path` is a file that isn't empty."""
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a sound or video file")
     if not path.exists():
@@ -165,7 +165,7 @@ def check_file(path: Path) -> None:
 
 
 def finish_sound(path: Path | str, samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
-    """Mixes [n, channels] at `rate` to mono, resamples, and checks it; float32 [m]."""
+    """Checks [n, channels] at `rate`, mixes it to mono and resamples it; float32 [m]."""
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: its sound holds NaN or infinite samples; write the file again")
     seconds = len(samples) / rate
@@ -174,7 +174,7 @@ def finish_sound(path: Path | str, samples: np.ndarray, rate: int, sample_rate: 
             f"{path}: has {seconds:.2f} s of sound; needs at least {WINDOW_SECONDS} s (one window)"
         )
     mono = samples.mean(axis=1, dtype=np.float32)
-    # A resampled 0.5 s may round to one sample less than a window; its tail is padded by silence.
+    # A resampled window may be one sample short; silence fills it up.
     resampled = resample(mono, rate, sample_rate)
     missing = int(WINDOW_SECONDS * sample_rate) - len(resampled)
     return np.pad(resampled, (0, missing)) if missing > 0 else resampled
@@ -188,15 +188,15 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np.ndarray, int]:
     """Decoded FFmpeg sound -> (float32 [n, channels], rate), cut or padded to begin at `start`.
 
-    If the number of channels changes on the way, all is mixed to one; a changed rate is resampled.
+    If the number of channels changes, all is mixed to mono; a changed rate is resampled.
 
     Args:
       frames: consecutive frames of one stream, at least one.
-      start: time in seconds that sample 0 of the result stands for (encoder delay lies before it).
+      start: time of the first sample, in seconds (encoder delay lies before it).
     """
     rate = frames[0].sample_rate
     parts: list[np.ndarray] = []
-    # Joined files and broadcasts change their format on the way.
+    # Joined files and broadcasts change their format midway.
     for _, alike in groupby(frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)):
         # Packed, for PyAV crashed on some planar sound.
         resampler = av.AudioResampler("flt", rate=rate)
@@ -214,7 +214,7 @@ def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np
 
 @dataclass
 class Reached:
-    """Where the packets of a file end, of all its streams, as far as it was read."""
+    """End of the packets read so far, over all streams."""
 
     seconds: float = 0.0
 
@@ -222,7 +222,7 @@ class Reached:
 def decoded(
     container: av.container.InputContainer, streams: Sequence[av.stream.Stream], reached: Reached
 ) -> Iterator[av.AudioFrame | av.VideoFrame]:
-    """The frames of some streams, in the order of the file."""
+    """Yields the frames of some streams in the order of the file; updates `reached`."""
     wanted = {stream.index for stream in streams}
     for packet in container.demux():
         if packet.pts is not None and packet.time_base is not None:
@@ -235,14 +235,14 @@ def decoded(
 
 
 def file_seconds(container: av.container.InputContainer) -> float | None:
-    """Length that a file's header promises, if it does."""
+    """Returns the length in a file's header, if it is reliable."""
     if not container.duration or container.format.name in _HEADERLESS:
         return None
     return container.duration / av.time_base
 
 
 def stream_seconds(stream: av.stream.Stream) -> float | None:
-    """Length that a stream's header promises, if it does."""
+    """Returns the length in a stream's header, if it is reliable."""
     if stream.duration is None or stream.time_base is None:
         return None
     if stream.container.format.name in _HEADERLESS:
@@ -251,7 +251,7 @@ def stream_seconds(stream: av.stream.Stream) -> float | None:
 
 
 def check_length(path: Path | str, seconds: float, promised: float | None) -> None:
-    """Raises a UserError if clearly less was decoded than the file's header promises."""
+    """Raises a UserError if much less was decoded than the header promises."""
     if promised and seconds < promised - max(_LENGTH_TOLERANCE_SECONDS, 0.05 * promised):
         raise UserError(
             f"{path}: is truncated ({seconds:.2f} s of {promised:.2f} s can be decoded); "
@@ -262,13 +262,13 @@ def check_length(path: Path | str, seconds: float, promised: float | None) -> No
 def _read_with_soundfile(
     name: Path | str, source: str | io.BytesIO, limits: MediaLimits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
-    """(float32 [n, channels], rate) of a file that libsndfile knows, else LibsndfileError.
+    """Reads float32 [n, channels] and the rate; LibsndfileError for formats that it doesn't know.
 
-    Too long a file is refused, or `cut`: one sample more than is allowed tells that there are more.
+    A file that is too long is refused, or with `cut` read to one sample more than is allowed.
     """
     information = soundfile.info(source, verbose=True)
     sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
-    # Programs that write to a pipe leave a huge or zero length in the header: not a damage.
+    # Programs that write to a pipe leave a huge or zero length in the header: no damage.
     if sizes and int(sizes[2]) < int(sizes[1]) < 2**31 - 1024:
         raise UserError(
             f"{name}: is truncated ({sizes[2]} of {sizes[1]} bytes of sound); "
@@ -295,8 +295,7 @@ def _read_with_soundfile(
 def _read_with_ffmpeg(
     name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool = False
 ) -> tuple[np.ndarray, int]:
-    """(float32 [n, channels], rate) of the first sound stream; `cut` gives little more than is
-    allowed."""
+    """Reads float32 [n, channels] and the rate of the first sound stream; see `_read_with_soundfile`."""
     try:
         with open_media(source) as container:
             if not container.streams.audio:
@@ -326,17 +325,17 @@ def _read_with_ffmpeg(
     samples, rate = audio_frames_to_array(frames, 0.0)
     if seconds <= limits.seconds:
         check_length(name, len(samples) / rate, promised)
-        # What is cut off may be missed in this stream alone, which may end before the others.
+        # This stream may end before the others: truncation shows in the whole file.
         check_length(name, max(reached.seconds, len(samples) / rate), whole)
     return samples, rate
 
 
 def open_media(source: Path | io.BytesIO) -> av.container.InputContainer:
-    """Opens a file, or what lies in memory, with FFmpeg, and nothing that it may name."""
+    """Opens a file or bytes with FFmpeg, but nothing that they refer to."""
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-    # A name such as "concat:a|b" or "http://..." would be taken for more than a file's.
+    # Without "file:", a name such as "concat:a|b" or "http://..." would mean more than a file.
     where = f"file:{source}" if isinstance(source, Path) else source
-    # Tags are not read, and those of old files are in any encoding.
+    # Tags, of any encoding in old files, are not read.
     return av.open(where, mode="r", options=options, metadata_errors="replace")
 
 

@@ -39,10 +39,10 @@ from cmgen.utils.files import atomic_file
 
 @dataclass(frozen=True)
 class Video:
-    """Pictures with their instants, and the sound.
+    """A decoded video.
 
     Attributes:
-      frames: uint8 pictures, [height, width, 3] each.
+      frames: pictures, uint8 [height, width, 3] each.
       times: float64 [frames], seconds since the sound's first sample, increasing.
       sound: float32 [n], mono at `sample_rate`.
       sample_rate: in Hz.
@@ -56,8 +56,7 @@ class Video:
 
 @dataclass(frozen=True)
 class _Lengths:
-    """Seconds that the header promises of the sound, the pictures and the whole file, if it does,
-    and how far the file reaches."""
+    """Lengths in seconds that the header gives, if it does, and how far the file was read."""
 
     sound: float | None
     pictures: float | None
@@ -75,15 +74,15 @@ def read_video(
     """Decodes a video with sound.
 
     Args:
-      path: of any container and codec.
+      path: a video of any container and codec.
       size: side of the square that pictures are cropped and resized to; None keeps them whole.
-      max_fps: keep about this many pictures per second; None keeps all.
+      max_fps: pictures kept per second, roughly; None keeps all.
       sample_rate: of the sound, in Hz.
-      limits: of the file.
+      limits: the most that the file may hold.
 
     Raises:
-      UserError: missing, empty, truncated, too large or no video; no pictures, no sound or too
-        little of it.
+      UserError: the file is missing, empty, truncated, too large, no video, or lacks pictures or
+        half a second of sound.
     """
     path = Path(path)
     check_file(path)
@@ -126,10 +125,10 @@ def read_pictures(
     Returns:
       frames: uint8 [height, width, 3] each.
       times: float64 [frames], seconds since the first picture, increasing.
-      seconds: from the first picture to the end of the last one.
+      seconds: from the first picture to the end of the last.
 
     Raises:
-      UserError: missing, empty, truncated, too large or no video.
+      UserError: the file is missing, empty, truncated, too large or no video.
     """
     path = Path(path)
     check_file(path)
@@ -144,22 +143,22 @@ def read_pictures(
     times = np.array([time for time, _ in pictures])
     check_length(path, promised.reached, promised.whole)
     times -= times[0]
-    lasting = 1 / float(rate) if rate else 0.1
-    seconds = max(times[-1] + lasting, promised.pictures or 0.0)
+    last = 1 / float(rate) if rate else 0.1
+    seconds = max(times[-1] + last, promised.pictures or 0.0)
     return [pixels for _, pixels in pictures], times, seconds
 
 
 def dub_video(
     source: Path, output: Path, sound: np.ndarray, sample_rate: int, comment: str = ""
 ) -> None:
-    """Writes a video's pictures, copied as they are coded, with another sound (AAC).
+    """Replaces the sound of a video by another (AAC); the pictures are copied as coded.
 
     Args:
-      source: the video whose pictures are kept.
+      source: the video.
       output: an .mp4 file; written whole or not at all.
       sound: float32 [n], mono in [-1, 1], from the first picture on.
       sample_rate: in Hz.
-      comment: for the file's tag of that name; none if empty.
+      comment: the file's comment tag; none if empty.
     """
     with open_media(source) as old:
         pictures = old.streams.video[0]
@@ -188,7 +187,7 @@ def _copy_with_sound(
     begin, written = pictures.start_time or 0, 0
     for packet, shown, order in _timed_packets(old, pictures):
         packet.pts, packet.dts = shown - begin, order - begin
-        # Sound and pictures lie side by side in the file, so that players need not seek.
+        # Sound and pictures are interleaved, so that players need not seek.
         until = round(float(packet.pts * packet.time_base) * sample_rate)
         end = min(len(sound), max(written, until))
         packet.stream = video
@@ -202,14 +201,14 @@ def _copy_with_sound(
 def _timed_packets(
     container: av.container.InputContainer, stream: av.video.VideoStream
 ) -> Iterator[tuple[av.Packet, int, int]]:
-    """A stream's packets with the times at which they are shown and decoded, in its time base."""
+    """Yields packets with the times at which they are shown and decoded, in the stream's time base."""
     packets = [packet for packet in container.demux(stream) if packet.size]
     rate, base = stream.average_rate, stream.time_base
     step = round(1 / (rate * base)) if rate and base else 1
-    known = (packet.dts - step * i for i, packet in enumerate(packets) if packet.dts is not None)
-    first = next(known, 0)
+    starts = (packet.dts - step * i for i, packet in enumerate(packets) if packet.dts is not None)
+    first = next(starts, 0)
     for index, packet in enumerate(packets):
-        # Matroska leaves out the first times of decoding, AVI all times of showing.
+        # Matroska omits the first decoding times, AVI all display times.
         order = first + step * index if packet.dts is None else packet.dts
         yield packet, order if packet.pts is None else packet.pts, order
 
@@ -222,7 +221,7 @@ def write_video(
     sample_rate: int = SAMPLE_RATE,
     comment: str = "",
 ) -> None:
-    """Writes an .mp4 (H.264, with the sound as AAC) or a silent .gif that repeats, by the suffix.
+    """Writes an .mp4 (H.264, sound as AAC) or a silent, looping .gif, by the suffix.
 
     Args:
       path: the file, ending in .mp4 or .gif; written whole or not at all.
@@ -230,7 +229,7 @@ def write_video(
       fps: pictures per second.
       sound: float32 [n], mono in [-1, 1]; None writes no sound track.
       sample_rate: of the sound, in Hz.
-      comment: for the file's tag of that name; none if empty.
+      comment: the file's comment tag; none if empty.
     """
     path = Path(path)
     stream = iter(frames)
@@ -255,13 +254,13 @@ def _decode(
     limits: MediaLimits,
     sound: bool = True,
 ) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], _Lengths]:
-    """Pictures with their times, sound frames, and how long all is."""
+    """Decodes pictures with their times, and sound frames; also returns the lengths."""
     if not container.streams.video:
         raise UserError(f"{path}: has no pictures; give a video")
     video = container.streams.video[0]
     check_decoder(path, video)
     limits.check_picture(path, video.width, video.height)
-    # The pictures of a stream may grow on the way.
+    # A stream may change the size of its pictures.
     video.codec_context.options = {"max_pixels": str(limits.pixels)}
     audio = container.streams.audio[:1] if sound else ()
     for stream in audio:
@@ -285,7 +284,7 @@ def _decode(
             limits.check_samples(path, samples, len(frame.layout.channels))
             continue
         time = float(frame.time or 0.0)
-        # One picture for each 1/max_fps; a quarter of it is granted for uneven times.
+        # One picture for each 1/max_fps, with a quarter of it as tolerance for uneven times.
         slot = math.floor(time * max_fps + 0.25) if max_fps else math.inf
         if slot > last_slot or not max_fps:
             last_slot = slot
@@ -294,7 +293,7 @@ def _decode(
 
 
 def _to_array(frame: av.VideoFrame, size: int | None, converter: VideoReformatter) -> np.ndarray:
-    """RGB pixels, turned upright (phones store a rotation beside the picture)."""
+    """Converts to RGB pixels, turned upright (phones store a rotation beside the picture)."""
     pixels = converter.reformat(frame, format="rgb24").to_ndarray()
     upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
     return images.square(upright, size) if size else upright
@@ -336,7 +335,7 @@ def _write_mp4(
 
 
 def _write_gif(path: Path, frames: list[np.ndarray], fps: float, comment: str) -> None:
-    """GIF counts time in hundredths of a second; each frame has its own 256 colours."""
+    """Writes a GIF, whose times are hundredths of a second; each frame has its own 256 colours."""
     pictures = [
         Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE) for pixels in frames
     ]
