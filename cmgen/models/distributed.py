@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import keras
 import tensorflow as tf
 
 
@@ -14,7 +13,7 @@ def get_strategy(name: str) -> tf.distribute.Strategy:
     operations like the first, and TensorFlow takes those of equal number for one.
 
     Args:
-      name: auto, default (one device) or mirrored; several machines meet in `workers.join`.
+      name: auto, default (one device) or mirrored; several machines meet in `train.multiworker.join`.
     """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if name == "default" or (name == "auto" and len(devices) == 1):
@@ -34,15 +33,3 @@ def scale_loss(per_example: tf.Tensor) -> tf.Tensor:
     Keras optimizers sum gradients over replicas. per_example: [batch of this replica] -> scalar.
     """
     return tf.reduce_sum(scale_each(per_example))
-
-
-def update_average(average: keras.Model, model: keras.Model, decay: tf.Tensor) -> None:
-    """average <- decay * average + (1 - decay) * model, over weights and statistics alike.
-
-    Args:
-      average: a network built like `model`.
-      model: the network in training.
-      decay: scalar in [0, 1].
-    """
-    for a, v in zip(average.variables, model.variables, strict=True):
-        a.assign(a.value + tf.cast(1 - decay, a.dtype) * (v.value - a.value))

@@ -18,7 +18,7 @@ from cmgen.evaluate.windows import Networks
 from cmgen.models import precision
 from cmgen.models import run as checkpoint
 from cmgen.models.encoder import Encoder
-from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
+from cmgen.models.gan import CrossModalGan, build_gan
 from cmgen.prepare import cache, leaks
 from cmgen.train import callbacks, learning_curve, loop, multiworker, tf_config
 from cmgen.train.encoders import train_encoder
@@ -180,7 +180,7 @@ def dry_run(config: TrainConfig) -> None:
     networks = encoders | {"generator": gan.generator, "discriminator": gan.discriminator}
     print(f"parameters (for {classes} classes):")
     for name, network in networks.items():
-        print(f"  {name:14s} {count_parameters(network):>12,}")
+        print(f"  {name:14s} {network.count_params():>12,}")
     seconds = _seconds_per_step(gan, config)
     examples = config.train_steps * config.batch_size
     print(
@@ -245,7 +245,7 @@ def train_gan(
             team.is_chief,
             generator=gan.generator,
             discriminator=gan.discriminator,
-            average=gan.average,
+            average=gan.generator_ema,
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,
         )
@@ -281,7 +281,9 @@ def _chiefs_watchers(
     verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
     named = {"train": train, "validation": validation, "test": test}
     there = {name: some for name, some in named.items() if some is not None}
-    follow = learning_curve.Curve(workdir, there, gan.encoder, gan.average, verifier, config, start)
+    follow = learning_curve.Curve(
+        workdir, there, gan.encoder, gan.generator_ema, verifier, config, start
+    )
 
     def at_checkpoint(step: int) -> None:
         sheet.write(gan, step)
@@ -320,7 +322,7 @@ class _Chooser:
             self.record = [row for row in _read_record(self.record_path) if row["step"] <= start]
         if validation is not None:
             verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)
-            self.networks = Networks(gan.encoder, gan.average, verifier, classes, config)
+            self.networks = Networks(gan.encoder, gan.generator_ema, verifier, classes, config)
 
     def __call__(self, step: int) -> None:
         if self.validation is None:
@@ -337,7 +339,7 @@ class _Chooser:
             self._keep(step)
 
     def _keep(self, step: int) -> None:
-        checkpoint.save_weights(self.gan.average, self.path, self.comment, step=step)
+        checkpoint.save_weights(self.gan.generator_ema, self.path, self.comment, step=step)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ def networks(preset: str) -> tuple[dict[str, dict[str, list[int]]], dict[str, st
         made[name], _, beside = trainer(name, config)
         made |= {f"{name}/{part}": network for part, network in beside.items()}
     model = gan(config)
-    made |= {name: getattr(model, name) for name in ("generator", "discriminator", "average")}
+    made |= {"generator": model.generator, "discriminator": model.discriminator}
+    made["average"] = model.generator_ema
     (other,) = {"sound_encoder", "image_encoder"} - {config.direction.encoder}
     made[other] = run.make_encoder(other, CLASSES, config, "float32")
     weights = {name: arrays(network) for name, network in made.items()}

@@ -61,7 +61,7 @@ def test_the_label_control_hears_nothing_in_training():
     heard = tf.argmax(gan.encoder(batch["lms"]), axis=-1)
     told = tf.one_hot(heard, ENCODER.encoding_size)
     np.testing.assert_allclose(
-        gan((batch["lms"], batch["noise"])), gan.average((told, batch["noise"])), atol=1e-6
+        gan((batch["lms"], batch["noise"])), gan.generator_ema((told, batch["noise"])), atol=1e-6
     )
 
 
@@ -120,7 +120,7 @@ def test_a_step_moves_what_it_should_and_nothing_else(policy, task, upsampling):
         ]
         assert any(moved) == (name != "encoder"), name
     # At the first step the average is a copy.
-    for a, b in zip(gan.average.get_weights(), gan.generator.get_weights(), strict=True):
+    for a, b in zip(gan.generator_ema.get_weights(), gan.generator.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -129,11 +129,11 @@ def test_average_follows_its_formula():
     step = tf.function(gan.train_step)
     for i in range(60):
         step(make_batch(seed=i))
-    old = gan.average.get_weights()
+    old = gan.generator_ema.get_weights()
     step(make_batch(seed=99))
     decay = 0.5 ** (8 / 16)
     for a, before, now in zip(
-        gan.average.get_weights(), old, gan.generator.get_weights(), strict=True
+        gan.generator_ema.get_weights(), old, gan.generator.get_weights(), strict=True
     ):
         np.testing.assert_allclose(a, decay * before + (1 - decay) * now, atol=1e-5)
 

@@ -17,7 +17,7 @@ PAPER = {
     "conditioning": "concat",
     "discriminator_normalization": "batch",
 }
-NETWORKS = ("generator", "discriminator", "average", "encoder")
+NETWORKS = ("generator", "discriminator", "generator_ema", "encoder")
 
 
 def make(folder, config: GanConfig) -> tuple[CrossModalGan, run.Checkpoints]:

@@ -14,7 +14,6 @@ from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.media import charts, images
-from cmgen.models.gan import count_parameters
 from cmgen.models.run import load_run
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
@@ -207,7 +206,7 @@ def test_pytorch_has_the_same_networks_and_steps():
     gan = train.make_gan(TINY, "float32")
     step = Textbook(TINY, "float32", 16, gan.generator.canvas.stages)
     assert step.parameters() == (
-        count_parameters(gan.generator), count_parameters(gan.discriminator),
+        gan.generator.count_params(), gan.discriminator.count_params(),
     )  # fmt: skip
     before = [p.detach().clone() for p in step.discriminator.parameters()]
     assert np.isfinite(step())

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cmgen.config import GanConfig
 from cmgen.models import losses
-from cmgen.models.distributed import update_average
+from cmgen.models.ema import update_ema
 from cmgen.models.gan import CrossModalGan, swap_neighbours
 
 Batch = dict[str, tf.Tensor]
@@ -64,7 +64,7 @@ def train_step(gan: CrossModalGan, batch: Batch) -> None:
         (gan.generator_optimizer, gan.generator, by_generator),
     ):
         optimizer.apply_gradients(zip(found, network.trainable_variables, strict=True))
-    update_average(gan.average, gan.generator, tf.constant(0.999))
+    update_ema(gan.generator_ema, gan.generator, tf.constant(0.999))
 
 
 def with_plain_networks(gan: CrossModalGan, policy: str) -> CrossModalGan:
@@ -75,15 +75,19 @@ def with_plain_networks(gan: CrossModalGan, policy: str) -> CrossModalGan:
       policy: Keras dtype policy.
     """
     config, size = gan.config, gan.generator.canvas.shape[0]
-    generator, average = (PlainGenerator(config, size, policy, name="generator") for _ in "ga")
+    generator, generator_ema = (
+        PlainGenerator(config, size, policy, name="generator") for _ in "ga"
+    )
     discriminator = PlainDiscriminator(config, size, policy, name="discriminator")
     encoding = tf.zeros([2, gan.encoder.config.encoding_size])
-    for network in (generator, average):
+    for network in (generator, generator_ema):
         picture = network((encoding, tf.zeros([2, config.noise_size])))
         network.set_weights(gan.generator.get_weights())
     discriminator((picture, encoding))
     discriminator.set_weights(gan.discriminator.get_weights())
-    plain = CrossModalGan(gan.direction, gan.encoder, generator, discriminator, average, config)
+    plain = CrossModalGan(
+        gan.direction, gan.encoder, generator, discriminator, generator_ema, config
+    )
     plain.built = True
     plain.compile()
     return plain

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import TrainConfig
-from cmgen.models.gan import CrossModalGan, build_gan, count_parameters
+from cmgen.models.gan import CrossModalGan, build_gan
 from cmgen.models.run import make_encoder
 from tools.benchmarks import operations, textbook
 from tools.benchmarks.timing import Ratio, in_turns, timed
@@ -69,8 +69,8 @@ def measure(config: TrainConfig, policy: str, rounds: int, seconds: float) -> St
         gflop,
         textbook_gflop,
         matrix_gflops(POLICIES[policy]),
-        count_parameters(gan.generator),
-        count_parameters(gan.discriminator),
+        gan.generator.count_params(),
+        gan.discriminator.count_params(),
     )
 
 
@@ -121,7 +121,7 @@ def _torch_step(
 
     stages = gan.generator.canvas.stages
     step = Textbook(config, policy, gan.encoder.config.encoding_size, stages)
-    counts = count_parameters(gan.generator), count_parameters(gan.discriminator)
+    counts = gan.generator.count_params(), gan.discriminator.count_params()
     assert step.parameters() == counts, (step.parameters(), counts)
     return step
 
