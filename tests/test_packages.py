@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SCRIPTS = ("train", "evaluate", "generate", "prepare", "rate", "studio")
 # Of a checkout, what only those need who develop it or wrote results into it.
-NOT_SHIPPED = (".ci/", ".git", "exports/", "results/figures/")
+NOT_SHIPPED = (".ci/", ".git", "exports/", "findings/", "results/figures/")
 STRAYS = (
     "runs/s2i/generator.npz",
     "results/runs/s2i/generator.npz",
