@@ -17,7 +17,7 @@ MAINS = ["train", "evaluate", "export", "generate", "prepare", "studio"]
 MAINS += [f"rate {command}" for command in ("collect", "serve", "report")]
 PAGES = sorted(
     str(path.relative_to(ROOT))
-    for folder in (".", "docs", "results", "exports", "cmgen/demo")
+    for folder in (".", "docs", "results", "exports", "findings", "cmgen/demo")
     for path in (ROOT / folder).glob("*.md")
 )
 
