@@ -210,8 +210,8 @@ def _trained_encoder(
 def _trained_gan(config: TrainConfig, policy: str) -> dict[str, dict[str, list[float]]]:
     keras.utils.set_random_seed(config.seed)
     model = gan(config, policy)
-    names = "encoder", "generator", "discriminator", "average"
-    parts = {name: getattr(model, name) for name in names}
+    parts = {name: getattr(model, name) for name in ("encoder", "generator", "discriminator")}
+    parts["average"] = model.generator_ema
     return _after_steps(parts, model, config, loop.pairs(config))
 
 
