@@ -1,1 +1,1 @@
-"""From files to batches: sources are read, prepared into shards, loaded and cut into windows."""
+"""Prepared data: recordings, shards, splits in memory or streamed, batches of windows."""

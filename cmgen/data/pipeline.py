@@ -1,10 +1,10 @@
-"""Prepared folders -> batches of windows and pictures, by tf.data from end to end.
+"""Prepared folders -> batches of windows and pictures by tf.data.
 
-Data that fit in `cache_gib` are decoded once into memory; there the batch of step n is a function
-of (seed, n) alone. Larger data stream from their shards (`streaming.py`).
+Data that fit in `cache_gib` are decoded into memory once; there the batch of step n is a function
+of (seed, n) alone. Larger data are streamed from their shards (`streaming.py`).
 
-Functions that tf.data maps have no Python control flow on tensors; converting them by autograph
-would take longer than all the rest of starting up, hence `do_not_convert`.
+Functions mapped by tf.data have no Python control flow on tensors; converting them by autograph
+would dominate the start-up time, hence `do_not_convert`.
 """
 
 from collections.abc import Callable
@@ -31,31 +31,31 @@ __all__ = [
 ]
 
 UNIFORMS = 16  # random numbers of each example for augmentation
-# Hop of evaluation windows where no picture sets their places.
+# Hop of evaluation windows where pictures don't determine their places.
 _HOP_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """What makes the stream of training batches.
+    """Settings of the stream of training batches.
 
     Attributes:
-      batch_size: even, since neighbours are each other's mismatched pair.
-      seed: of everything that is drawn.
-      noise_dim: size of the generator's noise.
-      mismatch: what the two members of a mismatched pair (rows 2q and 2q + 1) have in common; see
+      batch_size: even, since neighbours make mismatched pairs.
+      seed: of all random draws.
+      noise_size: size of the generator's noise.
+      mismatch: what the members of a mismatched pair (rows 2q and 2q + 1) have in common; see
         `sampling.share_pairs`.
-      mismatch_seconds: at least so far apart lie two windows of a pair in one recording.
-      instants: so many neighbours in a batch are windows of the same recording.
-      only: the classes to draw from; all if empty.
-      kinds: what of each example is wanted; the rest is not computed.
-      shard: (index, number): which part of each batch to give; the parts one after the other are
-        the whole batch.
+      mismatch_seconds: least distance of the two windows of a pair within one recording.
+      instants: number of neighbours in a batch that are windows of the same recording.
+      only: classes to draw from; all if empty.
+      kinds: parts of each example that are computed.
+      shard: (index, number) of the part of each batch to return; the parts in order are the whole
+        batch.
     """
 
     batch_size: int
     seed: int
-    noise_dim: int = 10
+    noise_size: int = 10
     mismatch: str = "class"
     mismatch_seconds: float = 0.5
     instants: int = 1
@@ -64,7 +64,7 @@ class BatchConfig:
     shard: tuple[int, int] = (0, 1)
 
     def own(self, rows: tf.Tensor) -> tf.Tensor:
-        """The shard's rows of a whole batch."""
+        """Returns the shard's rows of a whole batch."""
         index, number = self.shard
         count = self.batch_size // number
         return rows[index * count : (index + 1) * count]
@@ -73,36 +73,35 @@ class BatchConfig:
 def training_dataset(
     recordings: Recordings, batches: BatchConfig, config: TrainConfig, start_step: int = 0
 ) -> tf.data.Dataset:
-    """An endless, deterministic stream of class-balanced batches.
+    """Makes an endless, deterministic stream of class-balanced batches.
 
     Args:
-      recordings: of `load_split`.
-      batches: size, seed, noise.
-      config: the run's; its sound window counts.
-      start_step: the first batch to give: the stream from there equals the rest of the whole one.
-        At no cost for data in memory; streamed data are read up to there (or restore the
-        iterator's own checkpoint, which tf.train.Checkpoint(iterator=iter(dataset)) writes).
+      recordings: from `load_split`.
+      batches: settings of the stream.
+      config: the run's; its sound window is used.
+      start_step: first batch to return; the rest of the stream is unchanged. Free for data in
+        memory; streamed data are read up to there (or restore the iterator's own checkpoint, which
+        tf.train.Checkpoint(iterator=iter(dataset)) writes).
 
     Returns:
       A dataset of {"waveform": float32 [B, window_samples] in [-1, 1],
       "image": float32 [B, size, size, 3] in [-1, 1], "label": int32 [B],
-      "noise": float32 [B, noise_dim], N(0, 1), "uniforms": float32 [B, UNIFORMS] in [0, 1)}.
-      Rows 2q and 2q + 1 have different classes, unless `batches` says otherwise. "waveform" or
-      "image" is missing where `batches` doesn't want it. B is batch_size / shards.
+      "noise": float32 [B, noise_size], N(0, 1), "uniforms": float32 [B, UNIFORMS] in [0, 1)}.
+      Rows 2q and 2q + 1 have different classes, unless `batches.mismatch` says otherwise.
+      "waveform" or "image" is present if in `batches.kinds`. B is batch_size / shards.
     """
     window = config.sound.window_samples
     _check_trainable(recordings, batches, window)
     steps = tf.data.Dataset.counter(start_step, dtype=tf.int64)
 
     def numbers(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        shape = (batches.batch_size, batches.noise_dim, UNIFORMS)
+        shape = (batches.batch_size, batches.noise_size, UNIFORMS)
         noise, uniforms = sampling.draw_numbers(step, *shape, batches.seed)
         return {"noise": batches.own(noise), "uniforms": batches.own(uniforms)}
 
     @tf.autograph.experimental.do_not_convert
     def with_numbers(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        wanted = {key: example[key] for key in (*batches.kinds, "label")}
-        return _finish(wanted) | numbers(step)
+        return _finish({key: example[key] for key in (*batches.kinds, "label")}) | numbers(step)
 
     if recordings.sound is None:
         examples = streaming.training_examples(recordings, batches.batch_size, batches.seed, window)
@@ -125,16 +124,16 @@ def training_dataset(
 def evaluation_windows(
     recordings: Recordings, stride: int, config: TrainConfig, batch_size: int = 64
 ) -> tf.data.Dataset:
-    """Every window once, in order: the windows around each `stride`-th picture of each recording.
+    """Makes every window once, in order: those around each `stride`-th picture of each recording.
 
-    A picture whose window would not lie inside the sound is left out. Where pictures and sounds
-    share only their class, windows are cut every 0.1 s and a class's pictures go round; where a class
-    has no pictures, its "frame" is -1 and "image" is missing from all batches.
+    Pictures whose window would leave the sound are skipped. Where pictures and sounds share only
+    their class, windows are cut every 0.1 s and the pictures of the class repeat; if a class has no
+    pictures, its "frame" is -1 and "image" is missing from all batches.
 
     Args:
-      recordings: of `load_split`.
+      recordings: from `load_split`.
       stride: 1 takes every window; more takes a fixed subset.
-      config: the run's; its sound window, silence_dbfs and only_classes count.
+      config: the run's; its sound window, silence_dbfs and only_classes are used.
       batch_size: the last batch may be smaller.
 
     Returns:
@@ -182,7 +181,7 @@ def evaluation_windows(
 
 
 def count_windows(recordings: Recordings, config: TrainConfig) -> int:
-    """How many windows `evaluation_windows` gives with a stride of 1."""
+    """Returns the number of windows of `evaluation_windows` with a stride of 1."""
     sound = config.sound
     rows = evaluation_rows(
         recordings, 1, sound.window_samples, sound.sample_rate, config.only_classes
@@ -197,11 +196,11 @@ def evaluation_rows(
     sample_rate: int,
     only: tuple[str, ...] = (),
 ) -> streaming.Rows:
-    """Which windows and pictures `evaluation_windows` gives; `only`: of these classes, if any."""
+    """Lists the windows and pictures of `evaluation_windows`; of the classes in `only`, if any."""
     chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     samples, offsets = recordings.samples, recordings.frame_offsets
-    wanted = [not only or name in only for name in recordings.classes]
-    with_sound = (samples >= window) & np.array(wanted)[recordings.labels]
+    included = [not only or name in only for name in recordings.classes]
+    with_sound = (samples >= window) & np.array(included)[recordings.labels]
     pictures = [
         np.flatnonzero(np.repeat(recordings.labels == label, np.diff(offsets)))
         for label in range(len(recordings.classes))
@@ -220,8 +219,8 @@ def evaluation_rows(
             label = recordings.labels[index]
             turn = used[label] + np.arange(len(start))
             used[label] += len(start)
-            shown = pictures[label]
-            frames = shown[turn % len(shown)] if len(shown) else np.full(len(start), -1)
+            choice = pictures[label]
+            frames = choice[turn % len(choice)] if len(choice) else np.full(len(start), -1)
         chosen.append((np.full(len(start), index), start, frames))
     columns = [np.concatenate(column) for column in zip(*chosen, strict=True)] or [np.zeros(0)] * 3
     return streaming.Rows(*(column.astype(np.int64) for column in columns))
@@ -268,13 +267,13 @@ def _cutter(
 
 
 def _finish(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Stored integers -> what the networks take."""
-    done = {"label": tf.cast(row["label"], tf.int32)}
+    """Stored integers -> inputs of the networks."""
+    batch = {"label": tf.cast(row["label"], tf.int32)}
     if "waveform" in row:
-        done["waveform"] = tf.cast(row["waveform"], tf.float32) / 32768.0
+        batch["waveform"] = tf.cast(row["waveform"], tf.float32) / 32768.0
     if "image" in row:
-        done["image"] = images.scale(tf.cast(row["image"], tf.float32))
-    return done
+        batch["image"] = images.scale(tf.cast(row["image"], tf.float32))
+    return batch
 
 
 def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) -> None:
@@ -313,7 +312,7 @@ def _check_trainable(recordings: Recordings, batches: BatchConfig, window: int) 
 
 
 def _drawn_classes(recordings: Recordings, batches: BatchConfig) -> list[int]:
-    """Indices of the classes that batches are drawn from."""
+    """Returns the indices of the classes to draw from."""
     unknown = sorted(set(batches.only) - set(recordings.classes))
     if unknown:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What passes from the sources to the shards. No TensorFlow: worker processes import this."""
+"""A recording on its way from source to shard. No TensorFlow: worker processes import this."""
 
 import dataclasses
 import hashlib
@@ -24,8 +24,8 @@ class ReadOptions:
     Attributes:
       image_size: side of the stored pictures, in pixels.
       max_fps: pictures kept per second of video, at most.
-      alignment: which instant of its half second of sound a video's picture shows.
-      limits: of one file.
+      alignment: instant within its half second of sound that a picture of a video shows.
+      limits: the most that one file may hold.
     """
 
     image_size: int = IMAGE_SIZE
@@ -35,7 +35,7 @@ class ReadOptions:
 
     @property
     def middle_offset(self) -> float:
-        """Seconds from a picture's instant to the middle of its window of sound."""
+        """Seconds from the instant of a picture to the middle of its window of sound."""
         return {"middle": 0.0, "start": WINDOW_SECONDS / 2, "end": -WINDOW_SECONDS / 2}[
             self.alignment
         ]
@@ -43,20 +43,20 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording as it is stored, its sound or its pictures possibly missing.
+    """A recording as stored; its sound or its pictures may be missing.
 
     Attributes:
       id: unique within the data.
-      group: the recording or song that splits and bootstraps go by; several recordings share one
-        where a song was cut into pieces.
-      class_name: what plays.
+      group: the recording or song that splits and bootstraps keep together; the pieces of a song
+        share it.
+      class_name: name of the instrument or other class.
       frames: JPEG files, square.
-      times: float64 [frames], increasing: seconds since the sound's first sample of the instant
-        that is the middle of each picture's window of sound.
+      times: float64 [frames], increasing: middle of each picture's window of sound, in seconds since
+        the first sample.
       sound: FLAC file, 16 bit, mono, 44.1 kHz; empty if there is no sound.
       samples: length of the sound.
-      sound_mark, frames_mark: digests of the decoded sound and pictures, by which they are known
-        wherever they lie; empty where there is one value or one colour alone, or nothing.
+      sound_mark, frames_mark: digests of the decoded sound and pictures, which identify them
+        anywhere; empty for a constant value, a single colour or nothing.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Recording:
     frames_mark: bytes = b""
 
     def with_sound(self, samples: np.ndarray) -> "Recording":
-        """The recording with this sound, int16 [n] at 44.1 kHz."""
+        """Returns the recording with this sound, int16 [n] at 44.1 kHz."""
         mark = _Mark()
         mark.add(samples)
         return dataclasses.replace(
@@ -78,7 +78,7 @@ class Recording:
         )
 
     def with_frames(self, frames: Iterable[np.ndarray], times: np.ndarray) -> "Recording":
-        """The recording with these pictures, uint8 [size, size, 3] each, at float64 [frames]."""
+        """Returns the recording with these pictures, uint8 [size, size, 3], at float64 [frames]."""
         mark, coded = _Mark(), []
         for frame in frames:
             mark.add(frame)
@@ -100,7 +100,7 @@ def to_int16(waveform: ArrayLike) -> np.ndarray:
 
 
 class _Mark:
-    """16 bytes that are the same for the same values; none if all samples, or all pixels, are alike."""
+    """Digest of 16 bytes; empty if all samples, or all pixels, are alike."""
 
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
@@ -108,12 +108,11 @@ class _Mark:
         self._varied = False
 
     def add(self, part: np.ndarray) -> None:
-        """Samples [n], or a picture [height, width, 3]."""
+        """Adds samples [n], or a picture [height, width, 3]."""
         if part.size:
             self._digest.update(np.ascontiguousarray(part).data)
-            self._first = (
-                part.reshape(-1, *part.shape[2:])[0] if self._first is None else self._first
-            )
+            if self._first is None:
+                self._first = part.reshape(-1, *part.shape[2:])[0]
             self._varied = self._varied or bool((part != self._first).any())
 
     def digest(self) -> bytes:

@@ -1,4 +1,4 @@
-"""A split of a prepared folder in memory, or what is known of it without decoding."""
+"""A split of a prepared folder, in memory or described without decoding."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,17 +22,17 @@ class Recordings:
     """One split of a prepared folder.
 
     Attributes:
-      folder, split: where it comes from.
+      folder, split: the prepared folder and the name of the split.
       info: the folder's dataset.json.
-      ids, groups: names of the recordings and of what they are parts of, str [R].
+      ids, groups: names of the recordings and of their groups, str [R].
       labels: int64 [R], indices into `classes`.
       sound_offsets: int64 [R + 1], where each recording's samples begin.
       frame_offsets: int64 [R + 1], where each recording's frames begin.
-      frame_times: int64 [F], the sample in the middle of each frame's window, counted from its
-        recording's first.
+      frame_times: int64 [F], middle sample of each frame's window, counted from the first of its
+        recording.
       sound: int16 [samples], one recording after the other; None if the data are streamed.
       frames: uint8 [F, size, size, 3]; None if the data are streamed.
-      marks: "sound_mark" and "frames_mark" -> those of the recordings (see `Recording`).
+      marks: "sound_mark" and "frames_mark" -> values of the recordings (see `Recording`).
     """
 
     folder: Path
@@ -64,15 +64,15 @@ class Recordings:
 
     @cached_property
     def paired(self) -> bool:
-        """Whether pictures go with their own recording's sound, rather than with their class's."""
+        """Whether pictures belong to the sound of their recording, rather than to their class only."""
         both = self.has_frames & (self.samples > 0)
         return bool(np.isin(self.labels, self.labels[both]).all())
 
     def start_range(self, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """First and last sample at which a window may begin, int64 [R] each.
+        """Returns the first and last sample at which a window may begin, int64 [R] each.
 
-        The window lies inside the sound and its middle at most half a frame's time outside the
-        recording's pictures; recordings without sound have nonsense here.
+        The window lies inside the sound, and its middle at most half a frame outside the pictures.
+        Values of recordings without sound are meaningless.
         """
         last = np.maximum(self.samples - window, 0)
         low, high = np.zeros_like(last), last.copy()
@@ -86,12 +86,12 @@ class Recordings:
 
 
 def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
-    """Reads a split of a prepared folder; decoded into memory if that takes at most cache_gib.
+    """Reads a split of a prepared folder; decodes it into memory if that takes at most cache_gib.
 
-    Its shards are held to their checksums first, so that nothing is computed from changed data.
+    The checksums of its shards are verified first.
 
     Raises:
-      UserError: no such split, or damaged files.
+      UserError: there is no such split, or files are damaged.
     """
     info = read_info(data_dir)
     if split not in info.splits:
@@ -126,7 +126,7 @@ def _check_whole(path: Path, checksum: str) -> None:
 
 @contextmanager
 def named_damage(data_dir: Path) -> Iterator[None]:
-    """Turns the error of reading a damaged or missing shard into a UserError that names the file."""
+    """Turns errors of reading a damaged or missing shard into a UserError that names the file."""
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
@@ -139,7 +139,7 @@ def named_damage(data_dir: Path) -> Iterator[None]:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a shard: each of its records has a checksum."""
+    """Returns what is wrong with a shard, by the checksums of its records."""
     try:
         for _ in tf.data.TFRecordDataset(str(path)):
             pass
@@ -151,12 +151,12 @@ def _damage(path: Path) -> str | None:
 
 
 def _read_undecoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
-    """What is known of a split without decoding it: names, sizes, times and marks."""
+    """Reads names, sizes, times and marks of a split."""
     parsed = _records(data_dir, split, info).map(
         parse_sizes, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    small = list(parsed.prefetch(2).as_numpy_iterator())
-    return _assemble(data_dir, split, info, small, None, None)
+    examples = list(parsed.prefetch(2).as_numpy_iterator())
+    return _assemble(data_dir, split, info, examples, None, None)
 
 
 def _records(data_dir: Path, split: str, info: DatasetInfo) -> tf.data.Dataset:
@@ -173,44 +173,45 @@ def _read_decoded(data_dir: Path, split: str, info: DatasetInfo) -> Recordings:
         deterministic=True,
     )
     at_sound = at_frame = 0
-    small: list[dict[str, Any]] = []
+    examples: list[dict[str, Any]] = []
     for example in parsed.prefetch(2).as_numpy_iterator():
         count, shown = len(example["sound"]), len(example["frames"])
         sound[at_sound : at_sound + count] = example.pop("sound")
         frames[at_frame : at_frame + shown] = example.pop("frames")
         at_sound, at_frame = at_sound + count, at_frame + shown
-        small.append(example)
-    # On the processor, since tf.data reads from there.
+        examples.append(example)
+    # In the processor's memory, where tf.data reads.
     with tf.device("CPU:0"):
-        return _assemble(data_dir, split, info, small, tf.constant(sound), tf.constant(frames))
+        return _assemble(data_dir, split, info, examples, tf.constant(sound), tf.constant(frames))
 
 
 def _assemble(
     data_dir: Path,
     split: str,
     info: DatasetInfo,
-    small: list[dict[str, Any]],
+    examples: list[dict[str, Any]],
     sound: tf.Tensor | None,
     frames: tf.Tensor | None,
 ) -> Recordings:
-    times = [np.asarray(example["times"], np.float64) for example in small]
-    found = len(small), sum(int(e["num_samples"]) for e in small), sum(len(t) for t in times)
+    times = [np.asarray(example["times"], np.float64) for example in examples]
+    samples = [int(example["num_samples"]) for example in examples]
     size = info.splits[split]
-    if found != (size.recordings, size.samples, size.frames):
+    expected = size.recordings, size.samples, size.frames
+    if (len(examples), sum(samples), sum(map(len, times))) != expected:
         raise ValueError("recordings, samples or pictures are not as many as dataset.json says")
     return Recordings(
         folder=data_dir,
         split=split,
         info=info,
-        ids=np.array([example["id"].decode() for example in small]),
-        groups=np.array([example["group"].decode() for example in small]),
-        labels=np.array([example["label"] for example in small], np.int64),
-        sound_offsets=_offsets(int(example["num_samples"]) for example in small),
-        frame_offsets=_offsets(len(some) for some in times),
+        ids=np.array([example["id"].decode() for example in examples]),
+        groups=np.array([example["group"].decode() for example in examples]),
+        labels=np.array([example["label"] for example in examples], np.int64),
+        sound_offsets=_offsets(samples),
+        frame_offsets=_offsets(map(len, times)),
         frame_times=np.rint(np.concatenate(times) * info.sample_rate).astype(np.int64),
         sound=sound,
         frames=frames,
-        marks={name: [example[name] for example in small] for name in MARKS},
+        marks={name: [example[name] for example in examples] for name in MARKS},
     )
 
 

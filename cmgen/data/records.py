@@ -1,8 +1,8 @@
-"""One recording as a record of a shard, and back.
+"""Recording -> record of a shard, and back.
 
 A record is a tf.train.Example of (see `Recording`): id, group, class, label, frames (JPEG), times,
-sound (FLAC), num_samples, sound_mark, frames_mark. Another one is refused by an InvalidArgumentError
-or, where no graph runs, a RecordError.
+sound (FLAC), num_samples, sound_mark, frames_mark. Others raise an InvalidArgumentError in a graph,
+else a RecordError.
 """
 
 import io
@@ -19,11 +19,11 @@ from cmgen.data.recording import Recording
 
 
 class RecordError(ValueError):
-    """A record, or what it holds, is not as `to_example` writes it."""
+    """A record, or its content, is not as `to_example` writes it."""
 
 
 MARKS = ("sound_mark", "frames_mark")
-# Of what `parse_sizes` gives: type and rank.
+# Type and rank of what `parse_sizes` returns.
 _SIZES = {
     **{name: (tf.string, 0) for name in ("id", "group", *MARKS)},
     **{name: (tf.int64, 0) for name in ("label", "num_samples")},
@@ -32,7 +32,7 @@ _SIZES = {
 
 
 def to_example(recording: Recording, label: int) -> bytes:
-    """A recording as a serialized tf.train.Example; `label` is the index of its class."""
+    """Serializes a recording as a tf.train.Example; `label` is the index of its class."""
 
     def of_bytes(*values: bytes) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -62,10 +62,10 @@ def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
     """Decodes one serialized example inside tf.data.
 
     Returns:
-      what `parse_sizes` gives; frames: uint8 [f, image_size, image_size, 3]; sound: int16
+      the values of `parse_sizes`; frames: uint8 [f, image_size, image_size, 3]; sound: int16
       [num_samples].
     """
-    found = _read(record, _whole, _SIZES | {"frames": (tf.string, 1), "sound": (tf.int16, 1)})
+    features = _read(record, _whole, _SIZES | {"frames": (tf.string, 1), "sound": (tf.int16, 1)})
     shape = [image_size, image_size, 3]
 
     def decode(jpeg: tf.Tensor) -> tf.Tensor:
@@ -76,13 +76,15 @@ def parse(record: tf.Tensor, image_size: int) -> dict[str, tf.Tensor]:
         pixels = tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
         return tf.ensure_shape(pixels, shape)
 
-    pixels = tf.map_fn(decode, found["frames"], fn_output_signature=tf.TensorSpec(shape, tf.uint8))
-    return found | {"frames": pixels}
+    pixels = tf.map_fn(
+        decode, features["frames"], fn_output_signature=tf.TensorSpec(shape, tf.uint8)
+    )
+    return features | {"frames": pixels}
 
 
 @tf.autograph.experimental.do_not_convert
 def parse_sizes(record: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What is known of an example without decoding it.
+    """Reads what an example holds besides sound and pictures.
 
     Returns:
       id, group, sound_mark, frames_mark: string []; label, num_samples: int64 []; times: float32 [f]
@@ -96,27 +98,27 @@ def _read(
     reader: Callable[["_Features"], list],
     outputs: Mapping[str, tuple[tf.DType, int]],
 ) -> dict[str, tf.Tensor]:
-    """What a Python function makes of a record, string []: names -> type and rank.
+    """Reads a record, string [], by a Python function; `outputs`: name -> type and rank.
 
     tf.io.parse_single_example would do without Python, but it crashed on damaged records. libsndfile,
     which takes most of the time, works without Python's lock.
     """
 
     def read(data: bytes | np.ndarray) -> list:
-        # An array where no graph runs.
+        # Outside a graph it is an array.
         return reader(_Features(data if isinstance(data, bytes) else data.item()))
 
     types = [kind for kind, _ in outputs.values()]
-    found = tf.numpy_function(read, [record], types, stateful=False)
+    values = tf.numpy_function(read, [record], types, stateful=False)
     shapes = [[None] * rank for _, rank in outputs.values()]
     return {
         name: tf.ensure_shape(value, shape)
-        for name, value, shape in zip(outputs, found, shapes, strict=True)
+        for name, value, shape in zip(outputs, values, shapes, strict=True)
     }
 
 
 class _Features:
-    """The features of an example; those that are not as `to_example` writes them are a RecordError.
+    """Features of an example; a RecordError unless they are as `to_example` writes them.
 
     Args:
       record: a serialized tf.train.Example.
@@ -129,7 +131,7 @@ class _Features:
             raise RecordError(f"a record that is no example: {error}") from error
 
     def all_of(self, name: str, kind: str) -> Sequence:
-        """The values of a list of one kind: "bytes", "int64" or "float"."""
+        """Returns the values of a list of one kind: "bytes", "int64" or "float"."""
         if self._features[name].WhichOneof("kind") not in (f"{kind}_list", None):
             raise RecordError(f"{name} of a record is no {kind}")
         return getattr(self._features[name], f"{kind}_list").value
@@ -142,14 +144,14 @@ class _Features:
 
 
 def _sizes(features: _Features) -> list:
-    """The values of `_SIZES`."""
+    """Returns the values of `_SIZES`."""
     texts = [features.one_of(name, "bytes") for name in ("id", "group", *MARKS)]
     numbers = [np.int64(features.one_of(name, "int64")) for name in ("label", "num_samples")]
     return [*texts, *numbers, np.array(features.all_of("times", "float"), np.float32)]
 
 
 def _whole(features: _Features) -> list:
-    """The values of `_SIZES`, the coded pictures, and the sound."""
+    """Returns the values of `_SIZES`, the coded pictures, and the sound."""
     sizes = _sizes(features)
     frames = np.array(features.all_of("frames", "bytes"), object)
     samples = features.one_of("num_samples", "int64")
@@ -157,22 +159,22 @@ def _whole(features: _Features) -> list:
 
 
 def decode_flac(data: bytes, samples: int) -> np.ndarray:
-    """The sound of a recording.
+    """Decodes the sound of a recording.
 
     Args:
       data: a FLAC file; an empty one has no samples.
-      samples: the number that must be in it.
+      samples: expected number of samples.
 
     Returns:
-      int16 [samples]; a RecordError if it is damaged or has not so many.
+      int16 [samples]; a RecordError if the file is damaged or has another number.
     """
     if not data and samples == 0:
         return np.zeros(0, np.int16)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            said = (file.format, file.channels, file.samplerate, file.frames)
-            if said != ("FLAC", 1, SAMPLE_RATE, samples):
-                raise RecordError(f"a sound of {samples} samples is {said}")
+            header = (file.format, file.channels, file.samplerate, file.frames)
+            if header != ("FLAC", 1, SAMPLE_RATE, samples):
+                raise RecordError(f"a sound of {samples} samples is {header}")
             # In parts, so that no more memory is taken than there is sound. Not `blocks`, which
             # returned uninitialised memory on damaged files.
             parts = [np.zeros(0, np.int16)]
@@ -181,7 +183,7 @@ def decode_flac(data: bytes, samples: int) -> np.ndarray:
     except soundfile.LibsndfileError as error:
         reason = error.error_string
         raise RecordError(f"a sound of {samples} samples is damaged: {reason}") from error
-    found = np.concatenate(parts)
-    if len(found) != samples:
-        raise RecordError(f"a sound of {samples} samples has {len(found)}")
-    return found
+    sound = np.concatenate(parts)
+    if len(sound) != samples:
+        raise RecordError(f"a sound of {samples} samples has {len(sound)}")
+    return sound

@@ -140,11 +140,11 @@ def keep_pairs_apart(
 
 
 def draw_numbers(
-    step: tf.Tensor, batch_size: int, noise_dim: int, uniforms: int, seed: int
+    step: tf.Tensor, batch_size: int, noise_size: int, uniforms: int, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Noise N(0, 1) [batch, noise_dim] and numbers in [0, 1) [batch, uniforms] of one step."""
+    """Noise N(0, 1) [batch, noise_size] and numbers in [0, 1) [batch, uniforms] of one step."""
     noise = tf.random.stateless_normal(
-        [batch_size, noise_dim], _key(seed, step, _NOISE), alg="philox"
+        [batch_size, noise_size], _key(seed, step, _NOISE), alg="philox"
     )
     numbers = tf.random.stateless_uniform(
         [batch_size, uniforms], _key(seed, step, _UNIFORMS), alg="philox"

@@ -4,8 +4,8 @@
     DIR/{split}-00000-of-0000N.tfrecord
     DIR/set_aside.jsonl                    files of the source that could not be read, if any
 
-A shard holds recordings of one class only, so that balanced batches can stream; `records` has what an
-example holds. One of which no file could be read is missing; dataset.json names those that are there,
+A shard holds recordings of a single class, so that balanced batches can be streamed; `records` says
+what an example holds. A shard of which no file could be read is missing; dataset.json lists the others
 with their checksums.
 """
 
@@ -31,7 +31,7 @@ INFO_FILE = "dataset.json"
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """One TFRecord file: recordings of one class, and the file's checksum."""
+    """A TFRecord file: its class, number of recordings and checksum."""
 
     name: str
     class_name: str
@@ -41,7 +41,7 @@ class ShardInfo:
 
 @dataclass(frozen=True)
 class SplitInfo:
-    """What a split holds; sizes are those of the decoded data.
+    """Content of a split; sizes are those of decoded data.
 
     Attributes:
       recordings: number of examples.
@@ -49,7 +49,7 @@ class SplitInfo:
       samples: number of sound samples.
       seconds: of sound.
       per_class: class -> number of recordings.
-      shards: its files.
+      shards: the files.
     """
 
     recordings: int = 0
@@ -62,19 +62,19 @@ class SplitInfo:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The contents of dataset.json.
+    """Content of dataset.json.
 
     Attributes:
       classes: sorted names; a label is an index into them.
       image_size: side of the pictures in pixels.
       fps: at most this many pictures per second of video.
-      alignment: which instant of its half second of sound a picture shows: "middle", "start" or
-        "end"; "pair" where each picture came with its own chunk, "class" where pictures and sounds
-        share only their class.
+      alignment: instant within its half second of sound that a picture shows: "middle", "start" or
+        "end"; "pair" where each picture came with a chunk of sound, "class" where pictures and
+        sounds share only their class.
       splits: name -> SplitInfo.
-      source: kind, path and settings of what was prepared.
+      source: kind, path and settings of the preparation.
       versions: of cmgen and the libraries that decoded the source.
-      set_aside: number of the source's files that could not be read; set_aside.jsonl names them.
+      set_aside: number of source files that could not be read; set_aside.jsonl lists them.
     """
 
     classes: tuple[str, ...]
@@ -90,7 +90,7 @@ class DatasetInfo:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of every shard by its name."""
+        """SHA-256 of each shard by name."""
         return {shard.name: shard.sha256 for s in self.splits.values() for shard in s.shards}
 
 
@@ -99,12 +99,12 @@ def write_info(folder: Path, info: DatasetInfo) -> None:
 
 
 def info_text(info: DatasetInfo) -> str:
-    """The contents of dataset.json, with a checksum."""
+    """Returns the text of dataset.json, with a checksum."""
     return json.dumps(signed(asdict(info)), indent=2) + "\n"
 
 
 def read_info(folder: Path) -> DatasetInfo:
-    """dataset.json of a prepared folder; a missing, damaged or foreign one is a UserError."""
+    """Reads dataset.json of a prepared folder; a missing, damaged or foreign one is a UserError."""
     path = folder / INFO_FILE
     if not path.is_file():
         raise UserError(f"{folder}: no {INFO_FILE} there; prepare the folder with cmgen.prepare")
@@ -128,7 +128,7 @@ def read_info(folder: Path) -> DatasetInfo:
 
 @dataclass(frozen=True)
 class ShardSizes:
-    """Numbers of recordings, pictures and sound samples in a shard, and its file's checksum."""
+    """Numbers of recordings, pictures and sound samples in a shard, and its checksum."""
 
     recordings: int = 0
     frames: int = 0
@@ -137,12 +137,12 @@ class ShardSizes:
 
 
 def write_shard(path: Path, label: int, recordings: Iterable[Recording]) -> ShardSizes:
-    """Writes the file of one shard, or none if there are no recordings.
+    """Writes a shard, or no file if there are no recordings.
 
     Args:
       path: of the file.
-      label: index of the class that all recordings have.
-      recordings: one after the other, so that a single one is in memory.
+      label: index of the class of all recordings.
+      recordings: consumed one by one, so that a single one is in memory.
     """
     number = frames = samples = 0
     with tf.io.TFRecordWriter(str(path)) as writer:

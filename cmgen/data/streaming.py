@@ -1,7 +1,7 @@
-"""Batches and windows straight from the shards, for data that don't fit in memory.
+"""Batches and windows streamed from the shards, for data that don't fit in memory.
 
-Every decoded recording gives many windows; buffers mix windows of several recordings. The
-datasets are deterministic, and their iterators can be saved by tf.train.Checkpoint.
+Each decoded recording yields many windows; buffers mix windows of several recordings. The datasets
+are deterministic, and tf.train.Checkpoint can save their iterators.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _OPEN_SHARDS = 4
 
 @dataclass(frozen=True)
 class Rows:
-    """Places of windows: indices of recordings, first samples, indices of frames or -1; int64 [n]."""
+    """Windows by their recording, first sample, and frame or -1; int64 [n] each."""
 
     recording: np.ndarray
     start: np.ndarray
@@ -33,21 +33,21 @@ class Rows:
 def class_tables(
     recordings: Recordings, window: int
 ) -> tuple[sampling.ClassTable, sampling.ClassTable]:
-    """Where the sounds and where the pictures of each class are; the same where they are paired."""
-    heard, shown = recordings.samples >= window, recordings.has_frames
+    """Returns the tables of recordings with sound and with pictures; the same if these are paired."""
+    with_sound, with_frames = recordings.samples >= window, recordings.has_frames
     if recordings.paired:
-        heard = shown = heard & shown
+        with_sound = with_frames = with_sound & with_frames
     labels, count = recordings.labels, len(recordings.classes)
     return (
-        sampling.ClassTable.of(labels, heard, count),
-        sampling.ClassTable.of(labels, shown, count),
+        sampling.ClassTable.of(labels, with_sound, count),
+        sampling.ClassTable.of(labels, with_frames, count),
     )
 
 
 def training_examples(
     recordings: Recordings, batch_size: int, seed: int, window: int
 ) -> tf.data.Dataset:
-    """Endless batches of "waveform" int16, "image" uint8 and "label" int64, all [batch, ...].
+    """Makes endless batches of "waveform" int16, "image" uint8 and "label" int64, all [batch, ...].
 
     Classes come in the order of `sampling.class_stream`.
     """
@@ -74,7 +74,7 @@ def training_examples(
 
 
 def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.Dataset:
-    """Single windows {"waveform", "image", "label", "recording", "frame"} in the order of `rows`."""
+    """Makes windows {"waveform", "image", "label", "recording", "frame"} in the order of `rows`."""
     bounds = np.searchsorted(rows.recording, np.arange(len(recordings.labels) + 1))
     first_frame, paired = recordings.frame_offsets[:-1], recordings.paired
 
@@ -100,12 +100,12 @@ def evaluation_rows(recordings: Recordings, rows: Rows, window: int) -> tf.data.
         return windows
     order = tf.data.Dataset.from_tensor_slices(recordings.labels[rows.recording])
     pictures = [_pictures(recordings, label) for label in range(len(recordings.classes))]
-    shown = tf.data.Dataset.choose_from_datasets(pictures, order)
-    return tf.data.Dataset.zip(windows, shown).map(_join)
+    chosen = tf.data.Dataset.choose_from_datasets(pictures, order)
+    return tf.data.Dataset.zip(windows, chosen).map(_join)
 
 
 def _records(recordings: Recordings, label: int | None = None) -> tf.data.Dataset:
-    """Serialized examples in stored order, of one class or of all."""
+    """Reads serialized examples in stored order, of one class or of all."""
     return tf.data.TFRecordDataset(_files(recordings, label))
 
 
@@ -120,7 +120,7 @@ def _parser(recordings: Recordings) -> Callable[[tf.Tensor], dict[str, tf.Tensor
 
 
 def _pictures(recordings: Recordings, label: int) -> tf.data.Dataset:
-    """A class's pictures in stored order, round and round."""
+    """Repeats the pictures of a class in stored order."""
     parsed = _records(recordings, label).map(_parser(recordings))
     return parsed.flat_map(_each_frame).repeat()
 
@@ -138,7 +138,7 @@ def _join(row: dict[str, tf.Tensor], other: dict[str, tf.Tensor]) -> dict[str, t
 def _class_windows(
     recordings: Recordings, label: int, need: str, seed: int, window: int
 ) -> tf.data.Dataset:
-    """Endless windows of one class, mixed; `need` is what they hold: "sound", "frames" or "both"."""
+    """Makes endless, mixed windows of one class with `need`: "sound", "frames" or "both"."""
     files, rate = _files(recordings, label), recordings.info.sample_rate
     mixer = seed * 1000 + label
 
@@ -179,7 +179,7 @@ def _class_windows(
 def _draw_frames(
     visit: tf.Tensor, example: dict[str, tf.Tensor], seed: int
 ) -> dict[str, tf.Tensor]:
-    """Up to WINDOWS_PER_RECORDING pictures of one recording, drawn by (seed, visit)."""
+    """Draws up to WINDOWS_PER_RECORDING pictures of a recording by (seed, visit)."""
     frames = tf.size(example["times"], out_type=tf.int64)
     low = tf.zeros([tf.minimum(frames, WINDOWS_PER_RECORDING)], tf.int64)
     chosen = sampling.pick_starts(visit, low, low + frames - 1, seed)
@@ -194,7 +194,7 @@ def _draw_windows(
     sample_rate: int,
     with_frames: bool,
 ) -> dict[str, tf.Tensor]:
-    """Up to WINDOWS_PER_RECORDING windows of one recording, drawn by (seed, visit)."""
+    """Draws up to WINDOWS_PER_RECORDING windows of a recording by (seed, visit)."""
     times = tf.cast(tf.round(example["times"] * float(sample_rate)), tf.int64)
     last = tf.size(example["sound"], out_type=tf.int64) - window
     low, high = tf.zeros_like(last), last
@@ -202,7 +202,7 @@ def _draw_windows(
         slack = (times[-1] - times[0]) // tf.maximum(tf.size(times, tf.int64) - 1, 1) // 2
         low = tf.clip_by_value(times[0] - slack - window // 2, 0, last)
         high = tf.clip_by_value(times[-1] + slack - window // 2, 0, last)
-    # A short recording gives fewer, since they would be nearly the same.
+    # A short recording yields fewer, which would otherwise be nearly the same.
     count = tf.minimum(1 + 4 * (high - low) // window, WINDOWS_PER_RECORDING)
     start = sampling.pick_starts(visit, tf.repeat(low, count), tf.repeat(high, count), seed)
     places = start[:, None] + tf.range(window, dtype=tf.int64)

@@ -145,7 +145,7 @@ def _check_runner() -> None:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Importing Beam warns of clouds whose packages are missing; they are named when needed."""
+    """Hides warnings on missing packages of clouds, which importing Beam logs."""
     logging.disable(logging.WARNING)
     try:
         yield

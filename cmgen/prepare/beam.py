@@ -1,8 +1,8 @@
-"""The work of `prepare` as an Apache Beam pipeline, on any runner (extra [beam]).
+"""`prepare` as an Apache Beam pipeline, on any runner (extra [beam]).
 
-The same plan, the same reading and the same writing: Beam only decides where a shard is made. What
-passes through it is names: the plan is a file from which workers take one shard a line, and what
-became of the shards, with the marks of their recordings, is one more file at the end.
+Planning, reading and writing are the same; Beam decides where a shard is made. Only names pass
+through it: workers take one shard a line from the file of the plan, and a last file holds the
+results of the shards, with the marks of their recordings.
 """
 
 import dataclasses
@@ -52,13 +52,13 @@ def prepare_with_beam(
     runner: str,
     options: Sequence[str] = (),
 ) -> DatasetInfo:
-    """What `prepare` does, run by Beam; files that can't be read are always set aside.
+    """Does what `prepare` does by Beam; files that can't be read are always set aside.
 
     Args:
       source_folder: a path or an address, such as gs://bucket/videos.
-      output: a new or empty folder, a path or an address; without its dataset.json, which is
-        written last, it is none that cmgen reads.
-      config: settings; `workers` holds for DirectRunner alone.
+      output: path or address of a new or empty folder; dataset.json, without which cmgen doesn't
+        read it, is written last.
+      config: settings; `workers` applies to DirectRunner alone.
       runner: one of RUNNERS.
       options: of the runner, such as "project=mine".
     """
@@ -80,7 +80,7 @@ def prepare_with_beam(
 
 
 def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineOptions:
-    """Beam's options from "name=value" and "name"; refuses what Beam doesn't know.
+    """Makes Beam's options of "name=value" and "name"; refuses what Beam doesn't know.
 
     Args:
       runner: one of RUNNERS.
@@ -92,7 +92,7 @@ def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineO
         count = workers or processors()
         mode = "multi_processing" if count > 1 else "in_memory"
         arguments += [f"--direct_num_workers={count}", f"--direct_running_mode={mode}"]
-        # Without triggers it changes nothing but that Beam doesn't first try to download Prism.
+        # Without triggers, its only effect is that Beam doesn't try to download Prism first.
         arguments += ["--allow_unsafe_triggers", "--default_sdk_harness_log_level=ERROR"]
     elif workers:
         raise UserError(
@@ -102,13 +102,13 @@ def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineO
     names = {option.lstrip("-").partition("=")[0] for option in options}
     if "runner" in names:
         raise UserError("--beam_option=runner: is chosen by --runner")
-    said = io.StringIO()
+    messages = io.StringIO()
     try:
-        with redirect_stderr(said):
-            made = PipelineOptions(arguments)
-            given = made.get_all_options(drop_default=True, retain_unknown_options=True)
+        with redirect_stderr(messages):
+            parsed = PipelineOptions(arguments)
+            given = parsed.get_all_options(drop_default=True, retain_unknown_options=True)
     except SystemExit as error:
-        reason = said.getvalue().strip().rpartition("error: ")[2]
+        reason = messages.getvalue().strip().rpartition("error: ")[2]
         raise UserError(f"--beam_option: {reason}") from error
     unknown = sorted(set(given) - set(PipelineOptions([]).get_all_options()))
     if unknown:
@@ -116,27 +116,27 @@ def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineO
             f"--beam_option={unknown[0]}: Beam has no such option; see "
             "https://beam.apache.org/documentation/runners/ for those of each runner"
         )
-    return made
+    return parsed
 
 
 class WriteShard(beam.DoFn):
-    """A line of the plan -> one shard in the folder, and a line on what became of it.
+    """Line of the plan -> shard in the folder, and a line with its result.
 
     Args:
       source: the raw folder.
       folder: of the shards.
-      options: how items are read.
-      wanted: versions of what the bytes depend on, on the machine that started the pipeline.
+      options: how to read items.
+      required: versions on the machine that started the pipeline, on which the bytes depend.
     """
 
-    def __init__(self, source: str, folder: str, options: ReadOptions, wanted: Mapping[str, str]):
+    def __init__(self, source: str, folder: str, options: ReadOptions, required: Mapping[str, str]):
         self._source, self._folder, self._options = source, folder, options
-        self._wanted = dict(wanted)
+        self._required = dict(required)
 
     def setup(self) -> None:
-        if versions() != self._wanted:
+        if versions() != self._required:
             raise UserError(
-                f"this worker has {versions()}, but the pipeline was started with {self._wanted}; "
+                f"this worker has {versions()}, but the pipeline was started with {self._required}; "
                 "install the same versions on both"
             )
 
@@ -192,11 +192,11 @@ def _save_results(lines: Sequence[str], path: str) -> None:
 
 
 def _take_results(plan: Plan, folder: str) -> list[ShardResult]:
-    """What became of the shards, in the plan's order; removes the pipeline's own files."""
+    """Returns the results of the shards in the plan's order; removes the pipeline's own files."""
     lines = storage.take_text(f"{folder}/{_RESULTS_FILE}").splitlines()
     storage.take_text(f"{folder}/{_PLAN_FILE}")
-    found = {result.name: result for result in map(_result_from_json, map(json.loads, lines))}
-    return [found[shard.name] for shard in plan.shards]
+    results = {result.name: result for result in map(_result_from_json, map(json.loads, lines))}
+    return [results[shard.name] for shard in plan.shards]
 
 
 def _plan_text(plan: Plan) -> str:
@@ -222,7 +222,7 @@ def _result_from_json(values: dict[str, Any]) -> ShardResult:
 
 
 def _fetch(source: str, files: Sequence[str], copy: Path) -> str | None:
-    """Copies files here, trying again a few times; an error's message if that failed."""
+    """Copies files here, retrying a few times; returns the message of an error if that failed."""
     for attempt in range(_FETCH_TRIES):
         try:
             storage.fetch(source, files, copy)
@@ -238,7 +238,7 @@ def _fetch(source: str, files: Sequence[str], copy: Path) -> str | None:
 
 @contextmanager
 def _progress(plan: Plan, folder: str) -> Iterator[None]:
-    """A bar of the items whose shards are written, seen from the folder, whatever the runner."""
+    """Shows a bar of the items whose shards are in the folder, whatever the runner."""
     items = {shard.name: len(shard.items) for shard in plan.shards}
     stop = threading.Event()
     bar = tqdm(total=sum(items.values()), unit="recording", desc="preparing", leave=False)
@@ -263,7 +263,7 @@ def _progress(plan: Plan, folder: str) -> Iterator[None]:
 
 @contextmanager
 def _explained(runner: str) -> Iterator[None]:
-    """Turns what Beam and its runners raise into one line."""
+    """Turns errors of Beam and its runners into one line."""
     try:
         yield
     except UserError:
@@ -280,5 +280,5 @@ def _explained(runner: str) -> Iterator[None]:
 
 
 def _plain(path: str) -> str:
-    """Without a slash at the end; local paths without ~ and wherever a worker runs."""
+    """Strips a final slash; makes local paths absolute, since workers run anywhere."""
     return path.rstrip("/") if is_address(path) else str(Path(path).expanduser().absolute())

@@ -1,4 +1,4 @@
-"""What --data names -> a prepared folder: the demo, a prepared folder, or a raw one."""
+"""Value of --data -> prepared folder: the demo, a prepared folder, or a raw one."""
 
 import dataclasses
 import hashlib
@@ -18,10 +18,10 @@ DEMO = "demo"
 
 
 def resolve(config: DataConfig) -> Path:
-    """The prepared folder for `config.data`; raw data are prepared once, into the cache.
+    """Returns the prepared folder for `config.data`; prepares raw data once, into the cache.
 
     Args:
-      config: `data` is "demo", a prepared folder or a raw one; `image_size` holds for raw ones.
+      config: `data` is "demo", a prepared folder or a raw one; `image_size` applies to raw ones.
     """
     if config.data == DEMO:
         folder = demo_folder()
@@ -41,7 +41,7 @@ def resolve(config: DataConfig) -> Path:
 
 
 def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
-    """Unless another process has done so in the meantime."""
+    """Prepares the data, unless another process has done so in the meantime."""
     if (prepared / INFO_FILE).is_file():
         return
     print(
@@ -56,12 +56,12 @@ def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
 
 
 def splits(folder: Path) -> list[str]:
-    """Names of the splits of a prepared folder."""
+    """Returns the names of the splits of a prepared folder."""
     return list(read_info(folder).splits)
 
 
 def demo_folder() -> Path:
-    """The videos that cmgen ships."""
+    """Returns the folder of videos that cmgen ships."""
     folder = _demo_path()
     if not folder.is_dir():
         raise UserError(f"--data={DEMO}: {folder} is missing; install cmgen again")
@@ -69,18 +69,17 @@ def demo_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where raw data are kept prepared: $CMGEN_CACHE, or ~/.cache/cmgen."""
-    base = os.environ.get("CMGEN_CACHE")
-    if base:
+    """Returns the folder of automatically prepared data: $CMGEN_CACHE, or ~/.cache/cmgen."""
+    if base := os.environ.get("CMGEN_CACHE"):
         return Path(base).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "cmgen"
 
 
 def fingerprint(folder: Path, settings: PrepareConfig) -> str:
-    """16 hex digits that change with the files, the settings that shape the result and the format.
+    """Identifies the files, the settings that shape the result and the format; 16 hex digits.
 
-    Files count by name, size and time of change. Installing a package sets that time anew, so the
-    demo's files count by their content.
+    Files count by name, size and time of change; those of the demo by content, since installing a
+    package resets the times.
     """
     by_content = folder == _demo_path()
     files = []
@@ -105,6 +104,6 @@ def _check_size(folder: Path, config: DataConfig) -> None:
     size = read_info(folder).image_size
     if size != config.image_size:
         raise UserError(
-            f"--data={folder}: was prepared with pictures of {size} pixels, the run wants "
+            f"--data={folder}: was prepared with pictures of {size} pixels, the run needs "
             f"{config.image_size}; give --image_size={size} or prepare it again"
         )

@@ -1,4 +1,4 @@
-"""A recording that lies in two splits: scores of the second would be of what was learned by heart."""
+"""Finds recordings that lie in two splits, where scores would measure memorization."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -21,31 +21,26 @@ _SHOWN = 5  # pairs in a message
 
 
 def contents(recordings: Recordings) -> dict[str, str]:
-    """What tells each recording and the song that it is a piece of -> the recording's id.
+    """Maps what identifies each recording to its id: name of its song, marks of sound and pictures.
 
-    These are the songs' names, and the marks of sound and pictures. Silence, or one colour alone, is in
-    many recordings, so it has no mark.
+    Silence or a single colour, which occur in many recordings, have no mark.
     """
-    found: dict[str, str] = {}
-    marks = zip(*(recordings.marks[name] for name in MARKS), strict=True)
-    for name, group, its in zip(recordings.ids, recordings.groups, marks, strict=True):
-        found |= contents_of(str(name), str(group), *its)
-    return found
+    columns = recordings.ids, recordings.groups, *(recordings.marks[name] for name in MARKS)
+    return _contents(zip(*columns, strict=True))
 
 
-def contents_of_all(recordings: Iterable[Recording]) -> dict[str, str]:
-    """`contents` of recordings that were just read."""
-    found: dict[str, str] = {}
-    for one in recordings:
-        found |= contents_of(one.id, one.group, one.sound_mark, one.frames_mark)
-    return found
+def contents_of_read(recordings: Iterable[Recording]) -> dict[str, str]:
+    """Returns `contents` of recordings that were just read."""
+    return _contents((r.id, r.group, r.sound_mark, r.frames_mark) for r in recordings)
 
 
-def contents_of(name: str, group: str, sound_mark: bytes, frames_mark: bytes) -> dict[str, str]:
-    """`contents` of one recording, by its fields."""
-    marks = {"sound": sound_mark, "pictures": frames_mark}
-    found = {f"{kind} {mark.hex()}": name for kind, mark in marks.items() if mark}
-    return {_SONG + group: name, **found}
+def _contents(rows: Iterable[tuple[str, str, bytes, bytes]]) -> dict[str, str]:
+    marked: dict[str, str] = {}
+    for name, group, sound, pictures in rows:
+        marked[_SONG + group] = str(name)
+        marks = {"sound": sound, "pictures": pictures}
+        marked |= {f"{kind} {mark.hex()}": str(name) for kind, mark in marks.items() if mark}
+    return marked
 
 
 def check_apart(splits: Mapping[str, Contents], source: str) -> None:
@@ -55,11 +50,11 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
       splits: name -> `contents` of its recordings.
       source: of the data, for the message, which names the first few pairs.
     """
-    known: dict[str, tuple[str, str]] = {}
+    owners: dict[str, tuple[str, str]] = {}
     pairs: dict[str, None] = {}
-    for split, parts in splits.items():
-        for mark, name in parts.items():
-            other, twin = known.setdefault(mark, (split, name))
+    for split, marked in splits.items():
+        for mark, name in marked.items():
+            other, twin = owners.setdefault(mark, (split, name))
             if other != split:
                 pairs[f"{name} in {split} is the same recording as {twin} in {other}"] = None
     if pairs:
@@ -71,64 +66,64 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
 
 
 def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> None:
-    """`check_apart` of raw files that are the same byte by byte, before all the others are decoded.
+    """Applies `check_apart` to raw files with equal bytes, before all others are decoded.
 
     Args:
       items: with their splits.
-      folder: holds their files.
-      options: how they are read.
+      folder: holds the files.
+      options: how to read them.
     """
-    alone = [item for item in items if item.split in STANDARD_SPLITS and len(item.files) == 1]
-    same = _in_two_splits(alone, lambda item: item.size)
+    single = [item for item in items if item.split in STANDARD_SPLITS and len(item.files) == 1]
+    same = _in_two_splits(single, lambda item: item.size)
     bar = tqdm(total=len(same), unit="file", desc="comparing files", leave=False, delay=1.0)
 
     def content(item: Item) -> Hashable:
         bar.update()
         try:
             return file_hash(folder / item.files[0])
-        except OSError:  # told when it is read
+        except OSError:  # reported when the item is read
             return item.id
 
     with bar:
         same = _in_two_splits(same, content)
     read = (read_item(item, folder, options, skip=True)[0] for item in same)
     check_read(
-        ((item.split, contents_of_all(some)) for item, some in zip(same, read, strict=True)),
+        ((item.split, contents_of_read(part)) for item, part in zip(same, read, strict=True)),
         str(folder),
     )
 
 
 def _in_two_splits(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[Item]:
-    """The items whose key another item of another split has, too."""
-    keys = [key(item) for item in items]
+    """Selects the items that share their key with an item of another split."""
+    keyed = [(item, key(item)) for item in items]
     splits: dict[Hashable, set[str]] = defaultdict(set)
-    for item, its in zip(items, keys, strict=True):
-        splits[its].add(item.split)
-    return [item for item, its in zip(items, keys, strict=True) if len(splits[its]) > 1]
+    for item, value in keyed:
+        splits[value].add(item.split)
+    return [item for item, value in keyed if len(splits[value]) > 1]
 
 
 def check_read(parts: Iterable[tuple[str, Contents]], source: str) -> None:
-    """`check_apart` of what was read piece by piece.
+    """Applies `check_apart` to contents that were read piece by piece.
 
-    Splits beside train, validation and test may overlap with these on purpose.
+    Splits other than train, validation and test may overlap with these on purpose.
 
     Args:
       parts: splits, and contents of recordings in them; a split may come several times.
       source: of the data, for the message.
     """
-    found: dict[str, dict[str, str]] = {split: {} for split in STANDARD_SPLITS}
-    for split, some in parts:
-        if split in found:
-            found[split].update(some)
-    check_apart(found, source)
+    splits: dict[str, dict[str, str]] = {split: {} for split in STANDARD_SPLITS}
+    for split, marked in parts:
+        if split in splits:
+            splits[split].update(marked)
+    check_apart(splits, source)
 
 
 def check_unseen(trained_on: Contents, held_out: Contents, source: str) -> None:
-    """Refuses recordings of other data that a run was trained on, whatever they are called there.
+    """Refuses recordings of other data that a run was trained on, under whatever name.
 
     Args:
       trained_on: `contents` of the run's train split.
-      held_out: of a split of the other data that isn't trained on.
+      held_out: `contents` of a split of the other data that isn't trained on.
       source: of the other data, for the message.
     """
     for mark in trained_on.keys() & held_out.keys():

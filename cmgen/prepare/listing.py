@@ -1,4 +1,4 @@
-"""What lies in a raw folder: names and sizes, before anything is opened. No TensorFlow."""
+"""Lists names and sizes in a raw folder, before any file is opened. No TensorFlow."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from cmgen.utils.errors import UserError
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file of a raw folder: its name within the folder, with slashes, and its size in bytes."""
+    """A file of a raw folder: its name within the folder, with slashes, and size in bytes."""
 
     name: str
     size: int
@@ -23,7 +23,7 @@ class Listing:
 
     Attributes:
       folder: a path, or an address such as gs://bucket/videos.
-      files: in order of their names; without those that lie in hidden folders or are hidden.
+      files: sorted by name, without hidden ones and those in hidden folders.
       folders: names of the folders directly inside, which may be empty.
     """
 
@@ -33,12 +33,12 @@ class Listing:
 
 
 def is_address(path: str) -> bool:
-    """Whether a path names another file system than this machine's, such as gs://bucket/videos."""
+    """Whether a path is on another file system than this machine's, such as gs://bucket/videos."""
     return "://" in path
 
 
 def list_folder(folder: Path) -> Listing:
-    """Lists a folder of this machine; links to folders are not followed."""
+    """Lists a folder of this machine; doesn't follow links to folders."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give a folder of videos")
     files = []
@@ -56,14 +56,14 @@ def list_folder(folder: Path) -> Listing:
 def make_listing(
     folder: str, files: Sequence[RawFile], folders: frozenset[str] = frozenset()
 ) -> Listing:
-    """Sorts the files and leaves the hidden ones out; `folders` may name empty ones besides."""
-    shown = [f for f in files if not any(part.startswith(".") for part in f.name.split("/"))]
-    found = frozenset(f.name.partition("/")[0] for f in shown if "/" in f.name)
-    return Listing(folder, sorted(shown, key=lambda f: f.name.split("/")), folders | found)
+    """Sorts the files without hidden ones; `folders` may add empty folders."""
+    visible = [f for f in files if not any(part.startswith(".") for part in f.name.split("/"))]
+    inside = frozenset(f.name.partition("/")[0] for f in visible if "/" in f.name)
+    return Listing(folder, sorted(visible, key=lambda f: f.name.split("/")), folders | inside)
 
 
 def _size(path: Path) -> int | None:
-    """Bytes of a file; None if it is none, or a link to nothing."""
+    """Returns the bytes of a file; None if it is no file or a broken link."""
     try:
         status = path.stat()
     except OSError:

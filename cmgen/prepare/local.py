@@ -1,4 +1,4 @@
-"""Raw folder -> prepared folder: read in several processes, split, written whole or not at all."""
+"""Raw folder -> prepared folder: read by several processes, written whole or not at all."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ from cmgen.data.shards import (
 from cmgen.prepare import leaks
 from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.prepare.reading import ReadResult, processors, read_in_order
-from cmgen.prepare.sources import Item, find_source
+from cmgen.prepare.sources import find_source
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder, write_text
 
@@ -35,7 +35,7 @@ _SHOWN_NOTES = 5
 
 @dataclass(frozen=True)
 class SetAside:
-    """An item that could not be read, by the name of its file or song, and why."""
+    """An item that could not be read: the name of its file or song, and the error."""
 
     file: str
     error: str
@@ -43,14 +43,14 @@ class SetAside:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What became of one shard of a plan.
+    """Result of writing a shard.
 
     Attributes:
       name: of the shard.
-      sizes: what is in it; a shard without recordings is not written.
+      sizes: of its content; a shard without recordings is not written.
       set_aside: items that could not be read.
-      notes: on what else was left out.
-      contents: of the recordings in it (see `leaks.contents`).
+      notes: on what else was omitted.
+      contents: of its recordings; see `leaks.contents`.
     """
 
     name: str
@@ -65,11 +65,11 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
 
     Args:
       source_folder: videos, Sub-URMP, or pictures and sounds that share only their class.
-      output: a new or empty folder; appears only when everything is written.
+      output: a new or empty folder; appears once everything is written.
       config: settings.
 
     Raises:
-      UserError: bad settings or files, no space, or a recording that lies in two splits.
+      UserError: settings or files are bad, the disk is full, or two splits share a recording.
     """
     config.validate()
     plan = make_plan(find_source(source_folder), config)
@@ -88,42 +88,42 @@ def make_shard(shard: ShardPlan, path: Path, reads: Iterable[ReadResult]) -> Sha
 
     Args:
       shard: the plan.
-      path: of the file; there is none afterwards if nothing could be read.
-      reads: what each item gave, in order.
+      path: of the file, which is not written if nothing could be read.
+      reads: result of reading each item, in order.
     """
     set_aside: list[SetAside] = []
     notes: list[str] = []
     contents: dict[str, str] = {}
 
     def recordings() -> Iterator[Recording]:
-        for item, (found, remarks, error) in zip(shard.items, reads, strict=True):
+        for item, (read, remarks, error) in zip(shard.items, reads, strict=True):
             if error is not None:
-                set_aside.append(SetAside(_name(item), error))
+                name = item.files[0] if len(item.files) == 1 else item.id
+                set_aside.append(SetAside(name, error))
             notes.extend(remarks)
-            contents.update(leaks.contents_of_all(found))
-            yield from found
+            contents.update(leaks.contents_of_read(read))
+            yield from read
 
     sizes = write_shard(path, shard.label, recordings())
     return ShardResult(shard.name, sizes, set_aside, notes, contents)
 
 
 def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
-    """The contents of dataset.json; prints notes on what was left out.
+    """Returns the content of dataset.json; prints notes on what was omitted.
 
     Args:
-      plan: what was to be written.
-      results: what became of its shards, in its order.
+      plan: of the folder.
+      results: of the plan's shards, in order.
 
     Raises:
-      UserError: nothing is left, a class lost all its recordings in train or test, or a recording lies
-        in two splits.
+      UserError: nothing is left, a class lost all its recordings in train or test, or two splits
+        share a recording.
     """
     _print_notes(results)
-    made = zip(plan.shards, results, strict=True)
-    leaks.check_read(((s.split, result.contents) for s, result in made), plan.source.path)
+    pairs = list(zip(plan.shards, results, strict=True))
+    leaks.check_read(((s.split, r.contents) for s, r in pairs), plan.source.path)
     splits = {}
     for split in dict.fromkeys(shard.split for shard in plan.shards):
-        pairs = zip(plan.shards, results, strict=True)
         written = [(s, r.sizes) for s, r in pairs if s.split == split and r.sizes.recordings]
         if written:
             splits[split] = _split_info(written)
@@ -132,27 +132,25 @@ def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
 
 
 def set_aside_text(results: Sequence[ShardResult]) -> str:
-    """The contents of set_aside.jsonl: one item a line."""
+    """Returns the content of set_aside.jsonl: one item a line."""
     lines = [json.dumps(dataclasses.asdict(a)) for result in results for a in result.set_aside]
     return "".join(f"{line}\n" for line in lines)
 
 
 def versions() -> dict[str, str]:
-    """Of all that the bytes of shards depend on."""
+    """Returns the versions of all that the bytes of shards depend on."""
     names = ("av", "pillow", "soundfile", "soxr")
     return {"cmgen": __version__} | {name: metadata.version(name) for name in names}
 
 
 def _write_all(plan: Plan, folder: Path) -> list[ShardResult]:
-    """Reads everything in order, with a progress bar, and writes it."""
-    config = plan.config
-    items = plan.items
+    """Reads all items in order, with a progress bar, and writes the shards."""
+    config, items = plan.config, plan.items
     workers = min(config.workers or processors(), len(items))
     reads = read_in_order(
         items, Path(plan.source.path), config.read_options, workers, config.skip_bad_files
     )
-    bar = tqdm(reads, total=len(items), unit="recording", desc="preparing", leave=False)
-    with bar:
+    with tqdm(reads, total=len(items), unit="recording", desc="preparing", leave=False) as bar:
         read = iter(bar if config.skip_bad_files else _stop_at_errors(bar))
         return [
             make_shard(shard, folder / shard.name, islice(read, len(shard.items)))
@@ -165,10 +163,6 @@ def _stop_at_errors(reads: Iterable[ReadResult]) -> Iterator[ReadResult]:
         if result[2] is not None:
             raise UserError(f"{result[2]} (cmgen.prepare --skip_bad_files leaves such files out)")
         yield result
-
-
-def _name(item: Item) -> str:
-    return item.files[0] if len(item.files) == 1 else item.id
 
 
 def _split_info(written: Sequence[tuple[ShardPlan, ShardSizes]]) -> SplitInfo:
@@ -190,7 +184,7 @@ def _split_info(written: Sequence[tuple[ShardPlan, ShardSizes]]) -> SplitInfo:
 
 
 def _check_written(plan: Plan, splits: Mapping[str, SplitInfo]) -> None:
-    """After setting bad files aside, train and test must still have something of every class."""
+    """Refuses splits in which files set aside leave a class of train or test empty."""
     where = plan.source.path
     if not splits:
         raise UserError(f"{where}: no readable recordings; see the notes on each file")

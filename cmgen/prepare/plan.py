@@ -1,7 +1,6 @@
-"""What will be written, decided before anything is read: splits, and which items each shard takes.
+"""Plans splits and shards before any item is read. No TensorFlow.
 
-So the shards are the same, however many processes or machines read, and in whatever order they
-finish. No TensorFlow.
+So shards don't depend on the number of processes or machines, nor on the order in which they finish.
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ from cmgen.utils.errors import UserError
 
 STANDARD_SPLITS = ("train", "validation", "test")
 _SHARD_BYTES = 256 * 2**20  # of raw files
-_LEAST_BYTES = 2**20  # that an item counts, or a shard would take thousands of small pictures
+_LEAST_BYTES = 2**20  # counted for an item, so that no shard takes thousands of small pictures
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,12 @@ class PrepareConfig:
     """How raw data are prepared.
 
     Attributes:
-      image_size: side of the stored pictures in pixels.
-      max_fps: pictures kept per second of video.
-      alignment: which instant of its half second of sound a video's picture shows.
+      image_size, max_fps, alignment, limits: as in `ReadOptions`.
       shares: percent of a class's recordings for train, validation and test, where the folder
-        doesn't say.
-      seed: of the splitting.
-      skip_bad_files: set unreadable files aside, with their errors, instead of stopping.
+        has no splits.
+      seed: of the splits.
+      skip_bad_files: sets unreadable files aside, with their errors, instead of stopping.
       workers: processes that read; 0 for one per processor.
-      limits: of one file.
     """
 
     image_size: int = IMAGE_SIZE
@@ -69,14 +65,14 @@ class PrepareConfig:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """One file of a prepared folder.
+    """A file of a prepared folder.
 
     Attributes:
       name: of the file.
-      split: that it belongs to.
+      split: to which it belongs.
       class_name: of all its recordings.
       label: index of the class.
-      items: what it is made of, in this order.
+      items: its sources, in order.
     """
 
     name: str
@@ -88,11 +84,11 @@ class ShardPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole prepared folder.
+    """A prepared folder.
 
     Attributes:
-      source: what is prepared.
-      config: how.
+      source: of the raw data.
+      config: settings.
       classes: sorted names.
       shards: all files, split by split and class by class.
     """
@@ -104,12 +100,12 @@ class Plan:
 
     @property
     def items(self) -> list[Item]:
-        """Those of all shards."""
+        """Items of all shards."""
         return [item for shard in self.shards for item in shard.items]
 
 
 def make_plan(source: Source, config: PrepareConfig) -> Plan:
-    """Splits and shards of everything in a source; refuses splits that lack classes."""
+    """Assigns all items of a source to splits and shards; refuses splits that lack classes."""
     items = assign_splits(source.items, config)
     check_classes(items)
     classes = tuple(sorted({item.class_name for item in items}))
@@ -124,24 +120,24 @@ def make_plan(source: Source, config: PrepareConfig) -> Plan:
 
 
 def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
-    """Gives every item its split; sorted by split, class and id.
+    """Assigns each item to its split; sorted by split, class and id.
 
     Where the folder has no splits, each class is divided by `shares` (seeded): at least one test
     recording from two recordings on, at least one validation recording from three on. Where it has
-    train and test but no validation, that is cut out of train, in the share that validation has of
-    the two, from classes with at least two train recordings.
+    train and test but no validation, that is cut out of train by the ratio of their shares, from
+    classes with at least two train recordings.
     """
     by_class = defaultdict(list)
     for item in items:
         by_class[item.class_name].append(item)
-    found = {item.split for item in items}
+    splits = {item.split for item in items}
     assigned: list[Item] = []
     for name, members in sorted(by_class.items()):
         random = np.random.default_rng([config.seed, *name.encode()])
-        if found == {""}:
+        if splits == {""}:
             for kind in _kinds(members):
                 assigned += _divide(kind, config.shares, random)
-        elif "train" in found and "test" in found and "validation" not in found:
+        elif "train" in splits and "test" in splits and "validation" not in splits:
             assigned += [item for item in members if item.split != "train"]
             share = 100 * config.shares[1] / max(config.shares[0] + config.shares[1], 1)
             for kind in _kinds([item for item in members if item.split == "train"]):
@@ -153,7 +149,7 @@ def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
 
 
 def check_classes(items: Iterable[Item]) -> None:
-    """Every class must be where it is trained on and where it is measured."""
+    """Refuses classes that are missing in train, or in test."""
     splits: dict[str, set[str]] = defaultdict(set)
     for item in items:
         splits[item.split].add(item.class_name)
@@ -176,12 +172,11 @@ def _check_subset(names: set[str], split: str, others: set[str], other: str) -> 
 
 
 def _kinds(items: Sequence[Item]) -> list[list[Item]]:
-    """Pictures, sounds and videos apart, so that each split receives some of each."""
+    """Separates pictures, sounds and videos, so that each split receives some of each."""
     kinds = defaultdict(list)
     for item in items:
-        kinds[item.id.partition("/")[0] if item.id.startswith(("image/", "sound/")) else ""].append(
-            item
-        )
+        prefix = item.id.partition("/")[0]
+        kinds[prefix if item.id.startswith(("image/", "sound/")) else ""].append(item)
     return [kinds[key] for key in sorted(kinds)]
 
 
@@ -190,9 +185,7 @@ def _divide(
 ) -> list[Item]:
     """Shuffles and divides into train, validation and test, none of them empty if avoidable."""
     count = len(items)
-    wanted = [round(count * share / 100) for share in shares]
-    parts = [max(n, int(share > 0)) for n, share in zip(wanted, shares, strict=True)]
-    validation, test = parts[1], parts[2]
+    _, validation, test = (max(round(count * s / 100), int(s > 0)) for s in shares)
     # Train keeps at least one recording, then test, then validation.
     if shares[0] > 0:
         test = min(test, count - 1)
@@ -210,7 +203,7 @@ def _divide(
 
 
 def _cut(items: Sequence[Item]) -> list[list[Item]]:
-    """Divides the items of a split into shards: of one class, and full by the size of their files."""
+    """Divides the items of a split into shards of one class, by the size of their files."""
     parts: list[list[Item]] = []
     filled = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Items of a source are read in several processes, in their order. No TensorFlow: workers import it."""
+"""Reads items of a source in several processes, in order. No TensorFlow: workers import this."""
 
 import multiprocessing
 import os
@@ -20,20 +20,20 @@ from cmgen.utils.errors import UserError
 
 _FEW_ITEMS = 12  # starting processes would take longer than reading them
 
-# What one item gave: its recordings, notes on what was left out, and an error's message if any.
+# Of one item: its recordings, notes on what was omitted, and the message of an error, if any.
 ReadResult = tuple[list[Recording], list[str], str | None]
 
 
 def read_in_order(
     items: Sequence[Item], folder: Path, options: ReadOptions, workers: int, skip: bool = False
 ) -> Iterator[ReadResult]:
-    """Reads every item; results come in the order of `items`, however many processes read.
+    """Reads all items; yields results in the order of `items`, however many processes read.
 
     Args:
       items: of a source.
-      folder: the source's.
+      folder: of the source.
       options: how to read them.
-      workers: number of processes; few items are read in this one.
+      workers: number of processes; a few items are read in this one.
       skip: as for `read_item`.
     """
     read = partial(read_item, folder=folder, options=options, skip=skip)
@@ -46,7 +46,7 @@ def read_in_order(
             done += 1
             yield result
     except BrokenProcessPool:
-        # Some sandboxes forbid it, and little memory ends it; one process works everywhere.
+        # Some sandboxes forbid processes, and low memory ends them; one process works everywhere.
         print("reading in one process, since others could not be started", file=sys.stderr)
         yield from map(read, items[done:])
 
@@ -58,8 +58,7 @@ def read_item(item: Item, folder: Path, options: ReadOptions, skip: bool) -> Rea
       item: of a source.
       folder: holds its files.
       options: how to read it.
-      skip: whether every error is the item's own, even one that nobody foresaw; else only a
-        UserError is.
+      skip: returns every error, even an unforeseen one, rather than only a UserError.
     """
     try:
         recordings, notes = item.read(folder, options)
@@ -69,18 +68,18 @@ def read_item(item: Item, folder: Path, options: ReadOptions, skip: bool) -> Rea
     except Exception as error:
         if not skip:
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return [], [], f"{folder / item.files[0]}: cannot be read ({what}); remove it"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return [], [], f"{folder / item.files[0]}: cannot be read ({reason}); remove it"
 
 
 def _in_processes(
     items: Sequence[Item], read: Callable[[Item], ReadResult], workers: int
 ) -> Iterator[ReadResult]:
-    # Forking a process that runs TensorFlow's threads can hang; `spawn` starts clean ones.
+    # Forking a process that runs TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _begin) as pool:
         waiting = iter(items)
-        # A few ahead keep the processes busy without holding the whole data in memory.
+        # A few items ahead keep the processes busy without filling the memory.
         with _without_main_module():
             pending = [pool.submit(read, item) for item in islice(waiting, 3 * workers)]
         try:
@@ -95,7 +94,7 @@ def _in_processes(
 
 @contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Processes started meanwhile don't run the user's script again; it may lack a main guard."""
+    """Keeps new processes from running the user's script again, which may lack a main guard."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -105,18 +104,18 @@ def _without_main_module() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Ctrl-C reaches every process of the terminal; only the first answers it, and none outlives it."""
+    """Ignores Ctrl-C, which the first process handles, and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    first = multiprocessing.parent_process()
-    assert first is not None
+    parent = multiprocessing.parent_process()
+    assert parent is not None
 
-    def end_with_it() -> None:
-        first.join()
+    def end_with_parent() -> None:
+        parent.join()
         os._exit(1)
 
-    threading.Thread(target=end_with_it, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def processors() -> int:
-    """Processors that this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

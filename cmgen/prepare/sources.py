@@ -1,8 +1,7 @@
-"""Folders that people have -> recordings: videos, sounds and pictures, Sub-URMP.
+"""Raw folders -> recordings: videos, sounds and pictures, Sub-URMP. No TensorFlow.
 
-A source is recognised by the names of its files, as a list of items that can be read one by one, in
-any process and from any copy of the folder: `item.read(folder, options)` gives recordings. No
-TensorFlow here.
+A source is recognised by the names of its files, as a list of items that any process can read, one
+by one, from any copy of the folder: `item.read(folder, options)` returns recordings.
 """
 
 import dataclasses
@@ -23,25 +22,9 @@ from cmgen.prepare.listing import Listing, RawFile, list_folder
 from cmgen.utils.errors import UserError
 
 VIDEO_SUFFIXES = frozenset(
-    {
-        ".3gp",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    }
-)
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv",
+     ".ts", ".vob", ".webm", ".wmv"}
+)  # fmt: skip
 SOUND_SUFFIXES = frozenset(
     {".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
 )
@@ -51,7 +34,7 @@ _SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 class Item(Protocol):
-    """A part of a source that is read at once."""
+    """A part of a source that is read in one go."""
 
     @property
     def id(self) -> str: ...
@@ -64,25 +47,25 @@ class Item(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes of its files."""
+        """Bytes of the files."""
 
     @property
     def files(self) -> Sequence[str]:
-        """Their names within the source's folder."""
+        """Names of the files within the source's folder."""
 
     def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
-        """The recordings in it, and notes on what was left out; `folder` holds its files."""
+        """Returns the recordings, and notes on what was omitted; `folder` holds the files."""
 
 
 @dataclass(frozen=True)
 class FileItem:
-    """One media file: a video with sound, a sound alone or a picture alone.
+    """A media file: a video with sound, a sound or a picture.
 
     Attributes:
-      file: its name within the source's folder.
-      id: its name within the source.
-      class_name: its folder's name.
-      split: "train", "validation", "test", another name, or "" if the folder gives none.
+      file: name within the source's folder.
+      id: name within the source.
+      class_name: name of the folder.
+      split: "train", "validation", "test", another name, or "" if the folder has no splits.
       size: in bytes.
     """
 
@@ -120,11 +103,11 @@ class FileItem:
 
 @dataclass(frozen=True)
 class Source:
-    """What was found in a folder.
+    """A raw folder whose layout was recognised.
 
     Attributes:
       kind: "videos", "sub_urmp" or "unpaired" (pictures and sounds that share only their class).
-      path: the folder, or its address.
+      path: of the folder, or its address.
       items: in a fixed order.
     """
 
@@ -134,12 +117,12 @@ class Source:
 
 
 def find_source(folder: Path) -> Source:
-    """Recognises the layout of a raw folder and lists what is in it."""
+    """Recognises the layout of a raw folder and lists its items."""
     return recognise(list_folder(folder))
 
 
 def recognise(listing: Listing) -> Source:
-    """Tells by the names of a folder's files what they are."""
+    """Recognises the layout of a folder by the names of its files."""
     if {"img", "chunk"} <= listing.folders:
         return Source("sub_urmp", listing.folder, sub_urmp.find_songs(listing))
     if {"images", "sounds"} <= listing.folders:
@@ -152,45 +135,41 @@ def recognise(listing: Listing) -> Source:
 
 
 def item_to_json(item: Item) -> dict[str, Any]:
-    """What `item_from_json` takes."""
+    """Returns what `item_from_json` takes."""
     return dataclasses.asdict(item)  # type: ignore[call-overload]
 
 
 def item_from_json(values: dict[str, Any]) -> Item:
-    """The item that `item_to_json` was given."""
+    """Returns the item that `item_to_json` was given."""
     return FileItem(**values) if "file" in values else sub_urmp.song_from_json(values)
 
 
 def _find_files(
     listing: Listing, inside: str, suffixes: frozenset[str], prefix: str
 ) -> list[FileItem]:
-    """Items for `split/class/name` or `class/name` under the folder `inside`, one depth for all."""
+    """Lists items at `split/class/name` or `class/name` under the folder `inside`, all at one depth."""
     root = f"{listing.folder}/{inside}".rstrip("/")
-    found = [
+    files = [
         dataclasses.replace(file, name=file.name.removeprefix(inside))
         for file in listing.files
-        if file.name.startswith(inside) and _suffix(file.name) in suffixes
+        if file.name.startswith(inside) and PurePosixPath(file.name).suffix.lower() in suffixes
     ]
-    if not found:
+    if not files:
         raise UserError(
             f"{root}: found no {'/'.join(sorted(s[1:] for s in suffixes)[:6])}... files; "
             "arrange them as split/class/name.mp4 or class/name.mp4"
         )
-    depths = {len(file.name.split("/")) for file in found}
+    depths = {len(file.name.split("/")) for file in files}
     if not depths <= {2, 3} or len(depths) > 1:
-        odd = next(f for f in found if len(f.name.split("/")) not in (2, 3) or len(depths) > 1)
+        odd = next(f for f in files if len(f.name.split("/")) not in (2, 3) or len(depths) > 1)
         raise UserError(
             f"{root}/{odd.name}: every file must lie at split/class/name or every file at "
             f"class/name under {root}; move it there"
         )
-    return [_file_item(file, inside, prefix) for file in found]
+    return [_file_item(file, inside, prefix) for file in files]
 
 
 def _file_item(file: RawFile, inside: str, prefix: str) -> FileItem:
     parts = file.name.split("/")
     split = _SPLIT_NAMES.get(parts[0].lower(), parts[0]) if len(parts) == 3 else ""
     return FileItem(inside + file.name, prefix + file.name, parts[-2], split, file.size)
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()

@@ -1,8 +1,7 @@
-"""Files anywhere: on this machine, or on any file system that Beam or TensorFlow knows (extra [beam]).
+"""Files on this machine, or on any file system that Beam or TensorFlow knows (extra [beam]).
 
-Addresses of kinds that Beam has no file system for, such as ram://, or gs:// without
-apache-beam[gcp], go to TensorFlow's. What needs real files (FFmpeg, TFRecord writers) works on
-copies in a scratch folder.
+Schemes for which Beam has no file system, such as ram://, or gs:// without apache-beam[gcp], use
+TensorFlow's. FFmpeg and TFRecord writers need real files: they work on copies in a scratch folder.
 """
 
 import contextlib
@@ -27,28 +26,27 @@ _PLAIN = CompressionTypes.UNCOMPRESSED
 
 
 def list_anywhere(folder: str) -> Listing:
-    """All files of a raw folder, with one listing that also tells their sizes."""
+    """Lists all files of a raw folder with their sizes."""
     if not is_address(folder):
         return list_folder(Path(folder))
-    found = _match(folder, "**")
-    if not found:
+    matches = _match(folder, "**")
+    if not matches:
         raise UserError(f"{folder}: no such folder, or an empty one; give a folder of videos")
     start = len(folder) + 1
-    return make_listing(folder, [RawFile(f.path[start:], f.size_in_bytes) for f in found])
+    return make_listing(folder, [RawFile(f.path[start:], f.size_in_bytes) for f in matches])
 
 
 def names(folder: str, pattern: str) -> set[str]:
-    """Names of the files directly in a folder that match a pattern such as *.tfrecord."""
-    return {found.path.rpartition("/")[2] for found in _match(folder, pattern)}
+    """Returns the names of files directly in a folder that match a pattern such as *.tfrecord."""
+    return {match.path.rpartition("/")[2] for match in _match(folder, pattern)}
 
 
 @contextmanager
 def new_folder(path: str) -> Iterator[str]:
-    """Yields a folder to write into, which must become `path` or not stay.
+    """Yields a folder to write into, which becomes `path`, or is removed on failure.
 
-    On this machine it is a temporary one, renamed at the end. Elsewhere folders can't be renamed at
-    once, so it is `path` itself: a reader must wait for the file that is written last. On failure
-    what was written is removed.
+    On this machine it is a temporary one, renamed at the end. Elsewhere folders can't be renamed
+    atomically, so it is `path` itself: readers must wait for the file that is written last.
     """
     _check_name(path)
     if not is_address(path):
@@ -60,15 +58,15 @@ def new_folder(path: str) -> Iterator[str]:
     try:
         yield path
     except BaseException:
-        # What can't be removed hides no error, and is no dataset.
+        # What can't be removed must hide no error, and is no dataset.
         with contextlib.suppress(Exception):
-            FileSystems.delete([found.path for found in _match(path, "**")])
+            FileSystems.delete([match.path for match in _match(path, "**")])
         raise
 
 
 @contextmanager
 def scratch(folder: str = "") -> Iterator[Path]:
-    """Yields a new folder of this machine, removed at the end; on the disk of `folder`, if local."""
+    """Yields a temporary folder of this machine, on the disk of `folder` if that is local."""
     where = folder if folder and not is_address(folder) else None
     with TemporaryDirectory(prefix=".", suffix=".partial", dir=where) as path:
         yield Path(path)
@@ -85,9 +83,9 @@ def fetch(folder: str, files: Iterable[str], copy: Path) -> None:
 
 
 def store(path: Path, destination: str) -> None:
-    """Moves a finished file of a scratch folder to its place, where it appears whole or not at all.
+    """Moves a finished file out of a scratch folder; it appears whole or not at all.
 
-    A file that is there already was written by another attempt at the same work, and stays.
+    A file that exists was written by another attempt at the same work, and stays.
     """
     if not is_address(destination):
         path.replace(destination)
@@ -138,9 +136,9 @@ def _match(folder: str, pattern: str) -> list[FileMetadata]:
 
 
 class TensorFlowFiles(FileSystem):
-    """TensorFlow's file systems as one of Beam's; a subclass for each kind of address."""
+    """TensorFlow's file systems as one of Beam's; a subclass for each scheme."""
 
-    kind = "tensorflow"  # of which there are no addresses
+    kind = "tensorflow"  # a scheme without addresses
 
     @classmethod
     def scheme(cls) -> str:
@@ -210,8 +208,8 @@ class TensorFlowFiles(FileSystem):
 
 
 def _register() -> None:
-    """Makes a class for each kind of address that TensorFlow knows and Beam does not."""
-    # Adds kinds; its native library is built for one TensorFlow release, and fails in many ways.
+    """Makes a class for each scheme that TensorFlow knows and Beam does not."""
+    # Adds schemes; its native library is built for one TensorFlow release, and fails in many ways.
     with contextlib.suppress(Exception):
         import tensorflow_io  # noqa: F401
     known = {system.scheme() for system in FileSystem.get_all_subclasses()}

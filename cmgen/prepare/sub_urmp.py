@@ -1,11 +1,11 @@
-"""The released Sub-URMP layout: songs stitched back together from their overlapping chunks.
+"""Sub-URMP as released: songs are stitched together from their overlapping chunks.
 
     img/{train,validation}/{instrument}/{instrument}{SS}_{MS}.jpg
     chunk/{train,validation}/{instrument}/{instrument}{SS}_{MS}.wav
 
 SS numbers the songs of an instrument, MS = 500, 600, ... counts milliseconds; a chunk is 0.5 s at
-44.1 kHz, so neighbours overlap by 80 %. We take a chunk to begin at MS - 500, and its picture to
-belong to the whole chunk, hence to its middle.
+44.1 kHz, so neighbours overlap by 80 %. A chunk is taken to begin at MS - 500, and its picture to
+belong to its middle.
 """
 
 import re
@@ -39,10 +39,10 @@ class SongItem:
     Attributes:
       id: split folder, instrument and song number.
       class_name: the instrument.
-      split: ours, not the folder's.
+      split: cmgen's, not the folder's.
       pictures: milliseconds -> picture file within the release's folder.
       chunks: milliseconds -> sound file.
-      size: of all of them in bytes.
+      size: of all files in bytes.
     """
 
     id: str
@@ -57,13 +57,13 @@ class SongItem:
         return [*self.pictures.values(), *self.chunks.values()]
 
     def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
-        """Recordings whose chunks agree sample by sample where they overlap."""
+        """Returns recordings whose chunks agree sample by sample where they overlap, and notes."""
         notes = []
-        unheard = sorted(set(self.pictures) - set(self.chunks))
-        if unheard:
+        silent = sorted(set(self.pictures) - set(self.chunks))
+        if silent:
             notes.append(
-                f"{folder / self.pictures[unheard[0]]}: left out, having no .wav"
-                + (f" (as {len(unheard)} pictures of this song)" if len(unheard) > 1 else "")
+                f"{folder / self.pictures[silent[0]]}: left out, having no .wav"
+                + (f" (as {len(silent)} pictures of this song)" if len(silent) > 1 else "")
             )
         sounds = {ms: _read_chunk(folder / file) for ms, file in sorted(self.chunks.items())}
         runs = agreeing_runs(sounds)
@@ -86,31 +86,31 @@ class SongItem:
         alone: bool,
     ) -> Recording:
         sound = stitch(run, sounds)
-        shown = [ms for ms in run if ms in pictures]
+        pictured = [ms for ms in run if ms in pictures]
         frames = (
             images.square(
                 images.read_image(pictures[ms], options.image_size, options.limits),
                 options.image_size,
             )
-            for ms in shown
+            for ms in pictured
         )
-        times = (np.array(shown, np.float64) - run[0]) / 1000.0 + WINDOW_SECONDS / 2
+        times = (np.array(pictured, np.float64) - run[0]) / 1000.0 + WINDOW_SECONDS / 2
         base = Recording(self.id if alone else f"{self.id}_{run[0]}", self.id, self.class_name)
         return base.with_sound(sound).with_frames(frames, times)
 
 
 def find_songs(listing: Listing) -> list[SongItem]:
-    """Every song of a Sub-URMP folder, in order; a chunk without a picture only adds sound."""
+    """Lists the songs of a Sub-URMP folder in order; a chunk without a picture only adds sound."""
     pictures = _by_song(listing, "img", ".jpg")
     chunks = _by_song(listing, "chunk", ".wav")
     items = []
     for key in sorted(set(pictures) | set(chunks)):
         split, instrument, song = key
-        seen, heard = pictures.get(key, {}), chunks.get(key, {})
-        if not set(seen) & set(heard):
-            where = f"{listing.folder}/{'img' if seen else 'chunk'}/{split}/{instrument}"
+        shown, played = pictures.get(key, {}), chunks.get(key, {})
+        if not set(shown) & set(played):
+            where = f"{listing.folder}/{'img' if shown else 'chunk'}/{split}/{instrument}"
             raise UserError(
-                f"{where}: song {song} has {len(seen)} pictures and {len(heard)} sounds, none of "
+                f"{where}: song {song} has {len(shown)} pictures and {len(played)} sounds, none of "
                 "which belong together; complete or remove it"
             )
         items.append(
@@ -118,9 +118,9 @@ def find_songs(listing: Listing) -> list[SongItem]:
                 f"{split}/{instrument}{song}",
                 instrument,
                 _SPLITS.get(split, split),
-                {ms: file.name for ms, file in seen.items()},
-                {ms: file.name for ms, file in heard.items()},
-                sum(file.size for file in [*seen.values(), *heard.values()]),
+                {ms: file.name for ms, file in shown.items()},
+                {ms: file.name for ms, file in played.items()},
+                sum(file.size for file in [*shown.values(), *played.values()]),
             )
         )
     if not items:
@@ -129,7 +129,7 @@ def find_songs(listing: Listing) -> list[SongItem]:
 
 
 def song_from_json(values: dict[str, Any]) -> SongItem:
-    """A song from its fields, of which JSON makes the milliseconds texts."""
+    """Makes a song of its fields, whose milliseconds are texts in JSON."""
     files = {
         kind: {int(ms): f for ms, f in values[kind].items()} for kind in ("pictures", "chunks")
     }
@@ -137,13 +137,13 @@ def song_from_json(values: dict[str, Any]) -> SongItem:
 
 
 def agreeing_runs(sounds: dict[int, np.ndarray]) -> list[list[int]]:
-    """Splits chunks into runs of neighbours that overlap and there hold the same samples.
+    """Splits chunks into runs of neighbours whose samples agree where they overlap.
 
     Args:
       sounds: milliseconds -> int16 [22050].
 
     Returns:
-      Lists of milliseconds; each is one piece of unbroken sound.
+      Lists of milliseconds, each of one unbroken piece of sound.
     """
     runs: list[list[int]] = []
     for ms in sorted(sounds):
@@ -155,10 +155,10 @@ def agreeing_runs(sounds: dict[int, np.ndarray]) -> list[list[int]]:
 
 
 def stitch(run: Sequence[int], sounds: dict[int, np.ndarray]) -> np.ndarray:
-    """The unbroken sound of a run of agreeing chunks; int16 [n]."""
+    """Joins the sound of a run of agreeing chunks; int16 [n]."""
     parts = [sounds[run[0]]]
     for before, ms in pairwise(run):
-        # Both ends are rounded from the run's start, so that no rounding adds up.
+        # Both ends are rounded from the start of the run, so that rounding doesn't add up.
         new = _sample(ms - run[0]) - _sample(before - run[0])
         parts.append(sounds[ms][_CHUNK_SAMPLES - new :])
     return np.concatenate(parts)
@@ -174,11 +174,11 @@ def _sample(ms: int) -> int:
 
 
 def _read_chunk(path: Path) -> np.ndarray:
-    """int16 [22050]; identical stereo channels give exactly themselves."""
+    """Reads int16 [22050]; identical stereo channels stay exactly as they are."""
     check_file(path)
     try:
         with soundfile.SoundFile(str(path)) as file:
-            # A chunk is half a second; of a longer file the rest is not even read.
+            # A chunk is half a second; the rest of a longer file is not read.
             rate = file.samplerate
             samples = file.read(rate, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -191,7 +191,7 @@ def _read_chunk(path: Path) -> np.ndarray:
 def _by_song(
     listing: Listing, root: str, suffix: str
 ) -> dict[tuple[str, str, str], dict[int, RawFile]]:
-    """(split folder, instrument, song) -> milliseconds -> file."""
+    """Maps (split folder, instrument, song) -> milliseconds -> file."""
     songs: dict[tuple[str, str, str], dict[int, RawFile]] = {}
     for file in listing.files:
         path = PurePosixPath(file.name)

@@ -96,7 +96,7 @@ def _batches(name: str, config: TrainConfig, with_partner: bool) -> pipeline.Bat
     return pipeline.BatchConfig(
         batch_size=settings.batch_size,
         seed=config.seed + 1000 * number,
-        noise_dim=config.gan.noise_size,
+        noise_size=config.gan.noise_size,
         instants=settings.correspondence_instants if with_partner else 1,
         kinds=_wanted(config.kind_seen_by(name), with_partner),
     )

@@ -31,7 +31,7 @@ def pairs(config: TrainConfig) -> pipeline.BatchConfig:
     return pipeline.BatchConfig(
         batch_size=config.batch_size,
         seed=config.seed,
-        noise_dim=config.gan.noise_size,
+        noise_size=config.gan.noise_size,
         mismatch=config.gan.mismatch,
         mismatch_seconds=config.gan.mismatch_seconds,
         only=config.only_classes,

@@ -74,7 +74,7 @@ def assert_equal_batches(first, second):
 @pytest.mark.parametrize("cache_gib", [4.0, 0.0])
 def test_shapes_are_static_and_values_in_range(prepared, cache_gib):
     recordings = load(prepared, cache_gib=cache_gib)
-    config = pipeline.BatchConfig(batch_size=BATCH, seed=5, noise_dim=7)
+    config = pipeline.BatchConfig(batch_size=BATCH, seed=5, noise_size=7)
     dataset = pipeline.training_dataset(recordings, config, CONFIG)
     shapes = {name: tuple(spec.shape) for name, spec in dataset.element_spec.items()}
     assert shapes == {
