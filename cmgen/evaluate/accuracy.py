@@ -1,9 +1,8 @@
 """The paper's classifier-based evaluation: is the instrument recognised in what was generated?
 
-A verifier, trained on real training pictures alone, names the instrument in each generated
+A verifier, trained on real training pictures alone, classifies the instrument in each generated
 picture (Chen et al. 2017, section 5.2 and Table 5); for sounds generated from pictures, one
-trained on real training sounds. Windows in which nothing sounds are counted apart, since nobody
-can hear an instrument in them, and a resting player has no sound to be named.
+trained on real training sounds. Silent windows are counted apart: there is no instrument in them.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class SplitScores:
       groups: the recording that each window belongs to, [windows].
       frames: the picture in its recordings' split that each window is around, int [windows].
       labels: true class of each window, int [windows].
-      sounding: whether anything is to be heard in the window, bool [windows].
+      sounding: whether the window is louder than silence, bool [windows].
       predicted_class: class that the encoder predicts from the condition, int [windows].
       generated_predicted: class that the verifier predicts from the generated target, int [windows].
       feature_distance: Frechet distance of the verifier's encodings of generated and real targets
@@ -52,9 +51,8 @@ class SplitScores:
 
     @property
     def windows(self) -> tuple[NDArray[Any], ...]:
-        """What was scored, whatever the networks made of it: a value for each window."""
-        named = np.asarray(self.classes)[self.labels]
-        return self.groups, self.frames, named, self.sounding
+        """What was scored, whatever was predicted: a value for each window."""
+        return self.groups, self.frames, np.asarray(self.classes)[self.labels], self.sounding
 
     @property
     def accuracy(self) -> float:
@@ -65,14 +63,14 @@ class SplitScores:
 
     @property
     def encoder_accuracy(self) -> float:
-        """Share of sounding windows whose instrument the encoder names by the condition."""
+        """Share of sounding windows whose instrument the encoder recognises in the condition."""
         return classification.accuracy(
             self.labels[self.sounding], self.predicted_class[self.sounding]
         )
 
     @property
     def real_accuracy(self) -> float | None:
-        """Share of all real pictures, or of the sounding windows, that the verifier names."""
+        """Share of all real pictures, or of the sounding windows, that the verifier recognises."""
         if self.real_predicted is None:
             return None
         counted = self.sounding | (self.direction.target == "image")

@@ -1,4 +1,4 @@
-"""Runs side by side, by what cmgen.evaluate wrote of each; refused where they were measured unlike."""
+"""Runs side by side, by their evaluation files; refused where they were measured differently."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +14,16 @@ _SAME = {
     "windows": "other windows",
     "verifier": "another verifier",
 }
-_MEND = {
+_REMEDY = {
     "data": "measure both with the same --data",
     "splits": "measure both with the same --data",
     "windows": "runs of the same classes, sound window and silence level can stand side by side",
     "verifier": "copy one run's verifier.npz into the other's folder and evaluate that again",
 }
-# Fields of a report that are objects where they are there.
+# Fields of a report that must be objects if present.
 _OBJECTS = ("data", "hashes", "measure_settings")
-# Of `--measures=all`: what belongs to a run or a computer; weights count by their hash.
-_OWN_SETTINGS = frozenset(("label_control", "inception_weights"))
+# Settings of `--measures=all` that belong to a run or a computer; weights count by their hash.
+_LOCAL_SETTINGS = frozenset(("label_control", "inception_weights"))
 Report = Mapping[str, Any]
 
 
@@ -49,54 +49,53 @@ def check_alike(reports: Mapping[str, Report]) -> list[str]:
       reports: name -> report; the first is what the others are compared with.
 
     Returns:
-      a note for each of which something isn't known: older versions wrote no hashes.
+      a note for each hash that is missing: older versions wrote none.
     """
     (first, one), *others = reports.items()
     for name, other in others:
         if one["task"] != other["task"]:
             raise UserError(f"{name} is of task {other['task']} and {first} of {one['task']}")
     notes = []
-    for kind, words in _SAME.items():
-        marks = {name: _hash(report, kind) for name, report in reports.items()}
-        known = {name: mark for name, mark in marks.items() if mark is not None}
+    for part, words in _SAME.items():
+        marks = {name: _hash(report, part) for name, report in reports.items()}
         notes += [
             f"whether {name} was measured with {words} than the rest is not known"
-            for name in marks
-            if name not in known
+            for name, mark in marks.items()
+            if mark is None
         ]
-        _check_equal(kind, known)
+        _check_equal(part, {name: mark for name, mark in marks.items() if mark is not None})
     _check_settings(reports)
     return notes
 
 
-def _check_equal(kind: str, marks: Mapping[str, str]) -> None:
+def _check_equal(part: str, marks: Mapping[str, str]) -> None:
     """Refuses hashes of which one differs from the first, naming both reports."""
     first = next(iter(marks), "")
     for name, mark in marks.items():
         if mark != marks[first]:
             raise UserError(
-                f"{name} was measured with {_SAME[kind]} than {first} ({mark}, {marks[first]}), so "
-                f"that their numbers can't be compared; {_MEND[kind]}"
+                f"{name} was measured with {_SAME[part]} than {first} ({mark}, {marks[first]}), so "
+                f"that their numbers can't be compared; {_REMEDY[part]}"
             )
 
 
 def _check_settings(reports: Mapping[str, Report]) -> None:
-    """Refuses reports of `--measures=all` that measured otherwise, naming what differs.
+    """Refuses reports of `--measures=all` with different settings, naming what differs.
 
-    What only one of them has, such as settings that older versions lacked, says nothing.
+    Settings that only one of them has, as older versions lacked some, don't count.
     """
-    known = {
-        name: {k: v for k, v in report["measure_settings"].items() if k not in _OWN_SETTINGS}
+    stored = {
+        name: {k: v for k, v in report["measure_settings"].items() if k not in _LOCAL_SETTINGS}
         for name, report in reports.items()
         if "measure_settings" in report
     }
-    first = next(iter(known), "")
-    for name, settings in known.items():
-        one = known[first]
+    first = next(iter(stored), "")
+    for name, settings in stored.items():
+        expected = stored[first]
         differing = [
-            f"{key}: {settings[key]} and {one[key]}"
-            for key in sorted(settings.keys() & one)
-            if settings[key] != one[key]
+            f"{setting}: {settings[setting]} and {expected[setting]}"
+            for setting in sorted(settings.keys() & expected)
+            if settings[setting] != expected[setting]
         ]
         if differing:
             raise UserError(
@@ -126,10 +125,10 @@ def table(reports: Mapping[str, Report]) -> str:
     )
 
 
-def _hash(report: Report, kind: str) -> str | None:
-    """None where it isn't known; the data's once stood elsewhere."""
-    older = report.get("data", {}).get("fingerprint") if kind == "data" else None
-    return report.get("hashes", {}).get(kind, older)
+def _hash(report: Report, part: str) -> str | None:
+    """None if the report has none; older versions wrote that of the data elsewhere."""
+    older = report.get("data", {}).get("fingerprint") if part == "data" else None
+    return report.get("hashes", {}).get(part, older)
 
 
 def _cell(report: Report, name: str) -> str:

@@ -61,5 +61,5 @@ def features(network: keras.Model, pictures: NDArray[np.uint8], name: str) -> ND
         large = tf.image.resize(tf.cast(pixels, tf.float32), [SIZE, SIZE], "bilinear")
         return network(images.scale(large), training=False)
 
-    found: NDArray[np.float32] = in_batches(see, pictures, size=BATCH, title=f"Inception, {name}")
-    return found
+    result: NDArray[np.float32] = in_batches(see, pictures, size=BATCH, title=f"Inception, {name}")
+    return result

@@ -41,7 +41,7 @@ Networks = dict[str, keras.Model]
 
 @dataclass(frozen=True)
 class ReferenceConfig:
-    """How the networks are trained: the same for all runs, whatever a run's own networks are.
+    """How the networks are trained: the same for all runs, whatever the architecture of a run.
 
     Attributes:
       sound, image: their architectures, and how they are trained.
@@ -112,32 +112,7 @@ def classifier(
     name: str,
     folder: Path | None = None,
 ) -> Encoder:
-    """What `train_classifier` trains, or the same from a folder; see there."""
-    shape = pictures.shape[1:]
-
-    def train() -> Networks:
-        return {"": train_classifier(pictures, labels, num_classes, config, steps, name)}
-
-    networks = load_or_train(
-        folder,
-        name,
-        asdict(config) | {"policy": config.policy, "steps": steps, "classes": num_classes},
-        {"pictures": pictures, "labels": labels},
-        lambda: {"": build_encoder("image", num_classes, config.image, shape, "float32")},
-        train,
-    )
-    return networks[""]
-
-
-def train_classifier(
-    pictures: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    num_classes: int,
-    config: ReferenceConfig,
-    steps: int,
-    name: str,
-) -> Encoder:
-    """A classifier of pictures, for the CAS.
+    """A classifier of pictures, for the CAS; see `load_or_train` for the folder.
 
     Classification Accuracy Score: Ravuri and Vinyals (2019). Which windows make a batch follows
     from the seed alone, so that two calls differ in nothing but the pictures.
@@ -148,29 +123,41 @@ def train_classifier(
       num_classes: how many instruments the run knows.
       config: its `image` counts, but for the steps.
       steps: of training.
-      name: for the progress bar.
+      name: of its file and its progress bar.
+      folder: where it is stored; None stores nothing.
     """
-    settings = config.image
-    keras.utils.set_random_seed(config.seed)
-    encoder = build_encoder("image", num_classes, settings, pictures.shape[1:], config.policy)
-    model = Classifier(encoder, "image", settings, steps)
-    model.compile()
 
-    def batches() -> Iterator[Batch]:
-        random = np.random.default_rng(config.seed)
-        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        for _ in range(steps):
-            turns = random.integers(len(members), size=settings.batch_size)
-            rows = np.array([random.choice(members[turn]) for turn in turns])
-            uniforms = random.random((settings.batch_size, UNIFORMS), np.float32)
-            yield {
-                "image": images.scale(tf.cast(pictures[rows], tf.float32)),
-                "label": tf.cast(labels[rows], tf.int32),
-                "uniforms": tf.constant(uniforms),
-            }
+    def build(policy: str) -> Encoder:
+        return build_encoder("image", num_classes, config.image, pictures.shape[1:], policy)
 
-    fit(model.train_step, batches(), steps, name)
-    return in_float32(encoder, settings, pictures.shape[1:])
+    def train() -> Networks:
+        keras.utils.set_random_seed(config.seed)
+        encoder = build(config.policy)
+        model = Classifier(encoder, "image", config.image, steps)
+        model.compile()
+        fit(model.train_step, _balanced_batches(pictures, labels, config, steps), steps, name)
+        return {"": _with_weights_of(encoder, build("float32"))}
+
+    settings = asdict(config) | {"policy": config.policy, "steps": steps, "classes": num_classes}
+    data: dict[str, NDArray[Any]] = {"pictures": pictures, "labels": labels}
+    return load_or_train(folder, name, settings, data, lambda: {"": build("float32")}, train)[""]
+
+
+def _balanced_batches(
+    pictures: NDArray[np.uint8], labels: NDArray[np.int64], config: ReferenceConfig, steps: int
+) -> Iterator[Batch]:
+    """Batches in which each class is equally likely."""
+    random = np.random.default_rng(config.seed)
+    size = config.image.batch_size
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    for _ in range(steps):
+        turns = random.integers(len(members), size=size)
+        rows = np.array([random.choice(members[turn]) for turn in turns])
+        yield {
+            "image": images.scale(tf.cast(pictures[rows], tf.float32)),
+            "label": tf.cast(labels[rows], tf.int32),
+            "uniforms": tf.constant(random.random((size, UNIFORMS), np.float32)),
+        }
 
 
 @dataclass(frozen=True)
@@ -196,25 +183,24 @@ class Embedding:
 def embedding(
     windows: Windows, config: ReferenceConfig, steps: int, folder: Path | None = None
 ) -> Embedding:
-    """What `train_embedding` trains, or the same from a folder; see there."""
-    shapes = windows.lms.shape[1:], windows.real.shape[1:]
-
-    def build() -> Networks:
-        size = EMBEDDING_SIZE
-        return {
-            "sound": build_encoder("lms", size, config.sound, shapes[0], "float32"),
-            "image": build_encoder("image", size, config.image, shapes[1], "float32"),
-        }
-
+    """The embedding of `train_embedding`; see `load_or_train` for the folder."""
     networks = load_or_train(
         folder,
         "embedding",
         asdict(config) | {"policy": config.policy, "steps": steps},
         {"lms": windows.lms, "real": windows.real, "groups": windows.groups},
-        build,
-        lambda: dict(vars(train_embedding(windows, config, steps))),
+        lambda: vars(_build_embedding(windows, config, "float32")),
+        lambda: vars(train_embedding(windows, config, steps)),
     )
     return Embedding(**networks)
+
+
+def _build_embedding(windows: Windows, config: ReferenceConfig, policy: str) -> Embedding:
+    size, shapes = EMBEDDING_SIZE, (windows.lms.shape[1:], windows.real.shape[1:])
+    return Embedding(
+        build_encoder("lms", size, config.sound, shapes[0], policy),
+        build_encoder("image", size, config.image, shapes[1], policy),
+    )
 
 
 def train_embedding(windows: Windows, config: ReferenceConfig, steps: int) -> Embedding:
@@ -228,22 +214,20 @@ def train_embedding(windows: Windows, config: ReferenceConfig, steps: int) -> Em
       steps: of training.
     """
     keras.utils.set_random_seed(config.seed)
-    shapes = windows.lms.shape[1:], windows.real.shape[1:]
-    settings = config.sound, config.image
-    sound = build_encoder("lms", EMBEDDING_SIZE, settings[0], shapes[0], config.policy)
-    image = build_encoder("image", EMBEDDING_SIZE, settings[1], shapes[1], config.policy)
+    trained = _build_embedding(windows, config, config.policy)
+    sound, image = trained.sound, trained.image
     optimizer = WarmedAdamW(LEARNING_RATE, steps, config.image.weight_decay)
     variables = sound.trainable_variables + image.trainable_variables
     optimizer.build(variables)
 
     def step(batch: Batch) -> Batch:
-        heard = augment_lms(batch["lms"], batch["uniforms"][:, 0])
-        seen = augment_for_correspondence(batch["image"], batch["uniforms"][:, 1])
+        lms = augment_lms(batch["lms"], batch["uniforms"][:, 0])
+        pictures = augment_for_correspondence(batch["image"], batch["uniforms"][:, 1])
         seed = tf.stack([tf.cast(optimizer.iterations, tf.int32), 0])
         with tf.GradientTape() as tape:
             loss = both_ways(
-                sound(heard, training=True, seed=seed),
-                image(seen, training=True, seed=seed + [0, 2]),
+                sound(lms, training=True, seed=seed),
+                image(pictures, training=True, seed=seed + [0, 2]),
             )
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -251,20 +235,18 @@ def train_embedding(windows: Windows, config: ReferenceConfig, steps: int) -> Em
 
     batches = _moments(windows, config.image.batch_size, steps, config.seed)
     fit(step, batches, steps, "audio-visual embedding")
-    return Embedding(
-        in_float32(sound, settings[0], shapes[0], EMBEDDING_SIZE),
-        in_float32(image, settings[1], shapes[1], EMBEDDING_SIZE),
-    )
+    copy = _build_embedding(windows, config, "float32")
+    return Embedding(_with_weights_of(sound, copy.sound), _with_weights_of(image, copy.image))
 
 
 def both_ways(sounds: tf.Tensor, pictures: tf.Tensor) -> tf.Tensor:
     """Mean InfoNCE from sounds to pictures and back; [batch, d] each, row by row pairs -> scalar."""
     sounds = tf.math.l2_normalize(tf.cast(sounds, tf.float32), axis=-1)
     pictures = tf.math.l2_normalize(tf.cast(pictures, tf.float32), axis=-1)
-    own = tf.range(tf.shape(sounds)[0])
-    return 0.5 * tf.reduce_mean(
-        correspondence_loss(sounds, pictures, own) + correspondence_loss(pictures, sounds, own)
-    )
+    matching = tf.range(tf.shape(sounds)[0])
+    there = correspondence_loss(sounds, pictures, matching)
+    back = correspondence_loss(pictures, sounds, matching)
+    return 0.5 * tf.reduce_mean(there + back)
 
 
 def _moments(windows: Windows, size: int, steps: int, seed: int) -> Iterator[Batch]:
@@ -292,15 +274,11 @@ def fit(step: Callable[[Batch], Batch], batches: Iterator[Batch], steps: int, na
         for batch in bar:
             metrics = traced(batch)
             if bar.n % 25 == 0:
-                shown = {k.split("/")[-1]: f"{float(v):.3f}" for k, v in metrics.items()}
-                bar.set_postfix(shown, refresh=False)
+                rounded = {k.split("/")[-1]: f"{float(v):.3f}" for k, v in metrics.items()}
+                bar.set_postfix(rounded, refresh=False)
 
 
-def in_float32(
-    trained: Encoder, config: EncoderConfig, shape: tuple[int, ...], outputs: int | None = None
-) -> Encoder:
-    """The same weights in a network that computes in float32, for measuring."""
-    key = "lms" if len(shape) == 2 else "image"
-    copy = build_encoder(key, outputs or trained.num_classes, config, shape, "float32")
+def _with_weights_of(trained: Encoder, copy: Encoder) -> Encoder:
+    """The copy, such as one that computes in float32, with the trained weights."""
     copy.set_weights(trained.get_weights())
     return copy

@@ -49,7 +49,7 @@ def evaluate_run(
       run: a run with a verifier.
       data: "demo", a prepared folder or a raw one, of the run's classes or some of them.
       output: the JSON file; the pictures are <stem>_confusion_<split>.png beside it.
-      measures: how `measures.runner` is to measure besides; None takes the paper's measure alone.
+      measures: how `suite` measures; None takes the paper's measure alone.
 
     Returns:
       what the JSON file holds.
@@ -79,9 +79,8 @@ def evaluate_run(
         "windows": hashes.windows_hash({name: split.windows for name, split in scores.items()}),
         "verifier": hashes.weights_hash(weights_path(run.workdir, "verifier")),
     }
-    report = compose(run, scores, info, measured_with)
-    if measures is not None:
-        report = add_measures(report, suite.measure(run, folder, output, measures))
+    measured = None if measures is None else suite.measure(run, folder, output, measures)
+    report = compose(run, scores, info, measured_with, measured)
     comment = provenance.made_by("cmgen.evaluate", model=run.facts, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
@@ -104,21 +103,26 @@ def _trained_on(run: Run) -> leaks.Contents:
 
 
 def compose(
-    run: Run, scores: Mapping[str, SplitScores], info: DatasetInfo, measured_with: dict[str, str]
+    run: Run,
+    scores: Mapping[str, SplitScores],
+    info: DatasetInfo,
+    measured_with: dict[str, str],
+    measured: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The report: headline numbers first, then what they come from, then every split in full.
 
     A headline that can't be given is left out, and `notes` says why.
     """
     splits = {name: split.report() for name, split in scores.items()}
-    found = {
-        key.format(name): values[source]
-        for name, values in splits.items()
-        for key, source in HEADLINES.items()
+    measured = measured or {"headlines": {}, "notes": []}
+    report = {
+        name.format(split): values[source]
+        for split, values in splits.items()
+        for name, source in HEADLINES.items()
         if values.get(source) is not None
     }
-    return {
-        **found,
+    report |= measured["headlines"]
+    report |= {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": run.config.task,
         "workdir": run.workdir.name,
@@ -128,25 +132,17 @@ def compose(
         "data": info.source,
         "hashes": measured_with,
         "versions": installed(),
-        "notes": _notes(scores),
+        "notes": [*_notes(scores), *measured["notes"]],
         "splits": splits,
     }
-
-
-def add_measures(report: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with what `measures.runner.measure` found: its headlines among the others."""
-    own = list(report)
-    split = own.index("date")
-    first = {name: report[name] for name in own[:split]}
-    rest = {name: report[name] for name in own[split:]}
-    rest["notes"] = [*report["notes"], *found["notes"]]
-    more = {"measures": found["measures"], "measure_settings": found["settings"]}
-    return {**first, **found["headlines"], **rest, **more}
+    if "measures" in measured:
+        report |= {"measures": measured["measures"], "measure_settings": measured["settings"]}
+    return report
 
 
 def headlines(report: Mapping[str, Any]) -> dict[str, Any]:
     """The headline numbers alone of what `evaluate_run` returned or wrote."""
-    names = [key.format(split) for split in report["splits"] for key in HEADLINES]
+    names = [name.format(split) for split in report["splits"] for name in HEADLINES]
     return {name: report[name] for name in names if name in report}
 
 
@@ -199,8 +195,8 @@ def _score(networks: Networks, recordings: pipeline.Recordings, info: DatasetInf
 
 def _in_order(splits: Mapping[str, Any]) -> list[str]:
     """Train, validation, test, then the others by name."""
-    usual = ["train", "validation", "test"]
-    return [s for s in usual if s in splits] + sorted(set(splits) - set(usual))
+    first = ["train", "validation", "test"]
+    return [name for name in first if name in splits] + sorted(set(splits) - set(first))
 
 
 def _notes(scores: Mapping[str, SplitScores]) -> list[str]:

@@ -20,11 +20,11 @@ class Score:
 
     Attributes:
       name: its key in the JSON file.
-      value: of the generated pictures.
-      source: whose formula it is.
+      value: of the generated pictures or sounds.
+      source: of the formula.
       interval: 95 %, by bootstrap over recordings; None where that makes no sense.
-      chance: the same measure of who knows nothing; None where there is no such thing.
-      real: (key, value) of the same measure of real pictures, which is as good as it gets.
+      chance: the same measure of a guess; None where there is no such thing.
+      real: (key, value) of the same measure of real data, the best that can be expected.
       settings: what the number depends on: extractor, n, steps ...
     """
 
@@ -38,12 +38,12 @@ class Score:
 
     def headline(self) -> dict[str, Any]:
         """The number, its interval and that of real pictures, by their keys."""
-        found: dict[str, Any] = {self.name: self.value}
+        headline: dict[str, Any] = {self.name: self.value}
         if self.interval is not None:
-            found[f"{self.name}_ci95"] = list(self.interval)
+            headline[f"{self.name}_ci95"] = list(self.interval)
         if self.real is not None:
-            found[self.real[0]] = self.real[1]
-        return found
+            headline[self.real[0]] = self.real[1]
+        return headline
 
     def detail(self) -> dict[str, Any]:
         """All of it, of JSON types."""
@@ -58,14 +58,13 @@ class Score:
 
 
 def table(details: Mapping[str, Mapping[str, Any]]) -> str:
-    """The scores as text; `details` has what `Score.detail` gave, by name."""
+    """The scores as text, from name -> `Score.detail`."""
     columns = "{:<36}{:>10}{:>22}{:>9}{:>12}"
     lines = [columns.format("measure (test)", "generated", "95 % interval", "chance", "real data")]
-    for name, found in details.items():
-        interval = found["ci95"]
-        between = "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
-        beside = ["" if found[k] is None else f"{found[k]:.4f}" for k in ("chance", "real")]
-        lines.append(columns.format(name, f"{found['value']:.4f}", between, *beside))
+    for name, score in details.items():
+        interval = "" if score["ci95"] is None else "{:.4f} to {:.4f}".format(*score["ci95"])
+        chance, real = ("" if score[k] is None else f"{score[k]:.4f}" for k in ("chance", "real"))
+        lines.append(columns.format(name, f"{score['value']:.4f}", interval, chance, real))
     return "\n".join(lines)
 
 
@@ -78,14 +77,14 @@ class MeasureConfig:
       reference: how the networks for the CAS and for retrieval are trained.
       classifier_steps: for the CAS; None takes the number of `reference`.
       embedding_steps: for retrieval.
-      pose_steps: for the regressor that reads poses; None takes its own number.
-      gallery: sounds among which a picture's own is sought.
+      pose_steps: for the regressor that reads poses; None takes its usual number.
+      gallery: sounds among which each picture has to retrieve the right one.
       galleries: how many are drawn.
       cloud: pictures of each side for KID, precision and recall.
       sounds, pictures: for diversity, so many sounds with so many pictures each.
       inception_pictures: of each side, for Inception's features.
       shown: pairs in the picture of nearest training pictures.
-      inception_weights: file of keras.applications' InceptionV3; None leaves its features out.
+      inception_weights: file of keras.applications' InceptionV3; None leaves these features out.
       label_control: folder of a run trained with --condition=label; None leaves that control out.
       reference_folder: stores what is trained on real recordings alone for the next run; None stores
         nothing.
@@ -111,7 +110,7 @@ class MeasureConfig:
 
 @dataclass
 class MeasuredRun:
-    """What is measured: a run and the windows of its train and test recordings."""
+    """A run with the windows of its train and test recordings."""
 
     run: Run
     train: Windows

@@ -123,8 +123,8 @@ def _settings(config: MeasureConfig) -> dict[str, Any]:
     values["judge"] = values.pop("reference")
     if config.inception_weights is not None:
         values["inception_sha256"] = hashes.file_hash(config.inception_weights)
-    found: dict[str, Any] = json.loads(json.dumps(values | {"seed": SEED}, default=str))
-    return found
+    settings: dict[str, Any] = json.loads(json.dumps(values | {"seed": SEED}, default=str))
+    return settings
 
 
 def _load(folder: Path, split: str, run: Run) -> pipeline.Recordings:
@@ -142,13 +142,14 @@ def _load_control(folder: Path, run: Run) -> Run:
     control = load_run(folder)
     if control.config.gan.condition != "label":
         raise UserError(f"--label_control={folder}: was not trained with --condition=label")
-    mine, its = (
+    expected, actual = (
         (r.classes, r.config.data.image_size, r.config.sound_encoder.encoding_size)
         for r in (run, control)
     )
-    if mine != its:
+    if actual != expected:
         raise UserError(
-            f"--label_control={folder}: has other classes or sizes ({its}) than the run ({mine})"
+            f"--label_control={folder}: has other classes or sizes ({actual}) than the run "
+            f"({expected})"
         )
     if run.data_hash and control.data_hash and run.data_hash != control.data_hash:
         raise UserError(

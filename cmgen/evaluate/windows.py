@@ -47,22 +47,22 @@ def collect(
 
     Returns:
       the columns, and labels int64 [n], indices into `classes`; groups str [n], the recording of
-      each window; frames int64 [n], its picture among the split's; sounding bool [n].
+      each window; frames int64 [n], its picture among the split's. If silent windows are kept,
+      sounding bool [n] as well.
     """
     index_of, groups = class_indices(recordings.classes, classes), np.asarray(recordings.groups)
     random = np.random.default_rng(SEED)
     parts: dict[str, list[NDArray[Any]]] = {}
-    total = -(-pipeline.count_windows(recordings, config) // stride)
-    label = f"windows of {recordings.split}"
-    # Splits that take a moment, as in training, show no bar.
-    with tqdm(total=total, desc=label, unit=" windows", delay=5.0, leave=False) as bar:
+    total, title = pipeline.count_windows(recordings, config), f"windows of {recordings.split}"
+    # The bar appears after five seconds only: validation during training is shorter.
+    with tqdm(None, title, total // stride, unit=" windows", delay=5.0, leave=False) as bar:
         for batch in pipeline.evaluation_windows(recordings, stride, config, BATCH):
             noise = random.standard_normal((len(batch["label"]), config.gan.noise_size))
             columns = {
                 "labels": index_of[batch["label"].numpy()],
                 "groups": groups[batch["recording"].numpy()],
                 "frames": batch["frame"],
-                "sounding": batch["sounding"],
+                **({"sounding": batch["sounding"]} if silent else {}),
                 **compute(batch, tf.cast(noise, tf.float32)),
             }
             kept = batch["sounding"].numpy() | silent
@@ -87,9 +87,9 @@ class Networks:
     """Encoder, generator and verifier on batches; traced once, they see later weights.
 
     Args:
-      encoder: classifies and encodes a condition.
+      encoder: of the condition.
       generator: `(encoding, noise)` -> target.
-      verifier: classifies a target.
+      verifier: of targets.
       classes: names that the networks' outputs stand for.
       config: the run's.
     """
@@ -153,8 +153,8 @@ class Networks:
 
     def _generate_eagerly(self, source: tf.Tensor, noise: tf.Tensor) -> Batch:
         encoding = self.encoder.encode(source)
-        told = condition(self.encoder, encoding, self.config.gan.condition)
-        generated = self.generator((told, noise), training=False)
+        conditions = condition(self.encoder, encoding, self.config.gan.condition)
+        generated = self.generator((conditions, noise), training=False)
         features, predicted = self._verify_eagerly(generated)
         return {
             "encoding": encoding,
@@ -199,15 +199,12 @@ class Windows:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, chosen: NDArray[Any]) -> "Windows":
-        """The windows at these indices."""
-        return Windows(**{name: column[chosen] for name, column in vars(self).items()})
-
     def spread(self, number: int) -> "Windows":
         """So many windows, evenly from the first to the last."""
         if len(self) <= number:
             return self
-        return self.take(np.linspace(0, len(self) - 1, number).round().astype(np.int64))
+        rows = np.linspace(0, len(self) - 1, number).round().astype(np.int64)
+        return Windows(**{name: column[rows] for name, column in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -215,8 +212,7 @@ class Sounds:
     """The sounding windows of the test recordings, and real train windows for the floor.
 
     Attributes:
-      labels: true class, int64 [n].
-      groups: the recording of each, [n].
+      labels, groups, frames: as `collect` returns them.
       generated, real: LMS of each, float [n, mels, frames] in [-1, 1].
       generated_features, real_features: a sound verifier's encodings, float [n, d].
       train_features: the same of real train windows, float [m, d].
@@ -224,6 +220,7 @@ class Sounds:
 
     labels: NDArray[np.int64]
     groups: NDArray[Any]
+    frames: NDArray[np.int64]
     generated: NDArray[np.floating]
     real: NDArray[np.floating]
     generated_features: NDArray[np.floating]
@@ -248,7 +245,7 @@ def collect_pictures(networks: Networks, recordings: pipeline.Recordings, at_mos
         columns["encodings"] = columns.pop("encoding")
         return columns | {name: to_pixels(columns[name]) for name in ("real", "generated")}
 
-    return Windows(**_collect_sounding(networks, recordings, at_most, compute))
+    return Windows(**_collect_some(networks, recordings, at_most, compute))
 
 
 def collect_sounds(
@@ -274,22 +271,20 @@ def collect_sounds(
     def features(batch: Batch, _: tf.Tensor) -> Batch:
         return {"train_features": networks.verify(batch)["real_features"]}
 
-    of_train = _collect_sounding(networks, train, train_windows, features)
-    columns = _collect_sounding(networks, test, test_windows, compute)
-    del columns["frames"]
-    return Sounds(**columns, train_features=of_train["train_features"])
+    train_features = _collect_some(networks, train, train_windows, features)["train_features"]
+    columns = _collect_some(networks, test, test_windows, compute)
+    return Sounds(**columns, train_features=train_features)
 
 
-def _collect_sounding(
+def _collect_some(
     networks: Networks,
     recordings: pipeline.Recordings,
     at_most: int,
     compute: Callable[[Batch, tf.Tensor], Batch],
 ) -> dict[str, NDArray[Any]]:
+    """Columns of every n-th sounding window, about `at_most` of them."""
     stride = max(1, -(-pipeline.count_windows(recordings, networks.config) // at_most))
-    columns = collect(recordings, networks.classes, networks.config, compute, stride)
-    del columns["sounding"]
-    return columns
+    return collect(recordings, networks.classes, networks.config, compute, stride)
 
 
 def to_pixels(image: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """The votes as a bar chart, in the layout of the paper's Fig. 8; drawn with Pillow."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +17,25 @@ INK, SOFT, LINE = (35, 32, 28), (105, 98, 90), (225, 220, 212)
 COLOURS = {3: (23, 78, 122), 2: (82, 143, 186), 1: (214, 178, 120), 0: (226, 222, 214)}
 
 
-class Bars(Protocol):
-    """What is drawn for one source; see `results.SourceVotes`."""
+@dataclass(frozen=True)
+class SourceVotes:
+    """The votes on the pictures of one source.
 
-    @property
-    def source(self) -> str: ...
-    @property
-    def counts(self) -> tuple[int, ...]: ...
-    @property
-    def mean(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
+    Attributes:
+      source: its name.
+      counts: votes for each score, in the order of `SCORES`.
+      mean: of the scores, 0 to 3; NaN without any vote.
+      low, high: 95 % interval of the mean, over raters and recordings.
+    """
+
+    source: str
+    counts: tuple[int, ...]
+    mean: float
+    low: float
+    high: float
 
 
-def draw_votes(sources: Sequence[Bars]) -> NDArray[np.uint8]:
+def draw_votes(sources: Sequence[SourceVotes]) -> NDArray[np.uint8]:
     """A group of four bars for each source, its votes for 3, 2, 1 and 0, with the mean below.
 
     Args:
@@ -48,20 +51,20 @@ def draw_votes(sources: Sequence[Bars]) -> NDArray[np.uint8]:
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     _draw_legend(draw)
-    highest = max(max(one.counts) for one in sources) or 1
+    highest = max(max(votes.counts) for votes in sources) or 1
     base = TOP + HEIGHT
     left = (width - len(sources) * (group + GROUP_GAP) + GROUP_GAP) / 2
-    for one in sources:
-        for place, (score, count) in enumerate(zip(SCORES, one.counts, strict=True)):
+    for votes in sources:
+        for place, (score, count) in enumerate(zip(SCORES, votes.counts, strict=True)):
             x = left + place * (BAR + GAP)
             top = base - (HEIGHT - 20) * count / highest
             _rectangle(draw, x, top, x + BAR, base, COLOURS[score])
             _text(draw, x + BAR / 2, top - 3, str(count), 12, anchor="ms")
         middle = left + group / 2
-        _text(draw, middle, base + 20, one.source, 15, anchor="ms")
-        if sum(one.counts):
-            _text(draw, middle, base + 38, f"mean {one.mean:.2f}", 13, anchor="ms")
-            interval = f"{one.low:.2f} to {one.high:.2f}"
+        _text(draw, middle, base + 20, votes.source, 15, anchor="ms")
+        if sum(votes.counts):
+            _text(draw, middle, base + 38, f"mean {votes.mean:.2f}", 13, anchor="ms")
+            interval = f"{votes.low:.2f} to {votes.high:.2f}"
             _text(draw, middle, base + 53, interval, 11, SOFT, anchor="ms")
         left += group + GROUP_GAP
     _rectangle(draw, SIDE / 2, base, width - SIDE / 2, base + 1, LINE)

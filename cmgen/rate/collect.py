@@ -1,4 +1,4 @@
-"""Makes a study: draws test windows, shows them to trained runs, writes pictures and sounds."""
+"""Makes a study: draws test windows, generates pictures with trained runs, writes both."""
 
 import dataclasses
 import math
@@ -45,12 +45,12 @@ _FADE_SECONDS = 0.005  # at both ends of a sound, against clicks
 
 @dataclass(frozen=True)
 class CollectConfig:
-    """What a study is made of.
+    """Settings of a study.
 
     Attributes:
       per_class: windows of each instrument.
-      sound_seconds: length of the sounds that raters hear; the runs hear their own window.
-      seed: of all that is drawn.
+      sound_seconds: length of the sounds that raters hear; runs take the window in the middle.
+      seed: of windows, noise and names of files.
       data: "demo", a prepared folder or a raw one; None: that of the runs.
     """
 
@@ -79,7 +79,7 @@ class Places:
 
 
 def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
-    """Writes a new study: real pictures, and those that each run makes of the same sounds.
+    """Writes a new study: real pictures, and those that each run generates from the same sounds.
 
     Args:
       output: the new folder.
@@ -99,27 +99,27 @@ def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectCon
     window, sound = first.sound.window_samples, recordings.sound.numpy()
     places = draw_places(recordings, _sounding(recordings, first), window, config)
     waveforms = _cut(recordings, sound, places, window).astype(np.float32) / 32768.0
-    made = {REAL: recordings.frames.numpy()[places.frame]}
-    made |= {name: _pictures(run, waveforms, config.seed) for name, run in runs.items()}
-    heard = _sounds(recordings, sound, places, window, config.sound_seconds)
+    pictures = {REAL: recordings.frames.numpy()[places.frame]}
+    pictures |= {name: _pictures(run, waveforms, config.seed) for name, run in runs.items()}
+    files = _sounds(recordings, sound, places, window, config.sound_seconds)
     keys = _keys(config.seed)
-    windows = _describe(recordings, places, window, keys, heard)
+    windows = _describe(recordings, places, window, keys, files)
     (folder / PICTURES).mkdir()
     (folder / SOUNDS).mkdir()
-    for one, data in zip(windows, heard, strict=True):
-        sound_path(folder, one.sound).write_bytes(data)
+    for described, data in zip(windows, files, strict=True):
+        sound_path(folder, described.sound).write_bytes(data)
     items = [
         _write_picture(folder, Item(next(keys), index, source, ""), pixels[index])
         for index in range(len(windows))
-        for source, pixels in made.items()
+        for source, pixels in pictures.items()
     ]
     manifest = Manifest(
         seed=config.seed,
         classes=tuple(recordings.classes),
-        sources=tuple(made),
+        sources=tuple(pictures),
         windows=tuple(windows),
         items=tuple(items),
-        facts=_facts(runs, recordings, config),
+        facts=_metadata(runs, recordings, config),
     )
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
@@ -136,13 +136,13 @@ def draw_places(
     draw = random.Random(config.seed)
     chosen: list[int] = []
     for label, class_name in enumerate(recordings.classes):
-        mine = np.flatnonzero(recordings.labels[places.recording] == label)
+        rows = np.flatnonzero(recordings.labels[places.recording] == label)
         piles = [
-            _apart(places, mine[places.recording[mine] == recording], window, draw)
-            for recording in np.unique(places.recording[mine])
+            _apart(places, rows[places.recording[rows] == recording], window, draw)
+            for recording in np.unique(places.recording[rows])
         ]
         draw.shuffle(piles)
-        turns = [row for rows in zip_longest(*piles) for row in rows if row is not None]
+        turns = [row for turn in zip_longest(*piles) for row in turn if row is not None]
         if len(turns) < config.per_class:
             raise UserError(
                 f"--per_class={config.per_class}: the {SPLIT} recordings of {class_name!r} have "
@@ -169,9 +169,10 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
             raise UserError(f"--run={name}: hears other windows of sound than the first run")
         if run.config.data.image_size != first.config.data.image_size:
             raise UserError(f"--run={name}: makes pictures of another size than the first run")
-    known = {run.data for run in runs.values()}
-    if config.data is None and len(known) > 1:
-        raise UserError(f"the runs were trained on {', '.join(sorted(known))}; choose with --data")
+    trained_on = {run.data for run in runs.values()}
+    if config.data is None and len(trained_on) > 1:
+        names = ", ".join(sorted(trained_on))
+        raise UserError(f"the runs were trained on {names}; choose with --data")
     data = dataclasses.replace(
         first.config.data, data=config.data or first.data, cache_gib=math.inf
     )
@@ -184,7 +185,7 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
 
 
 def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Places:
-    """All windows with a picture in which something is to be heard."""
+    """All windows that have a picture and are louder than silence."""
     config = dataclasses.replace(config, only_classes=())
     sound = config.sound
     rows = pipeline.evaluation_rows(recordings, 1, sound.window_samples, sound.sample_rate)
@@ -203,7 +204,7 @@ def _cut(
 
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
-    """What a run makes of each sound; runs whose noise has the same size get the same noise."""
+    """A run's picture of each sound; runs whose noise has the same size get the same noise."""
     module = functions.module_of(run)
     noise = np.random.default_rng(seed).standard_normal((len(waveforms), run.config.gan.noise_size))
     noise = noise.astype(np.float32)
@@ -232,13 +233,13 @@ def _sounds(
         wanted = first + start + (window - len(fade)) // 2
         begin = max(first, min(wanted, end - len(fade)))
         samples = sound[begin : min(begin + len(fade), end)]
-        # A recording that is shorter than `seconds` is heard whole.
+        # Of a recording that is shorter than `seconds`, all is written.
         shape = np.minimum(fade[: len(samples)], fade[-len(samples) :])
         files.append(encode_wav(np.rint(samples * shape).astype(np.int16), rate))
     return files
 
 
-def _facts(
+def _metadata(
     runs: Mapping[str, Run], recordings: pipeline.Recordings, config: CollectConfig
 ) -> dict[str, Any]:
     return {
@@ -249,8 +250,10 @@ def _facts(
                 "workdir": run.workdir.name,
                 "step": run.step,
                 "seed": run.config.seed,
-                "generator_sha256": _file_hash(run, "generator"),
-                "sound_encoder_sha256": _file_hash(run, "sound_encoder"),
+                **{
+                    f"{network}_sha256": hashes.file_hash(weights_path(run.workdir, network))
+                    for network in ("generator", "sound_encoder")
+                },
             }
             for name, run in runs.items()
         },
@@ -263,12 +266,8 @@ def _facts(
     }
 
 
-def _file_hash(run: Run, network: str) -> str:
-    return hashes.file_hash(weights_path(run.workdir, network))
-
-
 def _keys(seed: int) -> Iterator[str]:
-    """Names of files that tell nothing: 16 hex digits each."""
+    """Random names of files, 16 hex digits each."""
     draw = random.Random(f"keys {seed}")
     while True:
         yield f"{draw.getrandbits(64):016x}"
@@ -279,7 +278,7 @@ def _describe(
     places: Places,
     window: int,
     keys: Iterator[str],
-    heard: Sequence[bytes],
+    files: Sequence[bytes],
 ) -> list[Window]:
     middles = (places.start + window / 2) / recordings.info.sample_rate
     return [
@@ -290,7 +289,7 @@ def _describe(
             seconds=round(float(middle), 3),
             sha256=sha256(data),
         )
-        for recording, middle, data in zip(places.recording, middles, heard, strict=True)
+        for recording, middle, data in zip(places.recording, middles, files, strict=True)
     ]
 
 

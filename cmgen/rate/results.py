@@ -1,4 +1,4 @@
-"""What the votes say: counts, means with intervals, and agreement, as the paper's figure has them."""
+"""The report of a study's votes: counts, means with intervals, and agreement, as in the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 
+from cmgen.evaluate.metrics.classification import percentile_interval
 from cmgen.media.images import write_png
-from cmgen.rate.chart import draw_votes
+from cmgen.rate.chart import SourceVotes, draw_votes
 from cmgen.rate.store import Vote
 from cmgen.rate.study import SCORES, Manifest
 from cmgen.utils import provenance
@@ -17,31 +18,12 @@ from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import write_text
 
 RESAMPLES = 10_000
-CONFIDENCE = 0.95
 SEED = 2017  # of the bootstrap, so that the same votes give the same numbers
 
 
 @dataclass(frozen=True)
-class SourceVotes:
-    """The votes on the pictures of one source.
-
-    Attributes:
-      source: its name.
-      counts: votes for each score, in the order of `SCORES`.
-      mean: of the scores, 0 to 3; NaN without any vote.
-      low, high: 95 % interval of the mean, over raters and recordings.
-    """
-
-    source: str
-    counts: tuple[int, ...]
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Results:
-    """Everything that is reported.
+    """The numbers of a report.
 
     Attributes:
       sources: in the study's order.
@@ -65,24 +47,23 @@ def summarize(manifest: Manifest, votes: Sequence[Vote]) -> Results:
             FAILED_WORK,
         )
     items = {item.picture: item for item in manifest.items}
-    known = [vote for vote in votes if vote.item in items]
-    scores = np.array([vote.score for vote in known])
-    raters = np.array([vote.rater for vote in known])
-    sources = np.array([items[vote.item].source for vote in known])
-    recordings = np.array([manifest.windows[items[v.item].window].recording for v in known])
-    found = []
+    votes = [vote for vote in votes if vote.item in items]
+    scores = np.array([vote.score for vote in votes])
+    raters = np.array([vote.rater for vote in votes])
+    sources = np.array([items[vote.item].source for vote in votes])
+    recordings = np.array([manifest.windows[items[v.item].window].recording for v in votes])
+    by_source = []
     for source in manifest.sources:
-        mine = sources == source
-        counts = tuple(int(np.sum(scores[mine] == score)) for score in SCORES)
-        if mine.any():
-            mean = float(scores[mine].mean())
-            low, high = mean_interval(scores[mine], raters[mine], recordings[mine])
-        else:
-            mean = low = high = float("nan")
-        found.append(SourceVotes(source, counts, mean, low, high))
-    table = reliability_table(known)
+        rows = sources == source
+        counts = tuple(int(np.sum(scores[rows] == score)) for score in SCORES)
+        mean = low = high = float("nan")
+        if rows.any():
+            mean = float(scores[rows].mean())
+            low, high = mean_interval(scores[rows], raters[rows], recordings[rows])
+        by_source.append(SourceVotes(source, counts, mean, low, high))
+    table = reliability_table(votes)
     shared = int(np.sum(np.sum(~np.isnan(table), axis=0) >= 2))
-    return Results(tuple(found), len(np.unique(raters)), ordinal_alpha(table), shared)
+    return Results(tuple(by_source), len(np.unique(raters)), ordinal_alpha(table), shared)
 
 
 def mean_interval(
@@ -101,7 +82,7 @@ def mean_interval(
     Args:
       scores: int [votes], 0 to 3.
       raters: who gave each vote [votes].
-      recordings: what each vote's picture was made of [votes].
+      recordings: the recording of each vote's picture [votes].
       resamples: number of bootstrap samples.
       seed: of the resampling.
 
@@ -118,11 +99,8 @@ def mean_interval(
     by_column = draw.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), resamples)
     totals = np.sum((by_row @ counts) * by_column, axis=1)
     points = np.sum((by_row @ sums) * by_column, axis=1)
-    # A resample that drew no vote at all says nothing.
-    means = points[totals > 0] / totals[totals > 0]
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    # Resamples without any vote are left out.
+    return percentile_interval(points[totals > 0] / totals[totals > 0])
 
 
 def reliability_table(votes: Sequence[Vote]) -> NDArray[np.float64]:
@@ -151,25 +129,24 @@ def write_report(manifest: Manifest, votes: Sequence[Vote], output: Path) -> str
     results = summarize(manifest, votes)
     chart = output.with_suffix(".png")
     text = markdown(manifest, results)
-    made = provenance.made_by(
-        "cmgen.rate", study={"seed": manifest.seed, **manifest.facts}, votes=len(votes)
-    )
-    write_png(chart, draw_votes(results.sources), made)
-    shown = f"![Votes for each score]({chart.name})"
-    write_text(output, f"# Human evaluation\n\n{shown}\n\n{text}\n\nMade of: `{made}`\n")
+    study = {"seed": manifest.seed, **manifest.facts}
+    comment = provenance.made_by("cmgen.rate", study=study, votes=len(votes))
+    write_png(chart, draw_votes(results.sources), comment)
+    picture = f"![Votes for each score]({chart.name})"
+    write_text(output, f"# Human evaluation\n\n{picture}\n\n{text}\n\nMade of: `{comment}`\n")
     return text
 
 
 def markdown(manifest: Manifest, results: Results) -> str:
-    """The results as a table, with what they rest on."""
+    """The results as a table, with the numbers of raters, pictures and recordings."""
     lines = [
         f"| pictures | {' | '.join(map(str, SCORES))} | votes | mean | 95 % interval |",
         f"|{'---|' * (len(SCORES) + 4)}",
     ]
-    for one in results.sources:
-        votes = sum(one.counts)
-        mean = f"**{one.mean:.2f}** | {one.low:.2f} to {one.high:.2f}" if votes else "- | -"
-        lines.append(f"| {one.source} | {' | '.join(map(str, one.counts))} | {votes} | {mean} |")
+    for row in results.sources:
+        votes = sum(row.counts)
+        mean = f"**{row.mean:.2f}** | {row.low:.2f} to {row.high:.2f}" if votes else "- | -"
+        lines.append(f"| {row.source} | {' | '.join(map(str, row.counts))} | {votes} | {mean} |")
     recordings = len({window.recording for window in manifest.windows})
     scale = "; ".join(f"{score}: {meaning}" for score, meaning in SCORES.items())
     return "\n".join(

@@ -82,7 +82,7 @@ class Manifest:
       sources: names, the real pictures first.
       windows: class by class, the same number of each.
       items: one for each window and source.
-      facts: how the study was made: the runs, the data, versions, the date.
+      facts: metadata: the runs, the data, settings, versions, the date.
     """
 
     seed: int
@@ -107,7 +107,7 @@ class Study:
 
     Attributes:
       id: 16 hex digits that change with anything in the manifest; votes belong to it.
-      manifest: what was made and how.
+      manifest: of manifest.json.
       pictures, sounds: key -> PNG and WAV files.
     """
 
@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> tuple[str, Manifest]:
 
 
 def rater_order(manifest: Manifest, number: int) -> list[Item]:
-    """All items in one rater's order.
+    """All items in the order of one rater, a function of the study and the rater's number.
 
     There are as many rounds as sources. A round shows each window once, its sources dealt out in
     turn, so that nobody hears a sound a second time before having heard every other one. Each run

@@ -306,9 +306,9 @@ def test_cas_is_high_for_good_pictures_and_chance_for_pictures_of_the_wrong_clas
     settings = reference(dropout=0.0, augment=False)
     pictures, labels, _ = blocks(200, 0)
     unseen, truth, _ = blocks(100, 1)
-    good = reference_models.train_classifier(pictures, labels, 4, settings, 40, "good")
+    good = reference_models.classifier(pictures, labels, 4, settings, 40, "good")
     assert np.mean(windows.classify(good, unseen)[1] == truth) > 0.9
-    wrong = reference_models.train_classifier(pictures, (labels + 1) % 4, 4, settings, 40, "wrong")
+    wrong = reference_models.classifier(pictures, (labels + 1) % 4, 4, settings, 40, "wrong")
     assert np.mean(windows.classify(wrong, unseen)[1] == truth) < 0.1
 
 

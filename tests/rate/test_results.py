@@ -8,7 +8,7 @@ from tiny_study import make_manifest
 
 from cmgen.media.images import comment_of
 from cmgen.rate import chart, results
-from cmgen.rate.results import SourceVotes
+from cmgen.rate.chart import SourceVotes
 from cmgen.rate.store import Vote
 from cmgen.rate.study import SCORES, Manifest
 from cmgen.utils.errors import UserError

@@ -1,4 +1,4 @@
-"""Controls without which a score means nothing: who never draws a picture of this sound."""
+"""Controls, without which a score means nothing: pictures that were not made from their sound."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +11,35 @@ from cmgen.models.run import Run
 
 
 def without_training(measured: MeasuredRun) -> list[Score]:
-    """What accuracy is worth: those who never draw a picture of this sound score as well."""
+    """What accuracy is worth: two ways to choose a picture that generate nothing."""
     test, train = measured.test, measured.train
     _, nearest = diversity.nearest(test.encodings, train.encodings)
-    means = np.stack(
-        [
-            train.real[train.labels == label].mean(axis=0)
-            if (train.labels == label).any()
-            else np.zeros(train.real.shape[1:])
-            for label in range(measured.classes)
-        ]
-    )
-    named_means = classify(measured.verifier, np.rint(means).astype(np.uint8))[1]
-    named = {
-        "control_nearest_sound": (
+    means = np.zeros((measured.classes, *train.real.shape[1:]))
+    for label in np.unique(train.labels):
+        means[label] = train.real[train.labels == label].mean(axis=0)
+    mean_predicted = classify(measured.verifier, np.rint(means).astype(np.uint8))[1]
+    return [
+        _control(
+            measured,
+            "control_nearest_sound",
             train.real_predicted[nearest],
             "the real picture of the train sound with the nearest encoding",
         ),
-        "control_class_mean": (
-            named_means[test.predicted_class],
+        _control(
+            measured,
+            "control_class_mean",
+            mean_predicted[test.predicted_class],
             "the mean train picture of the class that the sound encoder names",
         ),
-    }
-    return [_control(measured, name, *found) for name, found in named.items()]
+    ]
 
 
 def label_control(measured: MeasuredRun, control: Run) -> list[Score]:
-    """A GAN that was told the class alone, by this run's ears and eyes."""
+    """A GAN conditioned on the class alone, scored by this run's encoder and verifier."""
     test = measured.test
     random = np.random.default_rng(SEED)
     noise = random.standard_normal((len(test), control.config.gan.noise_size))
+    chosen = np.arange(len(test))[:: -(-len(test) // measured.config.cloud)]
     scores = []
     for name, labels, words in (
         ("control_class_conditional", test.labels, "the true class"),
@@ -52,23 +51,23 @@ def label_control(measured: MeasuredRun, control: Run) -> list[Score]:
     ):
         conditions = one_hot(labels, control.config.sound_encoder).numpy()
         pictures = generate(control.generator, conditions, noise)
-        features, named = classify(measured.verifier, pictures)
-        scores.append(_control(measured, name, named, f"a class-conditional GAN told {words}"))
-        chosen = np.arange(len(test))[:: -(-len(test) // measured.config.cloud)]
+        features, predicted = classify(measured.verifier, pictures)
+        words = f"a class-conditional GAN told {words}"
         kid = clouds.kid(features[chosen], test.real_features[chosen])
+        scores.append(_control(measured, name, predicted, words))
         scores.append(Score(f"{name}_kid", kid, "as kid", settings={"n": len(chosen)}))
     return scores
 
 
-def _control(measured: MeasuredRun, name: str, named: NDArray[np.int64], words: str) -> Score:
+def _control(measured: MeasuredRun, name: str, predicted: NDArray[np.int64], words: str) -> Score:
     """Accuracy of a control's pictures."""
     test = measured.test
-    right = named == test.labels
+    correct = predicted == test.labels
     return Score(
         name,
-        float(right.mean()),
+        float(correct.mean()),
         f"verifier accuracy of {words}",
-        classification.bootstrap_interval(right, test.groups, seed=SEED),
+        classification.bootstrap_interval(correct, test.groups, seed=SEED),
         classification.majority_rate(test.labels),
         settings={"n": len(test)},
     )

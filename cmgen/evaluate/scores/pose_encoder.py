@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cmgen.config import PICTURE_ENCODER
 from cmgen.data.recordings import Recordings
 from cmgen.evaluate.pose_tracks import VARIABLES, Tracks
+from cmgen.evaluate.reference_models import Batch, fit
 from cmgen.evaluate.windows import in_batches
 from cmgen.media import images
 from cmgen.models.augment import UNIFORMS, augment_for_correspondence
@@ -31,8 +31,8 @@ _FEWEST = 10  # windows from which a correlation says something
 class PoseRegressor:
     """Reads the pose off a picture whose instrument is known.
 
-    An image encoder with one output for each instrument and variable, of which the instrument's
-    own are taken: what 0.7 of the range looks like depends on the instrument.
+    An image encoder with one output for each instrument and variable, of which those of the
+    instrument are taken: what 0.7 of the range looks like depends on the instrument.
 
     Args:
       num_classes: instruments.
@@ -50,7 +50,7 @@ class PoseRegressor:
             policy,
         )
 
-    def _outputs_of(
+    def _poses(
         self, picture: tf.Tensor, label: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         outputs = self.encoder(picture, training=seed is not None, seed=seed)
@@ -60,10 +60,10 @@ class PoseRegressor:
     def estimate(self, pictures: Any, labels: NDArray[Any]) -> NDArray[np.float32]:
         """pictures [n, s, s, 3] in [-1, 1], labels int [n] -> poses float32 [n, VARIABLES]."""
 
-        def outputs(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-            return self._outputs_of(tf.cast(pictures, tf.float32), labels)
+        def estimate(pictures: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self._poses(tf.cast(pictures, tf.float32), labels)
 
-        poses: NDArray[np.float32] = in_batches(outputs, pictures, labels, size=256)
+        poses: NDArray[np.float32] = in_batches(estimate, pictures, labels, size=256)
         return poses
 
     def train(self, recordings: Recordings, tracks: Tracks, seed: int, steps: int = STEPS) -> None:
@@ -78,24 +78,28 @@ class PoseRegressor:
         useful = np.flatnonzero(tracks.counts.any(axis=1))
         values, counts = tracks.values, tracks.counts.astype(np.float32)
 
-        @tf.function
-        def step(rows: tf.Tensor, number: tf.Tensor) -> None:
+        def step(batch: Batch) -> Batch:
+            rows, number = batch["rows"], batch["number"]
             picture = images.scale(tf.cast(tf.gather(recordings.frames, rows), tf.float32))
             uniforms = tf.random.stateless_uniform([BATCH, UNIFORMS], [seed, number])
             picture = augment_for_correspondence(picture, uniforms)
             with tf.GradientTape() as tape:
-                own = tf.gather(label_of_frame, rows)
-                found = self._outputs_of(picture, own, tf.stack([seed, number]))
-                error = tf.abs(found - tf.gather(values, rows))
+                label = tf.gather(label_of_frame, rows)
+                poses = self._poses(picture, label, tf.stack([seed, number]))
+                error = tf.abs(poses - tf.gather(values, rows))
                 huber = tf.where(error < 0.1, 5.0 * error**2, error - 0.05)
                 weights = tf.gather(counts, rows)
                 loss = tf.reduce_sum(huber * weights) / tf.reduce_sum(weights)
             gradients = tape.gradient(loss, self.encoder.trainable_variables)
             optimizer.apply_gradients(zip(gradients, self.encoder.trainable_variables, strict=True))
+            return {"loss": loss}
 
-        draws = np.random.default_rng(seed)
-        for number in tqdm(range(steps), desc="pose regressor", unit="step", leave=False):
-            step(tf.constant(draws.choice(useful, BATCH)), tf.constant(number))
+        random = np.random.default_rng(seed)
+        batches = (
+            {"rows": tf.constant(random.choice(useful, BATCH)), "number": tf.constant(number)}
+            for number in range(steps)
+        )
+        fit(step, batches, steps, "pose regressor")
 
 
 def correlations(
@@ -117,31 +121,34 @@ def correlations(
       variable -> instrument -> correlation; 0 where the estimates are all the same, and nothing
       where fewer than 10 windows count.
     """
-    found: dict[str, dict[str, float]] = {}
+    by_variable: dict[str, dict[str, float]] = {}
     for column, variable in enumerate(VARIABLES):
-        found[variable] = {}
+        by_variable[variable] = {}
         for label, name in enumerate(classes):
             rows = counts[:, column] & (labels == label)
             if rows.sum() < _FEWEST or truth[rows, column].std() == 0:
                 continue
             pair = estimates[rows, column], truth[rows, column]
-            still = pair[0].std() < 1e-6
-            found[variable][name] = 0.0 if still else float(np.corrcoef(*pair)[0, 1])
-    return found
+            constant = pair[0].std() < 1e-6
+            by_variable[variable][name] = 0.0 if constant else float(np.corrcoef(*pair)[0, 1])
+    return by_variable
 
 
-def mean_correlation(found: dict[str, dict[str, float]]) -> float:
+def mean_correlation(by_variable: dict[str, dict[str, float]]) -> float:
     """Mean over instruments of the mean over the variables that the instrument has."""
-    names = {name for values in found.values() for name in values}
-    own = [[values[name] for values in found.values() if name in values] for name in sorted(names)]
-    return float(np.mean([np.mean(values) for values in own]))
+    names = {name for values in by_variable.values() for name in values}
+    means = [
+        np.mean([values[name] for values in by_variable.values() if name in values])
+        for name in sorted(names)
+    ]
+    return float(np.mean(means))
 
 
 def shuffled_rows(labels: NDArray[Any], seed: int) -> NDArray[np.int64]:
-    """For each window another one of its instrument, in random order; int64 [n]."""
+    """Rows of windows, those of each instrument in random order; int64 [n]."""
     random = np.random.default_rng(seed)
-    other = np.arange(len(labels))
+    shuffled = np.arange(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        other[rows] = random.permutation(rows)
-    return other
+        shuffled[rows] = random.permutation(rows)
+    return shuffled

@@ -35,14 +35,13 @@ def inception_clouds(measured: MeasuredRun, extractor: Any, weights: str) -> lis
     """The same on Inception's features."""
     number = min(measured.config.inception_pictures, len(measured.test), len(measured.train))
     test, train = measured.test.spread(number), measured.train.spread(number)
-    pictures = {
-        "generated": (test.generated, test.groups),
-        "real": (test.real, test.groups),
-        "train": (train.real, train.groups),
-    }
     sets = {
-        name: (inception.features(extractor, some, name), groups)
-        for name, (some, groups) in pictures.items()
+        name: (inception.features(extractor, pictures, name), groups)
+        for name, pictures, groups in (
+            ("generated", test.generated, test.groups),
+            ("real", test.real, test.groups),
+            ("train", train.real, train.groups),
+        )
     }
     settings = inception.SETTINGS | {"weights": Path(weights).name, "n": number, "seed": SEED}
     return _cloud_scores(measured, sets, "_inception", settings)
@@ -110,22 +109,17 @@ def variety(measured: MeasuredRun) -> list[Score]:
     conditions = np.repeat(measured.conditions[chosen], config.pictures, axis=0)
     pictures = generate(run.generator, conditions, noise)
     number = len(chosen) * config.pictures * (config.pictures - 1) // 2
-    alike = diversity.draw_pairs(test.labels, test.groups, number, SEED)
+    pairs = diversity.draw_pairs(test.labels, test.groups, number, SEED)
     shape = (len(chosen), config.pictures, -1)
-    pairs = {
-        "diversity": (
-            classify(measured.verifier, pictures)[0].reshape(shape),
-            test.real_features[alike],
-        ),
-        "diversity_pixels": (
-            diversity.pixel_vectors(pictures).reshape(shape),
-            diversity.pixel_vectors(test.real)[alike],
-        ),
-    }
-    extractors = {"diversity": FEATURES, "diversity_pixels": PIXELS}
+    features = classify(measured.verifier, pictures)[0]
+    pixels, real_pixels = diversity.pixel_vectors(pictures), diversity.pixel_vectors(test.real)
     scores = []
-    for name, (fake, real) in pairs.items():
-        distances = diversity.mean_pairwise_distance(fake)
+    for name, extractor, generated, real in (
+        ("diversity", FEATURES, features, test.real_features),
+        ("diversity_pixels", PIXELS, pixels, real_pixels),
+    ):
+        distances = diversity.mean_pairwise_distance(generated.reshape(shape))
+        real_distances = diversity.mean_pairwise_distance(real[pairs])
         scores.append(
             Score(
                 name,
@@ -134,12 +128,8 @@ def variety(measured: MeasuredRun) -> list[Score]:
                 "of different recordings",
                 classification.bootstrap_interval(distances, test.groups[chosen], seed=SEED),
                 0.0,
-                (f"{name}_real", float(diversity.mean_pairwise_distance(real).mean())),
-                {
-                    "extractor": extractors[name],
-                    "sounds": len(chosen),
-                    "pictures": config.pictures,
-                },
+                (f"{name}_real", float(real_distances.mean())),
+                {"extractor": extractor, "sounds": len(chosen), "pictures": config.pictures},
             )
         )
     return scores
@@ -148,40 +138,35 @@ def variety(measured: MeasuredRun) -> list[Score]:
 def memory(measured: MeasuredRun, output: Path) -> list[Score]:
     """Are generated pictures nearer to training pictures than real test pictures are?"""
     test, train = measured.test, measured.train
-    spaces = {
-        "nearest_train_distance": (
-            FEATURES,
-            (test.generated_features, test.real_features, train.real_features),
-        ),
-        "nearest_train_distance_pixels": (
-            PIXELS,
-            tuple(
-                diversity.pixel_vectors(some) for some in (test.generated, test.real, train.real)
-            ),
-        ),
-    }
-    scores, pairs = [], {}
-    for name, (extractor, (fake, real, gallery)) in spaces.items():
-        of_fake, of_real = (diversity.nearest(some, gallery) for some in (fake, real))
-        pairs[name] = of_fake, of_real
+    features = test.generated_features, test.real_features, train.real_features
+    pixels = (diversity.pixel_vectors(each) for each in (test.generated, test.real, train.real))
+    scores = []
+    rows: dict[str, NDArray[np.uint8]] = {}
+    for space, suffix, extractor, (generated, real, gallery) in (
+        ("features", "", FEATURES, features),
+        ("pixels", "_pixels", PIXELS, pixels),
+    ):
+        name = f"nearest_train_distance{suffix}"
+        distances, nearest = diversity.nearest(generated, gallery)
+        real_distances, nearest_of_real = diversity.nearest(real, gallery)
         scores.append(
             Score(
                 name,
-                float(of_fake[0].mean()),
+                float(distances.mean()),
                 "mean distance to the nearest real train picture; real: of real test pictures",
-                classification.bootstrap_interval(of_fake[0], test.groups, seed=SEED),
+                classification.bootstrap_interval(distances, test.groups, seed=SEED),
                 None,
-                (f"{name}_real", float(of_real[0].mean())),
+                (f"{name}_real", float(real_distances.mean())),
                 {"extractor": extractor, "n": len(test), "n_train": len(train)},
             )
         )
-    rows: dict[str, NDArray[np.uint8]] = {}
-    for title, both in zip(("features", "pixels"), pairs.values(), strict=True):
-        kinds = {"generated": test.generated, "real test": test.real}
-        for (kind, shown), (apart, index) in zip(kinds.items(), both, strict=True):
+        for title, pictures, apart, index in (
+            ("generated", test.generated, distances, nearest),
+            ("real test", test.real, real_distances, nearest_of_real),
+        ):
             first = _nearest_of_recordings(apart, test.groups, measured.config.shown)
-            rows[f"{kind}, nearest by {title}"] = shown[first]
-            rows[f"its train picture ({kind}, {title})"] = train.real[index[first]]
+            rows[f"{title}, nearest by {space}"] = pictures[first]
+            rows[f"its train picture ({title}, {space})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
     comment = provenance.made_by("cmgen.evaluate", model=measured.run.facts)
     images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)

@@ -127,6 +127,7 @@ def test_sounds_stand_between_shuffled_and_real_ones():
     found = of_sound.compare(
         Sounds(
             labels=np.zeros(6, int),
+            frames=np.arange(6),
             groups=np.arange(6),
             generated=np.clip(real + 0.03 * random.standard_normal(real.shape), -1, 1),
             real=real,
