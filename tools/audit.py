@@ -54,24 +54,27 @@ def audit(requirements: Path, patience: float, run: Run = subprocess.run) -> tup
     except (ValueError, KeyError):
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return f"NOT AUDITED: pip-audit could not ask its database ({reason}).", []
-    known = [package for package in packages if "skip_reason" not in package]
-    found = [
-        f"{package['name']} {package['version']}: {one['id']}, mended in "
+    audited = [package for package in packages if "skip_reason" not in package]
+    vulnerabilities = [
+        f"{package['name']} {package['version']}: {one['id']}, fixed in "
         f"{', '.join(one['fix_versions']) or 'no version yet'}"
-        for package in known
+        for package in audited
         for one in package["vulns"]
     ]
-    if not known:
+    if not audited:
         return f"NOT AUDITED: the database knows none of {len(packages)} packages from here.", []
-    left = "; the others are unknown to the database" if len(known) < len(packages) else ""
-    return f"{len(known)} of {len(packages)} packages were looked up{left}.", found
+    left = "; the others are unknown to the database" if len(audited) < len(packages) else ""
+    return f"{len(audited)} of {len(packages)} packages were looked up{left}.", vulnerabilities
 
 
 def main() -> None:
-    said, found = audit(Path(FLAGS.requirements), FLAGS.patience)
-    print(said)
-    if found:
-        raise UserError(f"{len(found)} known vulnerabilities:\n" + "\n".join(found), FAILED_WORK)
+    summary, vulnerabilities = audit(Path(FLAGS.requirements), FLAGS.patience)
+    print(summary)
+    if vulnerabilities:
+        raise UserError(
+            f"{len(vulnerabilities)} known vulnerabilities:\n" + "\n".join(vulnerabilities),
+            FAILED_WORK,
+        )
 
 
 def console() -> None:

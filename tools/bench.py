@@ -46,11 +46,11 @@ _KNOWN: dict[str, tuple[Callable[..., Any], Any, str, dict[str, float]]] = {
 
 def _flags(*names: str) -> flags.FlagValues:
     """The flags of one command; those of the same name mean the same in all."""
-    found = flags.FlagValues()
+    values = flags.FlagValues()
     for name in names:
         define, default, text, least = _KNOWN[name]
-        define(name, default, text, flag_values=found, **least)
-    return found
+        define(name, default, text, flag_values=values, **least)
+    return values
 
 
 SERVE = _flags("model", "threads", "batches", "calls", "seconds", "output")
@@ -83,15 +83,15 @@ def input_() -> None:
 
 def all_() -> None:
     """Everything, one after the other; without the folder of --model, all but serve."""
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for part in (_lms, _train, _input):
-        found |= part(ALL)
+        figures |= part(ALL)
     if Path(ALL.model).is_dir():
-        found |= _serve(ALL)
+        figures |= _serve(ALL)
     else:
         why = f"--model={ALL.model}: no such folder"
-        found |= {name: None for name in _SERVED} | {"serve": {"not_measured": why}}
-    _finish("all", ALL, found)
+        figures |= {name: None for name in _SERVED} | {"serve": {"not_measured": why}}
+    _finish("all", ALL, figures)
 
 
 def growth() -> None:
@@ -106,16 +106,16 @@ def growth() -> None:
     from tools.benchmarks import growth as work
 
     with tempfile.TemporaryDirectory() as folder:
-        found = work.measure(Path(folder), GROWTH.recordings, sizes)
+        results = work.measure(Path(folder), GROWTH.recordings, sizes)
     steps = work.measure_steps(TrainConfig(), batches)
-    print(work.table(found, steps))
-    figures = work.keys(found) | {
-        "recordings": [asdict(one) for one in found],
+    print(work.table(results, steps))
+    figures = work.keys(results) | {
+        "recordings": [asdict(one) for one in results],
         "steps": [asdict(one) for one in steps],
     }
     _finish("growth", GROWTH, figures)
     if GROWTH.output:
-        work.draw_figure(Path(GROWTH.output).with_suffix(".png"), found, steps)
+        work.draw_figure(Path(GROWTH.output).with_suffix(".png"), results, steps)
 
 
 _SERVED = ("onnx_batch1_p50_ms", "savedmodel_batch1_p50_ms")
@@ -153,26 +153,26 @@ def _train(values: flags.FlagValues) -> dict[str, Any]:
     from tools.benchmarks import timing
     from tools.benchmarks import train as work
 
-    found: dict[str, Any] = {"train": {}}
+    figures: dict[str, Any] = {"train": {}}
     for policy in POLICIES:
         key = f"train_vs_textbook_{policy.removeprefix('mixed_')}"
         if policy != "float32" and not precision.has_fast_bfloat16():
-            found[key] = None
-            found["train"][policy] = {"not_measured": "no bfloat16 units in this machine"}
+            figures[key] = None
+            figures["train"][policy] = {"not_measured": "no bfloat16 units in this machine"}
             continue
         config = TrainConfig(batch_size=values.batch_size)
         step = work.measure(config, policy, values.rounds, values.seconds)
         for ratio in filter(None, (step.ratio, step.torch)):
             print(timing.ratio_line(ratio))
         details = work.as_json(step)
-        found[key] = (step.torch or step.ratio).median
-        found["train"][policy] = details
+        figures[key] = (step.torch or step.ratio).median
+        figures["train"][policy] = details
         print(
             f"a step has {step.gflop:.0f} GFLOP (the textbook's {step.textbook_gflop:.0f}), done at "
             f"{details['share_of_matrix_rate']:.0%} of the {step.matrix_gflops:.0f} GFLOP/s of large "
             "matrices"
         )
-    return found
+    return figures
 
 
 def _input(values: flags.FlagValues) -> dict[str, Any]:
@@ -183,8 +183,8 @@ def _input(values: flags.FlagValues) -> dict[str, Any]:
     from tools.benchmarks import timing
 
     config, memory = work.short_run(("--flagfile=s2i.flags", f"--data={values.data}"), values.steps)
-    found = work.measure(config, precision.policy(config.mixed_precision), values.steps)
-    wait, rate = found.wait_share, found.vs_training
+    result = work.measure(config, precision.policy(config.mixed_precision), values.steps)
+    wait, rate = result.wait_share, result.vs_training
     print(
         f"waits for input: {wait.median:.2%} of a step of {wait.ours_ms:.0f} ms (quartiles "
         f"{wait.low:.2%} to {wait.high:.2%}, {wait.rounds} turns)",
@@ -196,15 +196,15 @@ def _input(values: flags.FlagValues) -> dict[str, Any]:
         "input_wait_share": wait.median,
         "input_vs_training_rate": rate.median,
         "peak_memory_gib": memory,
-        "input": asdict(found),
+        "input": asdict(result),
     }
 
 
-def _finish(name: str, values: flags.FlagValues, found: dict[str, Any]) -> None:
+def _finish(name: str, values: flags.FlagValues, figures: dict[str, Any]) -> None:
     from tools.benchmarks import timing
 
     settings = {flag: values[flag].value for flag in values if flag not in ("output", "flagfile")}
-    timing.finish(timing.report(name, settings, found), values.output)
+    timing.finish(timing.report(name, settings, figures), values.output)
 
 
 def _numbers(values: flags.FlagValues, name: str) -> tuple[int, ...]:

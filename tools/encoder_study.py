@@ -56,18 +56,18 @@ class Study:
 
 def studies() -> list[Study]:
     """The paper's ten encoders, then the recommended one."""
-    found = []
+    rows = []
     for representation in REPRESENTATIONS:
         for convolutions in (3, 4):
-            own = (
+            options = (
                 "--flagfile=s2i_paper.flags",
                 f"--sound_encoder_representation={representation}",
                 f"--sound_encoder_widths={WIDTHS[convolutions]}",
                 f"--sound_encoder_strides={','.join('2' * convolutions)}",
             )
             name = f"{representation}_{convolutions}"
-            found.append(Study(name, own, _published(name)))
-    return [*found, Study("recommended", ("--flagfile=s2i.flags",), None)]
+            rows.append(Study(name, options, _published(name)))
+    return [*rows, Study("recommended", ("--flagfile=s2i.flags",), None)]
 
 
 def _published(name: str) -> float:
@@ -191,10 +191,10 @@ def main() -> None:
     info = read_info(folder)
     if "test" not in info.splits:
         raise UserError(f"--data={FLAGS.data}: has no test split to measure on; give one that has")
-    known = [study.name for study in studies()]
+    names = [study.name for study in studies()]
     for name in FLAGS.only:
-        if name not in known:
-            raise UserError(f"--only={name}: no such row; the rows are {', '.join(known)}")
+        if name not in names:
+            raise UserError(f"--only={name}: no such row; the rows are {', '.join(names)}")
     output = Path(FLAGS.output)
     path = output / "encoder_study.json"
     stored = json.loads(path.read_text())["rows"] if path.exists() else []

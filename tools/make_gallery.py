@@ -46,10 +46,10 @@ def section(table: Mapping[str, tuple[str, Mapping[str, str]]]) -> str:
 
     rows = []
     for name, (about, outcomes) in table.items():
-        said: dict[str, list[str]] = {}
+        grouped: dict[str, list[str]] = {}
         for reader, outcome in outcomes.items():
-            said.setdefault(_cell(outcome), []).append(READERS[reader])
-        for index, (outcome, readers) in enumerate(said.items()):
+            grouped.setdefault(_cell(outcome), []).append(READERS[reader])
+        for index, (outcome, readers) in enumerate(grouped.items()):
             file, odd = (f"`{_cell(name)}`", about) if index == 0 else ("", "")
             rows.append(f"| {file} | {odd} | {'; '.join(readers)} | {outcome} |")
     return HEADING + "\n" + _INTRODUCTION.format(count=len(table)) + "\n".join(rows) + "\n"
@@ -57,8 +57,8 @@ def section(table: Mapping[str, tuple[str, Mapping[str, str]]]) -> str:
 
 def with_section(text: str, new: str) -> str:
     """Returns a document with its section of this name replaced, or appended."""
-    before, found, after = text.partition(HEADING)
-    if not found:
+    before, heading, after = text.partition(HEADING)
+    if not heading:
         return f"{text.rstrip()}\n\n{new}" if text else f"# Reliability\n\n{new}"
     _, following, rest = after.partition("\n## ")
     return before + new + (following + rest if following else "")

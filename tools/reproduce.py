@@ -69,13 +69,13 @@ def main() -> None:
         raise UserError(f"failed: {', '.join(failed)}; see {logs}", FAILED_WORK)
 
 
-def write_page(found: dict[str, Any], output: Path, place: Path) -> None:
+def write_page(states: dict[str, Any], output: Path, place: Path) -> None:
     """Draws the figures and writes the page of the steps that are done."""
     from cmgen.utils.files import write_text
     from tools.reproduction import figures, numbers, page
 
-    known = numbers.Numbers(found)
-    write_text(place, page.write(known, figures.draw_all(known, output), place, FLAGS.quick))
+    measured = numbers.Numbers(states)
+    write_text(place, page.write(measured, figures.draw_all(measured, output), place, FLAGS.quick))
 
 
 def console() -> None:

@@ -21,7 +21,7 @@ UNKNOWN = {"name": "x", "skip_reason": "Dependency not found on PyPI"}
     ("packages", "said", "found"),
     [
         ([GOOD, GOOD], "2 of 2 packages were looked up.", []),
-        ([GOOD, BAD], "2 of 2 packages", ["bad 2: PYSEC-1, mended in 2.1, 3"]),
+        ([GOOD, BAD], "2 of 2 packages", ["bad 2: PYSEC-1, fixed in 2.1, 3"]),
         ([GOOD, UNKNOWN], "1 of 2 packages were looked up; the others are unknown", []),
         ([UNKNOWN, UNKNOWN], "NOT AUDITED: the database knows none of 2 packages", []),
     ],

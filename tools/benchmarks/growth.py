@@ -144,17 +144,17 @@ def step(threads: int, config: TrainConfig) -> BatchResult:
     return BatchResult(config.batch_size, timed.p50_ms, a_pair, mains.peak_of_this_process())
 
 
-def keys(found: Sequence[SizeResult]) -> dict[str, float | None]:
+def keys(results: Sequence[SizeResult]) -> dict[str, float | None]:
     """Of the largest collection: seconds a recording, and streamed memory against the one before."""
-    last = found[-1]
-    flat = last.streamed_gib / found[-2].streamed_gib if len(found) > 1 else None
+    last = results[-1]
+    flat = last.streamed_gib / results[-2].streamed_gib if len(results) > 1 else None
     return {
         "prepare_seconds_a_recording": last.prepare_seconds / last.recordings,
         "streamed_memory_vs_size_before": flat,
     }
 
 
-def table(found: Sequence[SizeResult], steps: Sequence[BatchResult]) -> str:
+def table(results: Sequence[SizeResult], steps: Sequence[BatchResult]) -> str:
     """Both results as text in columns."""
     head = (
         *("recordings", "prepare s", "GiB", "in memory: batches/s", "GiB"),
@@ -167,7 +167,7 @@ def table(found: Sequence[SizeResult], steps: Sequence[BatchResult]) -> str:
             *(f"{r.memory_rate:.1f}", f"{r.memory_gib:.2f}"),
             *(f"{r.streamed_rate:.1f}", f"{r.streamed_gib:.2f}"),
         )
-        for r in found
+        for r in results
     ]
     steps_head = ("batch", "ms a step", "ms a pair", "GiB")
     steps_rows = [
@@ -177,11 +177,11 @@ def table(found: Sequence[SizeResult], steps: Sequence[BatchResult]) -> str:
     return f"{timing.in_columns(head, rows)}\n\n{timing.in_columns(steps_head, steps_rows)}"
 
 
-def draw_figure(path: Path, found: Sequence[SizeResult], steps: Sequence[BatchResult]) -> None:
+def draw_figure(path: Path, results: Sequence[SizeResult], steps: Sequence[BatchResult]) -> None:
     """Writes a PNG of everything over recordings, and of the step over the batch."""
 
     def over(*names: tuple[str, str]) -> dict[str, list[tuple[float, float]]]:
-        return {text: [(r.recordings, getattr(r, name)) for r in found] for name, text in names}
+        return {text: [(r.recordings, getattr(r, name)) for r in results] for name, text in names}
 
     counted = f"recordings of {SECONDS:g} s"
     panels = [

@@ -49,11 +49,11 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
     team = Team(get_strategy("default"))
     batches = loop.batches(recordings, config, loop.pairs(config), 0, team)
     step = loop.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
-    seen, alone = iter(batches), iter(batches)
-    _train(seen, step, WARM_UP)
+    trained, alone = iter(batches), iter(batches)
+    _train(trained, step, WARM_UP)
     turns: list[tuple[float, float, float]] = []
     for _ in range(TURNS):
-        waited, worked = _train(seen, step, -(-steps // TURNS))
+        waited, worked = _train(trained, step, -(-steps // TURNS))
         # What lay ready in buffers meanwhile came for nothing.
         _draw(alone, BUFFERED)
         turns.append((waited, waited + worked, _draw(alone, BUFFERED + steps // TURNS)))

@@ -25,10 +25,10 @@ _CASES = {
 
 def newest_version(folder: Path) -> Path:
     """The SavedModel with the highest number in an exported model's folder."""
-    found = newest(folder) if folder.is_dir() else None
-    if found is None:
+    version = newest(folder) if folder.is_dir() else None
+    if version is None:
         raise UserError(f"--model={folder}: no exported model; write one with cmgen.export")
-    return found
+    return version
 
 
 def measure(

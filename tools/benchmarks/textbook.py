@@ -42,9 +42,9 @@ def gradients(gan: CrossModalGan, batch: Batch) -> tuple[list[tf.Tensor], list[t
                 logits.append(gan.discriminator((target, encoding), training=True))
             gradient = inner.gradient(logits[-1], target)
             penalties.append(gamma * losses.gradient_penalty(gradient))
-        wrong = gan.discriminator((real, swap_neighbours(encoding)), training=True)
+        mismatched = gan.discriminator((real, swap_neighbours(encoding)), training=True)
         loss = losses.matching_discriminator_loss(
-            logits[0], wrong, logits[1], config.mismatch_weight
+            logits[0], mismatched, logits[1], config.mismatch_weight
         )
         loss = tf.reduce_mean(tf.add_n([loss, *penalties]))
     by_discriminator = tape.gradient(loss, gan.discriminator.trainable_variables)
@@ -59,11 +59,11 @@ def gradients(gan: CrossModalGan, batch: Batch) -> tuple[list[tf.Tensor], list[t
 def train_step(gan: CrossModalGan, batch: Batch) -> None:
     """Updates both networks and the average, as `CrossModalGan.train_step` does."""
     by_generator, by_discriminator = gradients(gan, batch)
-    for optimizer, network, found in (
+    for optimizer, network, gradient in (
         (gan.discriminator_optimizer, gan.discriminator, by_discriminator),
         (gan.generator_optimizer, gan.generator, by_generator),
     ):
-        optimizer.apply_gradients(zip(found, network.trainable_variables, strict=True))
+        optimizer.apply_gradients(zip(gradient, network.trainable_variables, strict=True))
     update_ema(gan.generator_ema, gan.generator, tf.constant(0.999))
 
 
@@ -131,12 +131,12 @@ class PlainGenerator(keras.Model):
         """(encoding [batch, 128], noise [batch, 10]) -> float32 [batch, size, size, 3]."""
         encoding, noise = inputs
         compressed = self.activate(self.compress(encoding))
-        told = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
-        x = tf.reshape(self.grow(told), [-1, *self.seed_shape])
+        condition = tf.concat([compressed, tf.cast(noise, compressed.dtype)], axis=-1)
+        x = tf.reshape(self.grow(condition), [-1, *self.seed_shape])
         for convolve, scale, shift in self.blocks:
             power = tf.reduce_mean(tf.square(x), axis=-1, keepdims=True)
-            x = x * tf.math.rsqrt(power + 1e-4) * (1 + scale(told)[:, None, None, :])
-            x = self.activate(convolve(self.double(x)) + shift(told)[:, None, None, :])
+            x = x * tf.math.rsqrt(power + 1e-4) * (1 + scale(condition)[:, None, None, :])
+            x = self.activate(convolve(self.double(x)) + shift(condition)[:, None, None, :])
         return tf.tanh(tf.cast(self.to_image(x), tf.float32))
 
 
@@ -167,7 +167,7 @@ class PlainDiscriminator(keras.Model):
         x, encoding = inputs
         for convolve in self.convolutions:
             x = self.activate(convolve(x))
-        seen = tf.cast(self.activate(self.flat(self.flatten(x))), tf.float32)
-        told = tf.cast(self.project(self.activate(self.compress(encoding))), tf.float32)
-        agreement = tf.reduce_sum(told * seen, axis=-1) * seen.shape[-1] ** -0.5
-        return self.to_score(seen)[:, 0] + agreement
+        features = tf.cast(self.activate(self.flat(self.flatten(x))), tf.float32)
+        condition = tf.cast(self.project(self.activate(self.compress(encoding))), tf.float32)
+        agreement = tf.reduce_sum(condition * features, axis=-1) * features.shape[-1] ** -0.5
+        return self.to_score(features)[:, 0] + agreement

@@ -136,17 +136,17 @@ class Textbook:
         with torch.no_grad():
             fake = self.generator(self.encoding, self.noise)
         real = self.real.requires_grad_(self.gan.r1_gamma > 0)
-        right = self.discriminator(real, self.encoding).float()
+        matching = self.discriminator(real, self.encoding).float()
         penalty = torch.zeros(())
         if self.gan.r1_gamma:
-            (slope,) = torch.autograd.grad(right.sum(), real, create_graph=True)
+            (slope,) = torch.autograd.grad(matching.sum(), real, create_graph=True)
             penalty = 0.5 * self.gan.r1_gamma * slope.float().square().sum((1, 2, 3)).mean()
         swapped = self.encoding.view(-1, 2, self.encoding.shape[1]).flip(1)
-        wrong = self.discriminator(self.real, swapped.reshape(self.encoding.shape)).float()
-        made = self.discriminator(fake, self.encoding).float()
+        mismatched = self.discriminator(self.real, swapped.reshape(self.encoding.shape)).float()
+        generated = self.discriminator(fake, self.encoding).float()
         weight = self.gan.mismatch_weight
-        unreal = (F.softplus(made) + weight * F.softplus(wrong)) / (1 + weight)
-        return (F.softplus(-right) + unreal).mean() + penalty
+        unreal = (F.softplus(generated) + weight * F.softplus(mismatched)) / (1 + weight)
+        return (F.softplus(-matching) + unreal).mean() + penalty
 
     def _arithmetic(self) -> Any:
         if self.bfloat16:

@@ -156,10 +156,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(benchmark: str, settings: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+def report(benchmark: str, settings: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     """Everything that is known of a benchmark, of JSON types; its figures first."""
     return {
-        **found,
+        **figures,
         "benchmark": benchmark,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings,
@@ -204,13 +204,13 @@ def in_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def finish(found: dict[str, Any], path: str | None) -> None:
+def finish(figures: dict[str, Any], path: str | None) -> None:
     """Prints the machine, and writes the JSON file if one is asked for."""
-    about = found["machine"]
+    about = figures["machine"]
     load = ", ".join(map(str, about["load_average"]))
     print(f"{about['processor']}, {about['cores']} cores; load average {load}")
     if path:
-        write_text(Path(path), json.dumps(found, indent=2) + "\n")
+        write_text(Path(path), json.dumps(figures, indent=2) + "\n")
 
 
 def _processor() -> str:

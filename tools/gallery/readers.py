@@ -49,8 +49,8 @@ def _picture(path: Path) -> str:
 
 
 def _video(path: Path) -> str:
-    found = video.read_video(path, size=64)
-    return f"{len(found.frames)} pictures, {len(found.sound) / found.sample_rate:.2f} s of sound"
+    film = video.read_video(path, size=64)
+    return f"{len(film.frames)} pictures, {len(film.sound) / film.sample_rate:.2f} s of sound"
 
 
 def _pictures(path: Path) -> str:
@@ -59,10 +59,12 @@ def _pictures(path: Path) -> str:
 
 
 def _studio(path: Path) -> str:
-    found = decoder.decode(path.read_bytes(), path.name, STUDIO)
-    if isinstance(found, decoder.Picture):
+    decoded = decoder.decode(path.read_bytes(), path.name, STUDIO)
+    if isinstance(decoded, decoder.Picture):
         return "a picture"
-    return f"{len(found.samples) / SAMPLE_RATE:.2f} s" + (", the rest cut off" if found.cut else "")
+    return f"{len(decoded.samples) / SAMPLE_RATE:.2f} s" + (
+        ", the rest cut off" if decoded.cut else ""
+    )
 
 
 def _graph(path: Path) -> str:
@@ -77,16 +79,16 @@ def _graph(path: Path) -> str:
             return f"{int(frames) / int(rate):.2f} s"
         read_picture(data)
     except tf.errors.InvalidArgumentError as error:
-        raise UserError(_said(str(error))) from error
+        raise UserError(_plain_error(str(error))) from error
     return "a picture"
 
 
-def _said(message: str) -> str:
+def _plain_error(message: str) -> str:
     """An operation's error without the graph's own words."""
     lines = [line.strip() for line in message.splitlines()]
     start = next((i for i, line in enumerate(lines) if line.startswith(_STARTS)), 0)
-    said = " ".join(line for line in lines[start:] if not line.startswith("[["))
-    return said.removeprefix("assertion failed: ")
+    text = " ".join(line for line in lines[start:] if not line.startswith("[["))
+    return text.removeprefix("assertion failed: ")
 
 
 def _picture_suffixes() -> frozenset[str]:

@@ -259,13 +259,13 @@ LISTS = [
 
 def files() -> list[Odd]:
     """All sounds of the gallery."""
-    made = [Odd(name, about, of_bytes(make), expected) for name, about, make, expected in WAVS]
-    for name, about, make, (said, studio) in OTHERS:
-        made.append(Odd(name, about, of_bytes(make), {"sound": said, "studio": studio}))
+    odd = [Odd(name, about, of_bytes(make), expected) for name, about, make, expected in WAVS]
+    for name, about, make, (sound, studio) in OTHERS:
+        odd.append(Odd(name, about, of_bytes(make), {"sound": sound, "studio": studio}))
     for name, about, data in LISTS:
-        said = "is empty" if not data else "not a readable"
+        sound = "is empty" if not data else "not a readable"
         studio = "is empty" if not data else "no sound, video or picture"
         graph = "is empty" if not data else NO_WAV
-        expected = {"sound": said, "studio": studio, "graph": graph}
-        made.append(Odd(name, about, of_bytes(partial(bytes, data)), expected))
-    return made
+        expected = {"sound": sound, "studio": studio, "graph": graph}
+        odd.append(Odd(name, about, of_bytes(partial(bytes, data)), expected))
+    return odd

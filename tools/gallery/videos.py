@@ -54,9 +54,9 @@ def video(
             samples = tone(seconds, 48000, channels).T.astype(np.float32)
             for start in range(0, samples.shape[1], 1024):
                 part = np.ascontiguousarray(samples[:, start : start + 1024])
-                heard = av.AudioFrame.from_ndarray(part, "fltp", layout)
-                heard.sample_rate, heard.pts = 48000, round(begin * 48000) + start
-                file.mux(audio.encode(heard))
+                chunk = av.AudioFrame.from_ndarray(part, "fltp", layout)
+                chunk.sample_rate, chunk.pts = 48000, round(begin * 48000) + start
+                file.mux(audio.encode(chunk))
             file.mux(audio.encode(None))
     return buffer.getvalue()
 
@@ -71,7 +71,7 @@ def turned() -> bytes:
 
 def without_first_key_frame() -> bytes:
     """A recording of a broadcast that begins in the middle: no key frame among the first pictures."""
-    buffer, seen = io.BytesIO(), 0
+    buffer, pictures = io.BytesIO(), 0
     with (
         av.open(io.BytesIO(video("mpegts")), "r") as old,
         av.open(buffer, "w", format="mpegts") as new,
@@ -80,8 +80,8 @@ def without_first_key_frame() -> bytes:
         for packet in old.demux():
             if packet.dts is None:
                 continue
-            first = packet.stream.type == "video" and seen == 0
-            seen += packet.stream.type == "video"
+            first = packet.stream.type == "video" and pictures == 0
+            pictures += packet.stream.type == "video"
             if not first:
                 packet.stream = streams[packet.stream.index]
                 new.mux(packet)
@@ -100,8 +100,8 @@ GOOD = {"video": "read: 20 pictures, 2.0", "pictures": "read: 20 pictures", "sou
 TEXT = b"This is no video.\n" * 99
 
 
-def every(said: str) -> dict[str, str]:
-    return dict.fromkeys(GOOD, said)
+def every(message: str) -> dict[str, str]:
+    return dict.fromkeys(GOOD, message)
 
 
 def but(**others: str) -> dict[str, str]:
@@ -180,9 +180,9 @@ VIDEOS: list[tuple[str, str, Callable[[], bytes], dict[str, str]]] = [
 
 def files() -> list[Odd]:
     """All videos of the gallery."""
-    made = []
+    odd = []
     for name, about, make, expected in VIDEOS:
-        said = expected["sound"]
-        studio = "no sound, video or picture" if said == "not a readable" else said
-        made.append(Odd(name, about, of_bytes(make), {**expected, "studio": studio}))
-    return made
+        sound = expected["sound"]
+        studio = "no sound, video or picture" if sound == "not a readable" else sound
+        odd.append(Odd(name, about, of_bytes(make), {**expected, "studio": studio}))
+    return odd

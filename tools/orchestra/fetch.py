@@ -34,10 +34,10 @@ def fetch_soundfont(name: str, assets: Path) -> None:
         subprocess.run(["apt-get", "download", package], cwd=folder, check=True)  # nosec B607
         archive = next(Path(folder).glob("*.deb"))
         subprocess.run(["dpkg", "-x", archive.name, "out"], cwd=folder, check=True)  # nosec B607
-        found = [path for path in Path(folder, "out").rglob(name) if path.is_file()]
-        if not found:
+        files = [path for path in Path(folder, "out").rglob(name) if path.is_file()]
+        if not files:
             raise FileNotFoundError(f"{archive.name} holds no {name}: its version has moved on")
-        shutil.copyfile(found[0], assets / name)
+        shutil.copyfile(files[0], assets / name)
 
 
 def fetch_notes(package: str, assets: Path) -> None:

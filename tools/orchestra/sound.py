@@ -110,18 +110,18 @@ def _soundfont_note(
 @cache
 def _folder(path: Path) -> dict[int, Path]:
     """MIDI pitch -> file, of a folder with files such as `As3.mp3` (A sharp of octave 3)."""
-    found = {}
+    files = {}
     for file in sorted(path.rglob("*.mp3")):
         match = re.fullmatch(r"([A-G])(s?)(\d)", file.stem)
         if match:
             step, sharp, octave = match.groups()
-            named = 12 * (int(octave) + 1) + SEMITONES[step] + len(sharp)
-            pitch = CORRECTED_PITCHES.get(f"{path.name}/{file.name}", named)
+            pitch_by_name = 12 * (int(octave) + 1) + SEMITONES[step] + len(sharp)
+            pitch = CORRECTED_PITCHES.get(f"{path.name}/{file.name}", pitch_by_name)
             if pitch:
-                found[pitch] = file
-    if not found:
+                files[pitch] = file
+    if not files:
         raise FileNotFoundError(f"{path}: fetch it with `python -m tools.orchestra.fetch`")
-    return found
+    return files
 
 
 @cache

@@ -22,8 +22,8 @@ class Numbers:
       found: of `progress.states`.
     """
 
-    def __init__(self, found: Mapping[str, State]):
-        self.states = found
+    def __init__(self, states: Mapping[str, State]):
+        self.states = states
 
     def report(self, name: str) -> Any:
         """What the JSON file of a finished step holds."""
@@ -74,10 +74,10 @@ class Numbers:
 
     def origin(self, *names: str) -> list[str]:
         """Seed, date and name of finished steps: the last three cells of a row."""
-        known = [self.states[name] for name in names if name in self.states]
+        states = [self.states[name] for name in names if name in self.states]
         cells = [
             [self._seed(state), state.record["date"][:10], f"`{state.step.name}`"]
-            for state in known
+            for state in states
             if state.kind == DONE and state.record
         ]
         return ["<br>".join(dict.fromkeys(column)) for column in zip(*cells, strict=True)] or [

@@ -167,16 +167,16 @@ def encoder_rows(numbers: Numbers) -> Iterator[list[str]]:
         study = {}
     for kind in REPRESENTATIONS:
         for count in (3, 4):
-            known = PUBLISHED[f"encoder/{kind}_{count}"].value
-            yield [kind, str(count), known, *_study_cells(study.get(f"{kind}_{count}"))]
+            accuracy = PUBLISHED[f"encoder/{kind}_{count}"].value
+            yield [kind, str(count), accuracy, *_study_cells(study.get(f"{kind}_{count}"))]
     yield ["lms, recommended", "", "", *_study_cells(study.get("recommended"))]
 
 
 def _study_cells(row: Mapping[str, Any] | None) -> list[str]:
     if row is None:
         return [NO, "", "", ""]
-    found = _with_interval(row["accuracy_test"], row["accuracy_test_ci95"])
-    return [found, str(row["seed"]), row["date"][:10], f"`encoder_study/{row['name']}`"]
+    accuracy = _with_interval(row["accuracy_test"], row["accuracy_test_ci95"])
+    return [accuracy, str(row["seed"]), row["date"][:10], f"`encoder_study/{row['name']}`"]
 
 
 def picture_rows(numbers: Numbers) -> Iterator[list[str]]:
@@ -185,12 +185,12 @@ def picture_rows(numbers: Numbers) -> Iterator[list[str]]:
         values = [PUBLISHED[f"s2i/{name}/{split}"].value for split in ("train", "test")]
         yield [source, *values, "", "", "", "", "", ""]
     for run in (*PICTURE_RUNS, "label_control"):
-        known = [
+        values = [
             PUBLISHED[f"{run}/{split}"].value if f"{run}/{split}" in PUBLISHED else ""
             for split in ("train", "test")
         ]
-        heard = _cell(numbers, run, "sound_encoder_accuracy_test")
-        yield [RUN_NAMES[run], *known, *_recognised(numbers, run), heard, *numbers.origin(run)]
+        encoder = _cell(numbers, run, "sound_encoder_accuracy_test")
+        yield [RUN_NAMES[run], *values, *_recognised(numbers, run), encoder, *numbers.origin(run)]
 
 
 def sound_rows(numbers: Numbers) -> Iterator[list[str]]:
@@ -247,15 +247,15 @@ def _poses(numbers: Numbers) -> Iterator[str]:
         yield _by_instrument(detail["by_instrument"])
 
 
-def _by_instrument(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    variables = list(found["generated"])
-    names = sorted({name for values in found["generated"].values() for name in values})
+def _by_instrument(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    variables = list(scores["generated"])
+    names = sorted({name for values in scores["generated"].values() for name in values})
     rows = [
         [
             name,
             *(
-                f"{found['generated'][v][name]:.2f} / {found['real'][v][name]:.2f}"
-                if name in found["generated"][v]
+                f"{scores['generated'][v][name]:.2f} / {scores['real'][v][name]:.2f}"
+                if name in scores["generated"][v]
                 else ""
                 for v in variables
             ),
@@ -270,9 +270,9 @@ def measure_rows(numbers: Numbers) -> Iterator[list[str]]:
     for run in PICTURE_RUNS:
         cells = []
         for key, real in MEASURES.values():
-            made = _cell(numbers, run, key, False, interval=False)
+            generated = _cell(numbers, run, key, False, interval=False)
             beside = _cell(numbers, run, real, False, interval=False) if real else NO
-            cells.append(made if beside == NO else f"{made} / {beside}")
+            cells.append(generated if beside == NO else f"{generated} / {beside}")
         yield [RUN_NAMES[run], *cells, *numbers.origin(f"measure_{run}")]
 
 
@@ -291,8 +291,8 @@ def _unfinished(numbers: Numbers) -> str:
     ]
     if not rows:
         return ""
-    said = "**Not everything has been run.** Numbers missing below belong to these steps:"
-    return f"{said}\n\n{table(['step', 'state', 'why', 'command'], rows)}"
+    note = "**Not everything has been run.** Numbers missing below belong to these steps:"
+    return f"{note}\n\n{table(['step', 'state', 'why', 'command'], rows)}"
 
 
 def _shown(links: Mapping[str, str], *names: str) -> list[str]:

@@ -46,10 +46,10 @@ class State:
 
 def states(steps: Iterable[Step], output: Path) -> dict[str, State]:
     """Name -> state of every step of a table, what others need standing before them."""
-    found: dict[str, State] = {}
+    result: dict[str, State] = {}
     for step in steps:
-        found[step.name] = _state(step, output, found)
-    return found
+        result[step.name] = _state(step, output, result)
+    return result
 
 
 def _state(step: Step, output: Path, before: Mapping[str, State]) -> State:
@@ -109,13 +109,13 @@ def command(step: Step) -> str:
 
 def choose(steps: Sequence[Step], only: Sequence[str]) -> list[str]:
     """The names to run: `only`, or all if that is empty; an unknown one is a UserError."""
-    known = [step.name for step in steps]
-    unknown = [name for name in only if name not in known]
+    names = [step.name for step in steps]
+    unknown = [name for name in only if name not in names]
     if unknown:
         raise UserError(
-            f"--only={','.join(only)}: no step {unknown[0]!r}; steps: {', '.join(known)}"
+            f"--only={','.join(only)}: no step {unknown[0]!r}; steps: {', '.join(names)}"
         )
-    return list(only) or known
+    return list(only) or names
 
 
 def _with_needs(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
@@ -176,12 +176,12 @@ def _copy_files(step: Step, log: Any) -> int:
 def _show_and_log(arguments: Sequence[str], log: Any) -> int:
     """Runs a process, its output going to this one's and to the log as it comes."""
     process: subprocess.Popen[bytes] | None = None
-    told = False
+    terminated = False
 
     def pass_on(number: int = 0, frame: Any = None) -> None:
         # Left alone, it would go on training in a folder that the next run takes for its own.
-        nonlocal told
-        told = True
+        nonlocal terminated
+        terminated = True
         if process is not None:
             process.terminate()
             raise KeyboardInterrupt
@@ -189,7 +189,7 @@ def _show_and_log(arguments: Sequence[str], log: Any) -> int:
     before = signal.signal(signal.SIGTERM, pass_on)
     try:
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if told:  # while it was being started
+        if terminated:  # while it was being started
             pass_on()
         assert process.stdout is not None
         while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]

@@ -86,8 +86,8 @@ def _trainings(output: Path, quick: bool) -> list[Step]:
     steps = []
     for name in (*PICTURE_RUNS, "i2s", "label_control"):
         workdir = runs / name
-        own = as_long_as_s2i() if name == "s2i_paper" else ()
-        command = ("-m", "cmgen.train", f"--flagfile={name}.flags", *own, *more)
+        options = as_long_as_s2i() if name == "s2i_paper" else ()
+        command = ("-m", "cmgen.train", f"--flagfile={name}.flags", *options, *more)
         steps.append(
             Step(
                 name,
@@ -109,12 +109,12 @@ def as_long_as_s2i() -> tuple[str, ...]:
 
 def _preset_number(preset: str, flag: str) -> int:
     """A whole number that a preset sets: its last word on it, or else the default value."""
-    found = int(getattr(TrainConfig(), flag))
+    number = int(getattr(TrainConfig(), flag))
     for argument in cli.expand_flagfiles([f"--flagfile={preset}.flags"]):
         name, _, value = argument.lstrip("-").partition("=")
         if name == flag:
-            found = int(value)
-    return found
+            number = int(value)
+    return number
 
 
 def _encoder_study(root: Path, output: Path, quick: bool) -> Step:
