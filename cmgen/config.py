@@ -1,4 +1,4 @@
-"""Every setting of a run, as frozen dataclasses. `typed_json` writes and reads them. No TensorFlow."""
+"""All settings of a run as frozen dataclasses, which `typed_json` writes and reads. No TensorFlow."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from cmgen.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Direction:
-    """What a GAN is told and what it makes, "lms" or "image", as batches name them.
+    """Condition and target of a GAN, "lms" or "image" as batches name them.
 
     Attributes:
-      encoder: the network that encodes the condition, "sound_encoder" or "image_encoder".
-      condition: what the generator is told.
-      target: what it makes.
+      encoder: network that encodes the condition, "sound_encoder" or "image_encoder".
+      condition: modality that the generator is conditioned on.
+      target: modality that it generates.
     """
 
     encoder: str
@@ -26,7 +26,7 @@ class Direction:
 SAMPLE_RATE = 44100
 WINDOW_SECONDS = 0.5
 IMAGE_SIZE = 64
-FPS = 10.0  # pictures of a video that are kept, or made, per second
+FPS = 10.0  # of the pictures kept of a video, and of generated videos
 
 # The paper's S2I and I2S.
 DIRECTIONS = {
@@ -44,7 +44,7 @@ ARCHITECTURES = ("strided", "paper")
 REPRESENTATIONS = ("lms", "stft", "ms", "cqt", "mfcc")
 OBJECTIVES = ("classification", "autoencoder")
 
-# The sections of TrainConfig whose settings are flags, and what each flag begins with.
+# Sections of TrainConfig whose settings are flags -> prefix of these flags.
 FLAG_PREFIXES = {
     "data": "",
     "gan": "",
@@ -52,7 +52,7 @@ FLAG_PREFIXES = {
     "image_encoder": "image_encoder_",
     "verifier": "verifier_",
 }
-# What `validate` knows of the settings, by the fields' names; other whole numbers are at least 1.
+# Rules of `validate` by the names of fields; other integers must be at least 1.
 CHOICES = {
     "task": TASKS,
     "strategy": STRATEGIES,
@@ -94,8 +94,8 @@ class SoundConfig:
     n_mels: int = 128
     f_min: float = 0.0
     f_max: float = 22050.0
-    # The LMS in dB is clipped to [floor, ceiling] and scaled to [-1, 1]. The reference is fixed
-    # (a power of 1), not the clip's own maximum, so that loudness survives.
+    # The LMS in dB is clipped to [floor, ceiling] and scaled to [-1, 1]. The reference is a power of
+    # 1, not the maximum of a clip, so that loudness survives.
     floor_db: float = -80.0
     ceiling_db: float = 40.0
 
@@ -105,18 +105,18 @@ class SoundConfig:
 
     @property
     def frames(self) -> int:
-        """Number of centred STFT frames of one window: 1 + samples // hop."""
+        """Number of centred STFT frames of a window: 1 + samples // hop."""
         return 1 + self.window_samples // self.hop_length
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the recordings come from and how they become batches."""
+    """Source of the recordings and how they become batches."""
 
     data: str = "demo"
     image_size: int = IMAGE_SIZE
     cache_gib: float = 4.0
-    # A window whose level is below this is counted as silent: nobody can hear an instrument in it.
+    # A window below this level counts as silent.
     silence_dbfs: float = -50.0
 
 
@@ -124,22 +124,22 @@ class DataConfig:
 class EncoderConfig:
     """A convolutional classifier whose last hidden layer is the encoding (paper, Figs. 4 and 5)."""
 
-    # What a sound encoder sees; see representations.py.
+    # Input of a sound encoder; see representations.py.
     representation: str = "lms"
-    # What a sound encoder learns: to name the instrument, or to rebuild what it sees (S2I-A).
+    # A sound encoder learns to classify instruments, or as an autoencoder (S2I-A).
     objective: str = "classification"
 
     widths: tuple[int, ...] = (32, 64, 96, 128)
-    # One for each width, or none for strides of 2; a first stride of 1 keeps thin things: a bow, a
-    # mouthpiece, one partial.
+    # One for each width, or none for strides of 2; a first stride of 1 keeps thin details, such as a
+    # bow or a partial.
     strides: tuple[int, ...] = ()
-    # Channels of a last 1 x 1 convolution, so that more places can be kept; 0 leaves it out.
+    # Channels of a last 1 x 1 convolution, which lets more positions be kept; 0: none.
     squeeze: int = 0
     hidden: int = 256
     encoding_size: int = 128
     dropout: float = 0.3
     normalization: str = "batch"
-    # `paper` builds the layers drawn in the paper; `strided` is our deeper stride-2 network.
+    # `paper` has the layers drawn in the paper; `strided` is a deeper network of strides.
     architecture: str = "strided"
     l2: float = 0.0
     augment: bool = True
@@ -148,13 +148,13 @@ class EncoderConfig:
     learning_rate: float = 2e-3
     label_smoothing: float = 0.05
     weight_decay: float = 0.02
-    # Weight of finding the picture of the sound's own instant, and the reverse (its partner is an
-    # encoder of the other kind), among so many instants of each recording; 0: the class alone.
+    # Weight of matching a sound to the picture of its instant, and the reverse, among this number of
+    # instants of each recording, with a partner encoder of the other modality; 0: the class alone.
     correspondence_weight: float = 0.0
     correspondence_instants: int = 12
 
 
-# The first convolution keeps the resolution, and 16 x 6 places of an LMS, 8 x 8 of a picture, are
+# The first convolution keeps the resolution; 16 x 6 positions of an LMS, or 8 x 8 of a picture, are
 # kept to the end.
 SOUND_ENCODER = EncoderConfig(widths=(32, 48, 64, 96, 128), strides=(1, 2, 2, 2, 1), squeeze=48)
 PICTURE_ENCODER = EncoderConfig(
@@ -166,27 +166,27 @@ PICTURE_ENCODER = EncoderConfig(
 class GanConfig:
     """Generator, discriminator, objective and optimizers (paper, Fig. 2 and section 3)."""
 
-    # `label` is a control: the networks are told the class alone, as a one-hot vector in the place
-    # of the encoding; the true one in training, the sound encoder's guess when used.
+    # `label` is a control: a one-hot vector of the class replaces the encoding, of the true class in
+    # training and of the one that the sound encoder predicts in use.
     condition: str = "sound"
     noise_size: int = 10
     compressed_size: int = 64
     generator_channels: int = 32
     # 3 x 3 convolutions at each resolution of the "resize" generator.
     generator_convolutions: int = 1
-    # Spectra, each with an envelope in time, of which the generator of LMS adds a sum to its maps.
+    # Spectra, each with an envelope in time, whose sum the generator of LMS adds to its maps.
     generator_spectra: int = 0
     discriminator_channels: int = 32
     generator_normalization: str = "batch"
     discriminator_normalization: str = "none"
     conditioning: str = "projection"
     upsampling: str = "resize"
-    # Weight of S_w, the score of a real target with a condition of another class; 0 leaves it out.
+    # Weight of S_w, the score of a real target with a mismatched condition; 0: none.
     mismatch_weight: float = 1.0
-    # What a real target and its wrong condition have in common: nothing ("class"), the instrument, the
-    # recording, or by turns nothing and the recording ("mixed").
+    # What a real target and its mismatched condition have in common: nothing ("class"), the instrument,
+    # the recording, or alternately nothing and the recording ("mixed").
     mismatch: str = "class"
-    # Two moments of one recording that make a wrong pair lie at least so far apart.
+    # Least distance of the two instants of a mismatched pair within a recording.
     mismatch_seconds: float = 0.5
     # gamma of the zero-centred gradient penalty on real pairs (R1) and on generated ones (R2).
     r1_gamma: float = 1.0
@@ -202,11 +202,11 @@ class GanConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run; printed at its start and written into the run folder as config.json."""
+    """A training run; printed at its start and written to config.json in the run folder."""
 
     task: str = "s2i"
     workdir: str = "runs/s2i"
-    # The GAN is trained and measured on these classes alone; all if empty. Encoders see all.
+    # Classes that the GAN is trained and measured on; all if empty. Encoders are trained on all.
     only_classes: tuple[str, ...] = ()
     train_steps: int = 2500
     batch_size: int = 64
@@ -214,7 +214,7 @@ class TrainConfig:
     keep_checkpoints: int = 2
     seed: int = 1
     strategy: str = "auto"
-    # bfloat16 arithmetic with float32 weights; None: where the processor has matrix units for it.
+    # bfloat16 arithmetic with float32 weights; None: if the processor has matrix units for it.
     mixed_precision: bool | None = None
     sound: SoundConfig = field(default_factory=SoundConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -225,24 +225,24 @@ class TrainConfig:
 
     @property
     def direction(self) -> Direction:
-        """Of the task; an encoder alone belongs to the GAN that it would serve."""
+        """Direction of the task; an encoder alone has that of the GAN which it would serve."""
         served = {direction.encoder: direction for direction in DIRECTIONS.values()}
         return (DIRECTIONS | served)[self.task]
 
     def kind_seen_by(self, network: str) -> str:
-        """What "sound_encoder", "image_encoder" or "verifier" sees: "image", "lms" or another sound."""
+        """Returns the input of "sound_encoder", "image_encoder" or "verifier": "image", "lms", ..."""
         kinds = {"sound_encoder": self.sound_encoder.representation, "image_encoder": "image"}
         return kinds.get(network, self.direction.target)
 
     def shape_of(self, kind: str) -> tuple[int, ...]:
-        """Of one "lms", (128, 44), or one "image", (64, 64, 3)."""
+        """Returns the shape of one "lms", (128, 44), or one "image", (64, 64, 3)."""
         if kind == "lms":
             return self.sound.n_mels, self.sound.frames
         return self.data.image_size, self.data.image_size, 3
 
 
 def validate(config: TrainConfig) -> None:
-    """Raises a UserError that names the flag, the value and the remedy for values that can't work."""
+    """Raises a UserError that names the flag, the value and the remedy if a value can't work."""
     for section, prefix in {"": "", **FLAG_PREFIXES}.items():
         part = getattr(config, section) if section else config
         for item in dataclasses.fields(part):
@@ -279,7 +279,7 @@ def validate(config: TrainConfig) -> None:
 
 
 def _check_sound_encoder(config: TrainConfig) -> None:
-    """Refuses what the sound encoder can't do, and its settings where they mean nothing."""
+    """Refuses settings of sound encoders for other networks, or where they can't work."""
     for prefix in ("image_encoder", "verifier"):
         for name, only in (("representation", "lms"), ("objective", "classification")):
             value = getattr(getattr(config, prefix), name)
@@ -291,7 +291,7 @@ def _check_sound_encoder(config: TrainConfig) -> None:
             config.task == "sound_encoder",
             flag,
             encoder.representation,
-            "the GAN and its export hear the lms; give that, or --task=sound_encoder",
+            "the GAN and its export take the lms; give that, or --task=sound_encoder",
         )
         _require(
             not encoder.augment,
@@ -302,7 +302,7 @@ def _check_sound_encoder(config: TrainConfig) -> None:
 
 
 def _check_correspondence(config: TrainConfig) -> None:
-    """Refuses what an encoder that learns with a partner of the other kind can't do."""
+    """Refuses settings that don't go with a partner encoder of the other modality."""
     weight = config.verifier.correspondence_weight
     remedy = "the verifier only names classes; leave it out"
     _require(weight == 0, "verifier_correspondence_weight", weight, remedy)
@@ -327,7 +327,7 @@ def _check_correspondence(config: TrainConfig) -> None:
 
 
 def _check_value(flag: str, name: str, value: Any) -> None:
-    """Checks one setting by its field's name."""
+    """Checks one setting by the name of its field."""
     if name in CHOICES:
         allowed = CHOICES[name]
         _require(value in allowed, flag, value, f"must be one of {', '.join(allowed)}")

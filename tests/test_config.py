@@ -68,7 +68,7 @@ def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
         (
             "sound_encoder",
             {"representation": "cqt", "augment": False},
-            "--sound_encoder_representation=cqt: the GAN and its export hear the lms",
+            "--sound_encoder_representation=cqt: the GAN and its export take the lms",
         ),
         ("verifier", {"representation": "cqt"}, "--verifier_representation=cqt: only a sound"),
         ("verifier", {"objective": "autoencoder"}, "--verifier_objective=autoencoder: only a"),

@@ -63,7 +63,7 @@ class BatchConfig:
     kinds: tuple[str, ...] = ("waveform", "image")
     shard: tuple[int, int] = (0, 1)
 
-    def own(self, rows: tf.Tensor) -> tf.Tensor:
+    def shard_rows(self, rows: tf.Tensor) -> tf.Tensor:
         """Returns the shard's rows of a whole batch."""
         index, number = self.shard
         count = self.batch_size // number
@@ -97,7 +97,7 @@ def training_dataset(
     def numbers(step: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = (batches.batch_size, batches.noise_size, UNIFORMS)
         noise, uniforms = sampling.draw_numbers(step, *shape, batches.seed)
-        return {"noise": batches.own(noise), "uniforms": batches.own(uniforms)}
+        return {"noise": batches.shard_rows(noise), "uniforms": batches.shard_rows(uniforms)}
 
     @tf.autograph.experimental.do_not_convert
     def with_numbers(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -109,7 +109,7 @@ def training_dataset(
 
         @tf.autograph.experimental.do_not_convert
         def part(step: tf.Tensor, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return with_numbers(step, tf.nest.map_structure(batches.own, example))
+            return with_numbers(step, tf.nest.map_structure(batches.shard_rows, example))
 
         return numbered.map(part).prefetch(2)
     cut = _cutter(recordings, batches, window)
@@ -254,13 +254,13 @@ def _cutter(
         else:
             pictured = sampling.pick_recordings(label, visit, shown, seed, kind=1)
             frame = tf.gather(frame_offsets, pictured)
-        begin = batches.own(tf.gather(sound_offsets, recording) + start)
+        begin = batches.shard_rows(tf.gather(sound_offsets, recording) + start)
         # Copies whole windows; a gather of single samples takes five times as long.
         windows = [tf.slice(sound, [first], [window]) for first in tf.unstack(begin)]
         return {
             "waveform": tf.stack(windows),
-            "image": tf.gather(frames, batches.own(frame)),
-            "label": batches.own(label),
+            "image": tf.gather(frames, batches.shard_rows(frame)),
+            "label": batches.shard_rows(label),
         }
 
     return cut

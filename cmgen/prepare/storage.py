@@ -212,8 +212,8 @@ def _register() -> None:
     # Adds schemes; its native library is built for one TensorFlow release, and fails in many ways.
     with contextlib.suppress(Exception):
         import tensorflow_io  # noqa: F401
-    known = {system.scheme() for system in FileSystem.get_all_subclasses()}
-    for kind in sorted(set(tf.io.gfile.get_registered_schemes()) - known - {""}):
+    schemes = {system.scheme() for system in FileSystem.get_all_subclasses()}
+    for kind in sorted(set(tf.io.gfile.get_registered_schemes()) - schemes - {""}):
         name = f"TensorFlowFiles_{kind}"
         # Beam imports file systems in its workers by module and name.
         globals()[name] = type(name, (TensorFlowFiles,), {"kind": kind, "__module__": __name__})
