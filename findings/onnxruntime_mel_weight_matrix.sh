@@ -5,9 +5,10 @@
 # Expected: the specification describes tf.signal.linear_to_mel_weight_matrix almost word for word:
 #   n triangles between n + 2 points, evenly spaced in mel from lower_edge_hertz to upper_edge_hertz.
 # Seen on 2026-11-30: the points are (upper - lower) / (n + 2) apart instead of / (n + 1), so that the
-#   last triangle ends one step early (20 bands up to 8000 Hz: at 7047 Hz, with a peak 11 %
-#   too low), and a tone at 7.5 kHz reaches no band. Points are rounded down to bins of the DFT, too. onnxruntime and onnx's reference
-#   give the same matrix bit for bit, so that comparing the two shows nothing.
+#   last triangle ends one step early (20 bands up to 8000 Hz: at 7047 Hz, with a peak 11 % too low),
+#   and a tone at 7.5 kHz reaches no band. Points are rounded down to bins of the DFT, too.
+#   onnxruntime and onnx's reference give the same matrix bit for bit, so that comparing the two shows
+#   nothing.
 # Why it matters: a log-mel spectrogram that is built of ONNX's own operators is not the one that the
 #   network was trained with. Store the matrix of the training code as a constant.
 set -euo pipefail
