@@ -91,6 +91,13 @@ def test_links_lead_to_files_and_headings(page: str) -> None:
             assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if "results" not in page])
+def test_modules_in_the_text_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:cmgen|tests|tools)/[\w/.]+|test_\w+\.py)`", text):
+        assert (ROOT / name).exists() or any((ROOT / "tests").rglob(name)), name
+
+
 @pytest.mark.parametrize("snippet", PYTHON)
 def test_snippet_is_python(snippet: str) -> None:
     assert ast.parse(snippet).body
