@@ -12,7 +12,7 @@ from cmgen.config import SoundConfig
 from cmgen.evaluate import pose_tracks
 from cmgen.export.layout import FACTS_FILE, FORMAT
 from cmgen.generate import sound_to_image
-from cmgen.models import run
+from cmgen.models.weights import load_weights, save_weights
 from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds
 
@@ -112,16 +112,16 @@ def test_pose_tracks_of_other_shapes_are_refused(
 )
 def test_weights_that_are_none_are_refused(tmp_path: Path, strange: dict[str, Any]) -> None:
     network, path = seeds.small_network(), tmp_path / "generator.npz"
-    run.save_weights(network, path, step=7)
-    assert run.load_weights(network, path) == {"step": 7}
+    save_weights(network, path, step=7)
+    assert load_weights(network, path) == {"step": 7}
     with np.load(path) as stored:
         np.savez(path, **{**stored, **strange})
     with pytest.raises(UserError, match=r"generator\.npz: damaged, or not a weights file"):
-        run.load_weights(network, path)
+        load_weights(network, path)
 
 
 def test_weights_of_a_larger_network_are_not_called_damaged(tmp_path: Path) -> None:
     network, path = seeds.small_network(), tmp_path / "generator.npz"
     np.savez(path, **{"dense/bias": np.zeros((1 << 20, 2))})
     with pytest.raises(UserError, match=r"does not fit the network small .*; use the settings"):
-        run.load_weights(network, path)
+        load_weights(network, path)

@@ -26,7 +26,8 @@ from cmgen.evaluate import inception, pose_tracks
 from cmgen.export import allowed_ops, onnx_session, saved_model
 from cmgen.export.functions import module_of
 from cmgen.generate import exported, sound_to_image
-from cmgen.models.run import load_run, load_weights
+from cmgen.models.run import load_run
+from cmgen.models.weights import load_weights
 from cmgen.utils.errors import UserError
 
 SOURCES = [*sorted((ROOT / "cmgen").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]

@@ -94,16 +94,16 @@ def measure(workdir: Path) -> dict[str, Any]:
     """Scores of a trained encoder on the sounding windows of the test split, of JSON types."""
     from cmgen.data import pipeline
     from cmgen.evaluate.metrics import classification
-    from cmgen.models import run
+    from cmgen.models.run import METADATA_FILE, load_encoder, read_metadata
     from cmgen.prepare import cache
     from cmgen.train import encoders
     from cmgen.utils import hashes
 
     config = from_json(TrainConfig, (workdir / "config.json").read_text())
-    classes = run.read_facts(workdir / run.FACTS_FILE).classes
+    classes = read_metadata(workdir / METADATA_FILE).classes
     folder = cache.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
-    encoder = run.load_encoder(workdir, "sound_encoder", classes, config)
+    encoder = load_encoder(workdir, "sound_encoder", classes, config)
     right, places = encoders.windows_right(
         encoder, config.sound_encoder.representation, recordings, config
     )

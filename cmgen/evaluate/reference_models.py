@@ -27,7 +27,7 @@ from cmgen.models.classifier import Classifier
 from cmgen.models.encoder import Encoder
 from cmgen.models.losses import correspondence_loss
 from cmgen.models.optimizer import WarmedAdamW
-from cmgen.models.run import load_weights, save_weights
+from cmgen.models.weights import load_weights, save_weights
 from cmgen.utils import provenance
 
 EMBEDDING_SIZE = 64

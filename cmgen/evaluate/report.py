@@ -16,7 +16,8 @@ from cmgen.evaluate.accuracy import SplitScores, score_split
 from cmgen.evaluate.score import MeasureConfig, table
 from cmgen.evaluate.windows import SEED, Networks
 from cmgen.media import charts, images
-from cmgen.models.run import Run, weights_path
+from cmgen.models.run import Run
+from cmgen.models.weights import weights_path
 from cmgen.prepare import cache, leaks
 from cmgen.prepare.plan import STANDARD_SPLITS
 from cmgen.utils import files, hashes, provenance
@@ -81,7 +82,7 @@ def evaluate_run(
     }
     measured = None if measures is None else suite.measure(run, folder, output, measures)
     report = compose(run, scores, info, measured_with, measured)
-    comment = provenance.made_by("cmgen.evaluate", model=run.facts, hashes=measured_with)
+    comment = provenance.made_by("cmgen.evaluate", model=run.metadata, hashes=measured_with)
     for split, split_scores in scores.items():
         picture = output.with_name(f"{output.stem}_confusion_{split}.png")
         images.write_png(picture, confusion_picture(split, split_scores), comment)

@@ -39,9 +39,9 @@ def main() -> None:
     # TensorFlow is imported only when the work starts.
     from cmgen.export import samples as export_data
     from cmgen.export import saved_model, writer
-    from cmgen.models import run as checkpoint
+    from cmgen.models.run import load_run
 
-    run = checkpoint.load_run(FLAGS.workdir)
+    run = load_run(FLAGS.workdir)
     scores = writer.read_scores(run, FLAGS.scores)
     forms = [form for form in writer.SMALLER if FLAGS[form].value]
     samples = export_data.test_samples(run)

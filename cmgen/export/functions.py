@@ -55,7 +55,7 @@ class CrossModal(tf.Module):
 
     @classmethod
     def of(cls, run: Any) -> "CrossModal":
-        """For a run of `checkpoint.load_run`, of this direction."""
+        """For a run of `models.run.load_run`, of this direction."""
         return cls(run.encoder, run.generator, run.config)
 
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
@@ -204,7 +204,7 @@ class ImageToSound(CrossModal):
 
 
 def module_of(run: Any) -> CrossModal:
-    """The functions of a run of `checkpoint.load_run`."""
+    """The functions of a run of `models.run.load_run`."""
     return (SoundToImage if run.config.task == "s2i" else ImageToSound).of(run)
 
 

@@ -62,7 +62,7 @@ def export(
     a failure leaves OUTPUT as it was and a server never sees half a version.
 
     Args:
-      run: of `checkpoint.load_run`, with the averaged generator.
+      run: of `models.run.load_run`, with the averaged generator.
       output: the model's base folder, e.g. exports/s2i; its name is the model's.
       samples: at least 2 windows to compare the forms on.
       scores: of `read_scores`, for the card; may be empty.
@@ -131,7 +131,7 @@ def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What a user of the exported functions has to know, of JSON types."""
     config = run.config
     return {
-        **run.facts,
+        **run.metadata,
         "format": layout.FORMAT,
         "name": name,
         "pose": config.gan.mismatch == "recording",

@@ -325,9 +325,9 @@ def exported_model(
 
 def _load_workdir(path: Path) -> Model | SoundModel:
     from cmgen.export import functions
-    from cmgen.models import run as checkpoint
+    from cmgen.models.run import load_run
 
-    run = checkpoint.load_run(path)
+    run = load_run(path)
     module = functions.module_of(run)
     config = run.config
     if config.task == "i2s":
@@ -336,12 +336,12 @@ def _load_workdir(path: Path) -> Model | SoundModel:
             config.data.image_size,
             config.gan.noise_size,
             config.sound,
-            run.facts,
+            run.metadata,
         )
     return Model(
         lambda waveform, noise: module.generate(waveform, noise)["image"].numpy(),
         config.sound.window_samples,
         config.gan.noise_size,
         config.sound.sample_rate,
-        run.facts,
+        run.metadata,
     )

@@ -19,7 +19,8 @@ from cmgen.evaluate import windows as split_windows
 from cmgen.export import functions
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
-from cmgen.models.run import Run, load_run, weights_path
+from cmgen.models.run import Run, load_run
+from cmgen.models.weights import weights_path
 from cmgen.prepare import cache
 from cmgen.rate.study import (
     MANIFEST,

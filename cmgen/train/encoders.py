@@ -11,13 +11,16 @@ import tensorflow as tf
 from cmgen.config import EncoderConfig, TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import representations
-from cmgen.models import precision, run
+from cmgen.models import precision
 from cmgen.models.autoencoder import Decoder
 from cmgen.models.classifier import Classifier
 from cmgen.models.contrastive import CorrespondenceClassifier
 from cmgen.models.encoder import Encoder
+from cmgen.models.run import make_encoder, provenance_of
+from cmgen.models.weights import save_weights, weights_path
 from cmgen.train import callbacks, loop
-from cmgen.train.multiworker import Team
+from cmgen.train.checkpoints import Checkpoints, resume
+from cmgen.train.multiworker import WorkerGroup
 
 
 def train_encoder(
@@ -25,12 +28,12 @@ def train_encoder(
     config: TrainConfig,
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
-    team: Team,
+    group: WorkerGroup,
     keep: bool = False,
 ) -> None:
     """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
 
-    Its finished weights go to `workdir/{name}.npz`, by the team's chief; with `keep`, such as are there
+    Its finished weights go to `workdir/{name}.npz`, by the group's chief; with `keep`, such as are there
     already stay as they are. The network is made even then: so what is made after it draws the same
     random numbers, wherever an earlier process was stopped.
     """
@@ -38,46 +41,46 @@ def train_encoder(
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
     key = config.kind_seen_by(name)
-    with team.strategy.scope():
+    with group.strategy.scope():
         policy = precision.policy(config.mixed_precision)
-        encoder = run.make_encoder(name, len(train.classes), config, policy)
+        encoder = make_encoder(name, len(train.classes), config, policy)
         model, parts = _classifier(encoder, name, config, policy)
         model.compile()
-        saved = run.Checkpoints(
+        saved = Checkpoints(
             folder / "checkpoints",
             1,
-            team.is_chief,
+            group.is_chief,
             encoder=encoder,
             optimizer=model.optimizer,
             **parts,
         )
-    if keep and team.from_chief(run.weights_path(workdir, name).exists()):
+    if keep and group.from_chief(weights_path(workdir, name).exists()):
         return
-    start = loop.resume(saved, team)
+    start = resume(saved, group)
     total = settings.train_steps
     if start < total:
         watchers: list[callbacks.StepCallback] = [
             callbacks.StopOnNan(start, [encoder], folder / "checkpoints")
         ]
-        if team.is_chief:
+        if group.is_chief:
             watchers += _chiefs_watchers(name, config, saved, start)
         watchers.append(callbacks.StopOnInterrupt(start, saved.save))
         kind = _batches(name, config, isinstance(model, CorrespondenceClassifier))
-        batches = loop.batches(train, config, kind, start, team)
-        loop.fit(model, batches, total - start, watchers, team)
-    if not team.is_chief:
+        batches = loop.batches(train, config, kind, start, group)
+        loop.fit(model, batches, total - start, watchers, group)
+    if not group.is_chief:
         return
     if settings.objective == "autoencoder":
         encoder.scale_encoding(1.0 / encoding_scale(encoder, key, train, config))
-    comment = run.origin_of(workdir, config)
-    run.save_weights(encoder, run.weights_path(workdir, name), comment, step=total)
+    comment = provenance_of(workdir, config)
+    save_weights(encoder, weights_path(workdir, name), comment, step=total)
     if validation is not None:
         score = validation_accuracy(encoder, key, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)
 
 
 def _chiefs_watchers(
-    name: str, config: TrainConfig, saved: run.Checkpoints, start: int
+    name: str, config: TrainConfig, saved: Checkpoints, start: int
 ) -> list[callbacks.StepCallback]:
     """What logs, shows and saves; of several workers, on the chief alone."""
     settings: EncoderConfig = getattr(config, name)
@@ -122,7 +125,7 @@ def _classifier(
     if not settings.correspondence_weight:
         return Classifier(encoder, key, settings, settings.train_steps), {}
     other = "image_encoder" if name == "sound_encoder" else "sound_encoder"
-    partner = run.make_encoder(other, encoder.num_classes, config, policy)
+    partner = make_encoder(other, encoder.num_classes, config, policy)
     pair = (encoder, partner) if name == "sound_encoder" else (partner, encoder)
     model = CorrespondenceClassifier(*pair, settings, settings.train_steps, key)
     return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}

@@ -102,7 +102,7 @@ def draw(run: Run) -> None:
         run.step,
         {step: strip for step, strip in strips.items() if strip is not None},
     )
-    comment = provenance.made_by("cmgen.train", model=run.facts)
+    comment = provenance.made_by("cmgen.train", model=run.metadata)
     images.write_png(workdir / "curve.png", figure, comment)
 
 

@@ -9,21 +9,8 @@ import tensorflow as tf
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import representations
-from cmgen.models.run import Checkpoints
 from cmgen.train import callbacks
-from cmgen.train.multiworker import Team
-
-
-def resume(saved: Checkpoints, team: Team) -> int:
-    """Restores the chief's newest checkpoint on all workers; returns its step, 0 if there is none.
-
-    To be called outside the strategy's scope: there the counter that TensorFlow makes for a checkpoint
-    would be a variable of all workers, and the chief would wait for them to make it too.
-    """
-    start = int(team.from_chief(saved.restore() if team.is_chief else None))
-    if start:
-        team.share(saved.variables)
-    return start
+from cmgen.train.multiworker import WorkerGroup
 
 
 def pairs(config: TrainConfig) -> pipeline.BatchConfig:
@@ -43,19 +30,19 @@ def batches(
     config: TrainConfig,
     kind: pipeline.BatchConfig,
     start: int,
-    team: Team,
+    group: WorkerGroup,
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """What training sees from step `start` on; of several workers, each makes its own part."""
-    if team.strategy.num_replicas_in_sync == 1:
+    if group.strategy.num_replicas_in_sync == 1:
         return _local_batches(recordings, config, kind, start)
-    kind = dataclasses.replace(kind, shard=team.shard)
+    kind = dataclasses.replace(kind, shard=group.shard)
 
     def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # One element for each of this worker's devices.
         count = context.get_per_replica_batch_size(kind.batch_size)
         return _local_batches(recordings, config, kind, start).rebatch(count, drop_remainder=True)
 
-    return team.strategy.distribute_datasets_from_function(own)
+    return group.strategy.distribute_datasets_from_function(own)
 
 
 def _local_batches(
@@ -82,14 +69,14 @@ def fit(
     batches: tf.data.Dataset | tf.distribute.DistributedDataset,
     steps: int,
     watchers: list[callbacks.StepCallback],
-    team: Team,
+    group: WorkerGroup,
 ) -> None:
     """Runs `steps` training steps with the callbacks in their order; signals and bars are mended.
 
     Not Keras's fit, which on several replicas wants models that can be called on a batch, and in
     several processes can't take batches that are dictionaries (3.15).
     """
-    step = step_function(model, team.strategy)
+    step = step_function(model, group.strategy)
     (stop,) = (watcher for watcher in watchers if isinstance(watcher, callbacks.StopOnInterrupt))
     iterator = None
     try:
@@ -100,9 +87,9 @@ def fit(
         for number in range(steps):
             logs = step(next(iterator), stop.asked)
             told = logs.pop("told to stop") > 0
-            if team.cluster is not None:
+            if group.cluster is not None:
                 # What came during the last step would be lost with the next stage.
-                stop.agreed = told or (number == steps - 1 and team.any(stop.asked))
+                stop.agreed = told or (number == steps - 1 and group.any(stop.asked))
             for watcher in watchers:
                 watcher.on_train_batch_end(number, logs)
     finally:

@@ -26,7 +26,7 @@ START_SECONDS = 300  # workers wait for each other so long before they give up
 _PART = 2**22  # numbers sent at once
 
 # What a collective operation raises when another process ends, hangs, starts anew or can't be reached.
-_LOSSES = (
+CONNECTION_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.DeadlineExceededError,
     tf.errors.AbortedError,
@@ -35,7 +35,7 @@ _LOSSES = (
 )
 
 
-class Team:
+class WorkerGroup:
     """The processes that train one run together; mostly this one alone.
 
     All of them must call `from_chief`, `any`, `share` and `wait` in the same order.
@@ -104,11 +104,11 @@ class Team:
         return np.concatenate(sums)
 
     @contextmanager
-    def explained_loss(self) -> Iterator[None]:
+    def explain_lost_workers(self) -> Iterator[None]:
         """Turns the error of a collective operation into a UserError that names who is gone."""
         try:
             yield
-        except _LOSSES as error:
+        except CONNECTION_ERRORS as error:
             if self.cluster is None:
                 raise
             gone = self.cluster.silent()
@@ -122,8 +122,8 @@ class Team:
             ) from error
 
 
-def join(strategy: str) -> Team:
-    """The team for --strategy; waits until all its workers are there, `START_SECONDS` at most.
+def join(strategy: str) -> WorkerGroup:
+    """The group for --strategy; waits until all its workers are there, `START_SECONDS` at most.
 
     Must come before TensorFlow's first operation.
 
@@ -133,8 +133,8 @@ def join(strategy: str) -> Team:
     cluster = cluster_lib.read(strategy)
     if cluster is None:
         # A cluster of one trains like a machine without one.
-        return Team(get_strategy("mirrored" if strategy == "multiworker" else strategy))
-    return Team(_meet(cluster), cluster)
+        return WorkerGroup(get_strategy("mirrored" if strategy == "multiworker" else strategy))
+    return WorkerGroup(_meet(cluster), cluster)
 
 
 def check_batch(flag: str, size: int, replicas: int, paired: bool = False) -> None:
@@ -160,7 +160,7 @@ def _meet(cluster: Cluster) -> tf.distribute.Strategy:
     collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_initial_timeout = (
         START_SECONDS
     )
-    # What they would log of ports and of lost workers is said here and by `explained_loss`.
+    # What they would log of ports and of lost workers is said here and by `explain_lost_workers`.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
     print(

@@ -16,13 +16,21 @@ from cmgen.evaluate import report
 from cmgen.evaluate.accuracy import score_split
 from cmgen.evaluate.windows import Networks
 from cmgen.models import precision
-from cmgen.models import run as checkpoint
 from cmgen.models.encoder import Encoder
 from cmgen.models.gan import CrossModalGan, build_gan
+from cmgen.models.run import load_encoder, load_run, make_encoder, provenance_of
+from cmgen.models.weights import load_weights, save_weights, weights_path
 from cmgen.prepare import cache, leaks
 from cmgen.train import callbacks, learning_curve, loop, multiworker, tf_config
+from cmgen.train.checkpoints import (
+    Checkpoints,
+    find_differences,
+    open_run_folder,
+    resume,
+    write_metadata,
+)
 from cmgen.train.encoders import train_encoder
-from cmgen.train.multiworker import Team
+from cmgen.train.multiworker import WorkerGroup
 from cmgen.train.sample_grid import SampleSheet
 from cmgen.utils import hashes, locks, versions
 from cmgen.utils.errors import UserError
@@ -48,24 +56,24 @@ def run(config: TrainConfig) -> None:
     known = tf_config.read(config.strategy)
     if known is not None:
         _check_batches(config, len(known.addresses), known.index == 0)
-    team = multiworker.join(config.strategy)
-    with team.explained_loss():
-        _check_batches(config, team.strategy.num_replicas_in_sync, team.is_chief)
-        with locks.only_writer(Path(config.workdir)) if team.is_chief else nullcontext():
-            _run(config, team)
+    group = multiworker.join(config.strategy)
+    with group.explain_lost_workers():
+        _check_batches(config, group.strategy.num_replicas_in_sync, group.is_chief)
+        with locks.only_writer(Path(config.workdir)) if group.is_chief else nullcontext():
+            _run(config, group)
 
 
-def _run(config: TrainConfig, team: Team) -> None:
+def _run(config: TrainConfig, group: WorkerGroup) -> None:
     workdir = Path(config.workdir)
-    config = _agreed_settings(config, team)
+    config = _agreed_settings(config, group)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     began = time.monotonic()
-    folder = _prepared(config, team)
+    folder = _prepared(config, group)
     train = pipeline.load_split(folder, "train", config.data)
-    _check_same_data(train, team)
+    _check_same_data(train, group)
     validation = test = None
-    if team.is_chief:
+    if group.is_chief:
         validation, test = (_load_if_there(folder, name, config) for name in ("validation", "test"))
         there = [some for some in (train, validation, test) if some is not None]
         leaks.check_apart({some.split: leaks.contents(some) for some in there}, str(folder))
@@ -73,10 +81,10 @@ def _run(config: TrainConfig, team: Team) -> None:
         data = config.data.data
         data = data if data == cache.DEMO else str(Path(data).resolve())
         data_hash = hashes.data_hash(train.info.checksums)
-        checkpoint.write_facts(workdir, tuple(train.classes), data, data_hash)
+        write_metadata(workdir, tuple(train.classes), data, data_hash)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     with pipeline.named_damage(folder):  # streamed data are read while it trains
-        _train(config, train, validation, test, team)
+        _train(config, train, validation, test, group)
 
 
 def _train(
@@ -84,25 +92,25 @@ def _train(
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
     test: pipeline.Recordings | None,
-    team: Team,
+    group: WorkerGroup,
 ) -> None:
     """The encoders that are missing, the GAN, and what it is worth."""
     if config.task not in DIRECTIONS:
-        train_encoder(config.task, config, train, validation, team)
-        team.say("done")
+        train_encoder(config.task, config, train, validation, group)
+        group.say("done")
         return
     for name in (config.direction.encoder, "verifier"):
-        train_encoder(name, config, train, validation, team, keep=True)
-    train_gan(config, train, validation, test, team)
-    team.say("done; the chief measures the result alone")
-    if team.is_chief:
+        train_encoder(name, config, train, validation, group, keep=True)
+    train_gan(config, train, validation, test, group)
+    group.say("done; the chief measures the result alone")
+    if group.is_chief:
         _measure(config)
 
 
 def _measure(config: TrainConfig) -> None:
     """Draws the curve, evaluates the kept generator, and says what to do with it."""
     workdir = Path(config.workdir)
-    finished = checkpoint.load_run(workdir)
+    finished = load_run(workdir)
     learning_curve.draw(finished)
     scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
     print(report.summary(scores), flush=True)
@@ -116,24 +124,24 @@ def _check_batches(config: TrainConfig, replicas: int, is_chief: bool) -> None:
         multiworker.check_batch("batch_size", config.batch_size, replicas, paired=True)
         names = [config.direction.encoder, "verifier"]
     for name in names:
-        if is_chief and not checkpoint.weights_path(Path(config.workdir), name).exists():
+        if is_chief and not weights_path(Path(config.workdir), name).exists():
             multiworker.check_batch(
                 f"{name}_batch_size", getattr(config, name).batch_size, replicas
             )
 
 
-def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
+def _agreed_settings(config: TrainConfig, group: WorkerGroup) -> TrainConfig:
     """The chief opens the run folder; the others must have its settings."""
-    if team.is_chief:
-        config = checkpoint.open_run_folder(config, precision.has_fast_bfloat16())
+    if group.is_chief:
+        config = open_run_folder(config, precision.has_fast_bfloat16())
     own = {name: versions.installed().get(name) for name in ("cmgen", "tensorflow", "keras")}
-    text, theirs = team.from_chief([to_json(config), own])
+    text, theirs = group.from_chief([to_json(config), own])
     chiefs = from_json(TrainConfig, text, "the chief's settings")
     differences = [
         f"{name} is {here} here and {there} on the chief"
         for name, here, there in (
             *((name, own[name], theirs[name]) for name in own if own[name] != theirs[name]),
-            *checkpoint.find_differences(config, chiefs),
+            *find_differences(config, chiefs),
         )
         if name not in WORKERS_OWN
     ]
@@ -147,19 +155,19 @@ def _agreed_settings(config: TrainConfig, team: Team) -> TrainConfig:
     )
 
 
-def _prepared(config: TrainConfig, team: Team) -> Path:
+def _prepared(config: TrainConfig, group: WorkerGroup) -> Path:
     """The prepared data; the chief prepares raw ones first, for all who share its cache."""
-    if team.is_chief:
+    if group.is_chief:
         folder = cache.resolve(config.data)
-    team.wait()
-    return folder if team.is_chief else cache.resolve(config.data)
+    group.wait()
+    return folder if group.is_chief else cache.resolve(config.data)
 
 
-def _check_same_data(train: pipeline.Recordings, team: Team) -> None:
+def _check_same_data(train: pipeline.Recordings, group: WorkerGroup) -> None:
     """Refuses a worker whose recordings differ from the chief's in name, class, order or length."""
     shape = (train.classes, train.ids.tolist(), train.labels.tolist(), train.sound_offsets.tolist())
     digest = hashlib.sha256(repr((*shape, train.frame_times.tolist())).encode()).hexdigest()
-    if team.from_chief(digest) != digest:
+    if group.from_chief(digest) != digest:
         raise UserError(
             f"{train.folder}: other recordings than the chief's; give every worker the same --data, "
             "or copy the chief's prepared folder"
@@ -173,7 +181,7 @@ def dry_run(config: TrainConfig) -> None:
     policy = precision.policy(config.mixed_precision)
     classes = 13
     encoders = {
-        name: checkpoint.make_encoder(name, classes, config, policy)
+        name: make_encoder(name, classes, config, policy)
         for name in ("sound_encoder", "image_encoder", "verifier")
     }
     gan = _build_gan(encoders[config.direction.encoder], config, policy)
@@ -224,7 +232,7 @@ def train_gan(
     train: pipeline.Recordings,
     validation: pipeline.Recordings | None,
     test: pipeline.Recordings | None,
-    team: Team,
+    group: WorkerGroup,
 ) -> None:
     """Trains the task's GAN; its averaged generator, best on validation, goes to generator.npz.
 
@@ -232,24 +240,24 @@ def train_gan(
     neither these nor those of validation.
     """
     workdir = Path(config.workdir)
-    with team.strategy.scope():
+    with group.strategy.scope():
         name, policy = config.direction.encoder, precision.policy(config.mixed_precision)
-        encoder = checkpoint.make_encoder(name, len(train.classes), config, policy)
-        if team.is_chief:
-            checkpoint.load_weights(encoder, checkpoint.weights_path(workdir, name))
-        team.share(encoder.variables)
+        encoder = make_encoder(name, len(train.classes), config, policy)
+        if group.is_chief:
+            load_weights(encoder, weights_path(workdir, name))
+        group.share(encoder.variables)
         gan = _build_gan(encoder, config, policy)
-        saved = checkpoint.Checkpoints(
+        saved = Checkpoints(
             workdir / "checkpoints",
             config.keep_checkpoints,
-            team.is_chief,
+            group.is_chief,
             generator=gan.generator,
             discriminator=gan.discriminator,
             average=gan.generator_ema,
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,
         )
-    start = loop.resume(saved, team)
+    start = resume(saved, group)
     total = config.train_steps
     if start >= total:
         print(f"already at step {start} of {total}", flush=True)
@@ -257,18 +265,18 @@ def train_gan(
     watchers: list[callbacks.StepCallback] = [
         callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints")
     ]
-    if team.is_chief:
+    if group.is_chief:
         watchers += _chiefs_watchers(gan, config, (train, validation, test), saved, start)
     watchers.append(callbacks.StopOnInterrupt(start, saved.save))
-    batches = loop.batches(train, config, loop.pairs(config), start, team)
-    loop.fit(gan, batches, total - start, watchers, team)
+    batches = loop.batches(train, config, loop.pairs(config), start, group)
+    loop.fit(gan, batches, total - start, watchers, group)
 
 
 def _chiefs_watchers(
     gan: CrossModalGan,
     config: TrainConfig,
     splits: tuple[pipeline.Recordings, pipeline.Recordings | None, pipeline.Recordings | None],
-    saved: checkpoint.Checkpoints,
+    saved: Checkpoints,
     start: int,
 ) -> list[callbacks.StepCallback]:
     """What logs, shows, draws, chooses and saves; of several workers, on the chief alone."""
@@ -278,7 +286,7 @@ def _chiefs_watchers(
     log = callbacks.MetricsLog(start, workdir, total, config.checkpoint_steps)
     sheet = SampleSheet(workdir, validation or train, config, log.writer)
     choose = _Chooser(gan, classes, config, validation, log, start)
-    verifier = checkpoint.load_encoder(workdir, "verifier", classes, config)
+    verifier = load_encoder(workdir, "verifier", classes, config)
     named = {"train": train, "validation": validation, "test": test}
     there = {name: some for name, some in named.items() if some is not None}
     follow = learning_curve.Curve(
@@ -313,15 +321,15 @@ class _Chooser:
         start: int,
     ):
         self.gan, self.validation, self.log = gan, validation, log
-        self.path = checkpoint.weights_path(Path(config.workdir), "generator")
-        self.comment = checkpoint.origin_of(Path(config.workdir), config)
+        self.path = weights_path(Path(config.workdir), "generator")
+        self.comment = provenance_of(Path(config.workdir), config)
         self.record_path = Path(config.workdir) / "validation.json"
         self.record: list[dict[str, float]] = []
         if self.record_path.exists():
             # Scores of steps that will be run again are dropped.
             self.record = [row for row in _read_record(self.record_path) if row["step"] <= start]
         if validation is not None:
-            verifier = checkpoint.load_encoder(Path(config.workdir), "verifier", classes, config)
+            verifier = load_encoder(Path(config.workdir), "verifier", classes, config)
             self.networks = Networks(gan.encoder, gan.generator_ema, verifier, classes, config)
 
     def __call__(self, step: int) -> None:
@@ -339,7 +347,7 @@ class _Chooser:
             self._keep(step)
 
     def _keep(self, step: int) -> None:
-        checkpoint.save_weights(self.gan.generator_ema, self.path, self.comment, step=step)
+        save_weights(self.gan.generator_ema, self.path, self.comment, step=step)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.media import images, lms_tf
 from cmgen.models.gan import CrossModalGan
-from cmgen.models.run import origin_of
+from cmgen.models.run import provenance_of
 from cmgen.utils.errors import UserError
 
 ROWS = 4  # noise vectors, one row each
@@ -36,7 +36,7 @@ class SampleSheet:
         writer: tf.summary.SummaryWriter,
     ):
         self.folder, self.writer, self.sound = workdir / "samples", writer, config.sound
-        self.comment = origin_of(workdir, config)
+        self.comment = provenance_of(workdir, config)
         self.target = config.direction.target
         examples = self._one_of_each_class(recordings, config)
         if config.direction.condition not in examples:

@@ -61,7 +61,7 @@ def weights_hash(path: Path) -> str:
     """Identifies a network's weights, whichever NumPy wrote them and when; 16 hex digits.
 
     Args:
-      path: an .npz file of `models.run.save_weights`; its facts don't count.
+      path: an .npz file of `models.weights.save_weights`; its metadata don't count.
     """
     digest = hashlib.sha256()
     with np.load(path, allow_pickle=False) as arrays:

@@ -19,7 +19,7 @@ def comment(metadata: Mapping[str, str | int], noise_seeds: Sequence[int]) -> st
     """Returns the comment of a generated file: its model, the seeds of its noise, and versions.
 
     Args:
-      metadata: the model's, from `select_fields` or `Run.facts`.
+      metadata: the model's, from `select_fields` or `Run.metadata`.
       noise_seeds: of the file's pictures or sounds.
     """
     return made_by("cmgen.generate", model=dict(metadata), noise_seeds=list(noise_seeds))

@@ -18,7 +18,8 @@ from cmgen.evaluate.accuracy import SplitScores, score_split
 from cmgen.evaluate.score import MeasureConfig
 from cmgen.evaluate.windows import Networks, class_indices
 from cmgen.media import images
-from cmgen.models.run import load_run, weights_path
+from cmgen.models.run import load_run
+from cmgen.models.weights import weights_path
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.utils.errors import UserError
 

@@ -12,7 +12,7 @@ from tiny_run import edit_config, sounds, write_run
 from cmgen.config import SoundConfig
 from cmgen.export.functions import check_core_ops, example_noise, graph_ops, module_of
 from cmgen.media import images, lms_tf
-from cmgen.models import run
+from cmgen.models.run import load_run
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
@@ -23,13 +23,13 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES)
-    return module_of(run.load_run(folder))
+    return module_of(load_run(folder))
 
 
 @pytest.fixture(scope="module")
 def i2s_module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES, task="i2s")
-    return module_of(run.load_run(folder))
+    return module_of(load_run(folder))
 
 
 def pictures(count, size=SIZE, seed=0):
@@ -70,7 +70,7 @@ def test_pictures_are_encoded_and_become_spectrograms(i2s_module):
 
 def test_the_kernel_of_inference_is_computed_once(module, tmp_path):
     """Folding changes no number: the layers compute the same where they aren't folded."""
-    plain = run.load_run(write_run(tmp_path / "run", CLASSES)).generator
+    plain = load_run(write_run(tmp_path / "run", CLASSES)).generator
     encoding, noise = (
         tf.random.stateless_uniform([2, 128], [1, 2]),
         example_noise(module, 2),
@@ -170,7 +170,7 @@ def test_encode_gives_encoding_and_probabilities(module):
 def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     folder = write_run(tmp_path / "run", CLASSES)
     edit_config(folder, "gan", condition=condition)
-    module = module_of(run.load_run(folder))
+    module = module_of(load_run(folder))
     waveform, noise = sounds(2), example_noise(module, 2)
     functions = module.functions(for_onnx=True)
     encoding = functions["_encoder"](waveform)["encoding"]

@@ -9,14 +9,14 @@ from tiny_run import sounds, write_run
 
 from cmgen.export import functions
 from cmgen.export.onnx import check_parity, convert
-from cmgen.models import run
+from cmgen.models.run import load_run
 from cmgen.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), ("bell", "drum", "flute"))
-    return functions.module_of(run.load_run(folder))
+    return functions.module_of(load_run(folder))
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def test_metadata_can_be_read_by_the_runtime(model):
 
 def test_the_paper_s_deconvolutions_convert_too(tmp_path):
     folder = write_run(tmp_path / "run", ("bell", "drum"), upsampling="deconvolution")
-    module = functions.module_of(run.load_run(folder))
+    module = functions.module_of(load_run(folder))
     model = convert(module.functions(for_onnx=True)[""], "s2i", {})
     check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
-    module = functions.module_of(run.load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
+    module = functions.module_of(load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
     given = sounds(3) if task == "s2i" else np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3))
     given, noise = given.astype(np.float32), functions.example_noise(module, 3)
     encoding = module.encode(given)["encoding"].numpy()

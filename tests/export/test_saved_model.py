@@ -20,7 +20,7 @@ from tiny_run import sounds, write_exports
 
 from cmgen.export import functions, saved_model
 from cmgen.media import images
-from cmgen.models import run
+from cmgen.models.run import load_run
 from cmgen.utils.errors import UserError
 
 CLASSES = ("bell", "drum", "flute")
@@ -121,7 +121,7 @@ def test_the_signatures_have_names_and_take_any_batch(exports):
 def test_the_saved_model_gives_what_the_run_gives(exports):
     generate, facts = saved_model.load(exports / "exports/s2i/1")
     assert (facts["format"], facts["name"], facts["task"]) == (2, "s2i", "s2i")
-    module = functions.module_of(run.load_run(exports / "s2i"))
+    module = functions.module_of(load_run(exports / "s2i"))
     for count in (1, 5):
         waveform, noise = sounds(count), functions.example_noise(module, count)
         found = generate(waveform=tf.constant(waveform), noise=tf.constant(noise))["image"]

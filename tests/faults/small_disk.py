@@ -23,9 +23,11 @@ from tiny_run import write_run
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.media import images
-from cmgen.models.run import Checkpoints, load_run, save_weights
+from cmgen.models.run import load_run
+from cmgen.models.weights import save_weights
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.train import callbacks
+from cmgen.train.checkpoints import Checkpoints
 from cmgen.utils import cli, files
 from cmgen.utils.errors import UserError
 from cmgen.utils.locks import only_writer

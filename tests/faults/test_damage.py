@@ -12,7 +12,9 @@ from tiny_run import make_config, write_run
 
 from cmgen.config import TrainConfig
 from cmgen.data import shards
-from cmgen.models import run
+from cmgen.models.run import load_run, make_encoder
+from cmgen.models.weights import load_weights
+from cmgen.train.checkpoints import Checkpoints, open_run_folder, write_metadata
 from cmgen.utils import typed_json
 from cmgen.utils.errors import UserError
 
@@ -80,15 +82,15 @@ def test_a_dataset_with_any_bit_changed_is_refused_by_name(tmp_path):
 def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
     path = run_folder / "sound_encoder.npz"
     settings = make_config("nowhere")
-    encoder = run.make_encoder("sound_encoder", 2, settings, "float32")
-    run.load_weights(encoder, path)
+    encoder = make_encoder("sound_encoder", 2, settings, "float32")
+    load_weights(encoder, path)
     wanted, data = encoder.get_weights(), path.read_bytes()
     damaged = path.with_name("damaged.npz")
     refused = 0
     for at in places(data, 300):
         damaged.write_bytes(flipped(data, at, at % 8))
         try:
-            run.load_weights(encoder, damaged)
+            load_weights(encoder, damaged)
         except UserError as error:
             assert str(error).startswith(str(damaged))
             refused += 1
@@ -98,7 +100,7 @@ def test_weights_with_a_bit_changed_are_refused_or_the_same(run_folder):
     for length in (0, 1, 100, len(data) // 2, len(data) - 1):
         damaged.write_bytes(data[:length])
         with pytest.raises(UserError, match=r"damaged\.npz"):
-            run.load_weights(encoder, damaged)
+            load_weights(encoder, damaged)
 
 
 def test_metadata_with_any_field_changed_are_refused_by_name(run_folder):
@@ -109,10 +111,10 @@ def test_metadata_with_any_field_changed_are_refused_by_name(run_folder):
     for name in set(names):
         path.write_bytes(before.replace(b'"' + name, b'"' + bytes([name[0] ^ 1]) + name[1:]))
         with pytest.raises(UserError, match=r"data\.json: was changed since cmgen wrote it"):
-            run.load_run(run_folder)
+            load_run(run_folder)
     unsigned = {k: v for k, v in json.loads(before).items() if k != "sha256"}
     path.write_text(json.dumps(unsigned))  # of an older version
-    assert run.load_run(run_folder).classes == ("bell", "drum")
+    assert load_run(run_folder).classes == ("bell", "drum")
     path.write_bytes(before)
 
 
@@ -122,16 +124,16 @@ def test_a_run_with_a_damaged_file_names_it(run_folder, tmp_path, name):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30])
     with pytest.raises(UserError, match=name):
-        run.load_run(tmp_path)
+        load_run(tmp_path)
 
 
 def test_data_that_changed_under_a_run_are_refused(run_folder):
     before = (run_folder / "data.json").read_bytes()
     with pytest.raises(UserError) as error:
-        run.write_facts(run_folder, ("bell", "drum"), "nowhere", "1" * 16)
+        write_metadata(run_folder, ("bell", "drum"), "nowhere", "1" * 16)
     assert f"hash {'1' * 16}, was {'0' * 16}" in str(error.value)
     assert (run_folder / "data.json").read_bytes() == before
-    run.write_facts(run_folder, ("bell", "drum"), "elsewhere", "0" * 16)
+    write_metadata(run_folder, ("bell", "drum"), "elsewhere", "0" * 16)
     facts = json.loads((run_folder / "data.json").read_text())
     assert facts["data"] == "elsewhere" and facts["versions"]["keras"]
     (run_folder / "data.json").write_bytes(before)
@@ -144,9 +146,9 @@ def test_a_run_that_resumes_with_other_versions_says_so_and_records_both(
     before = path.read_bytes()
     begun = json.loads(before)["versions"]
     newer = {**begun, "keras": "99.0", "numpy": "98.0", "jax": "1"}
-    monkeypatch.setattr(run, "installed", lambda: newer)
+    monkeypatch.setattr("cmgen.train.checkpoints.installed", lambda: newer)
     for _ in range(2):  # it is told once
-        run.write_facts(run_folder, ("bell", "drum"), "nowhere", "0" * 16)
+        write_metadata(run_folder, ("bell", "drum"), "nowhere", "0" * 16)
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1 and f"keras was {begun['keras']}, now 99.0" in said[0]
     assert "jax was missing, now 1" in said[0] and "tensorflow was" not in said[0]
@@ -161,13 +163,13 @@ def test_metadata_of_the_wrong_type_are_refused_by_name(run_folder, facts):
     before = path.read_bytes()
     path.write_text(facts)
     with pytest.raises(UserError, match=r"data\.json.*and start the run's training again"):
-        run.load_run(run_folder)
+        load_run(run_folder)
     path.write_bytes(before)
 
 
-def counted(folder) -> tuple[tf.Variable, run.Checkpoints]:
+def counted(folder) -> tuple[tf.Variable, Checkpoints]:
     value = tf.Variable(np.zeros(1000, np.float32))
-    return value, run.Checkpoints(folder, 3, value=value)
+    return value, Checkpoints(folder, 3, value=value)
 
 
 @pytest.fixture
@@ -228,7 +230,7 @@ def test_settings_of_another_run_are_listed_both_ways(run_folder):
     settings = make_config("nowhere")
     other = dataclasses.replace(settings, workdir=str(run_folder), seed=9, batch_size=12)
     with pytest.raises(UserError) as error:
-        run.open_run_folder(other, False)
+        open_run_folder(other, False)
     assert f"batch_size was {settings.batch_size}, now 12" in str(error.value)
     assert f"seed was {settings.seed}, now 9" in str(error.value)
     assert (run_folder / "config.json").read_bytes() == before

@@ -14,8 +14,8 @@ from tiny_exports import write_export
 from tiny_training import TINY
 
 from cmgen.generate import exported
-from cmgen.models.run import Checkpoints
 from cmgen.prepare import plan, sources
+from cmgen.train.checkpoints import Checkpoints
 from cmgen.utils.locks import OWNER_FILE, only_writer
 
 ODD = "Übung Nr. 1 – 音楽 'n' $HOME #%20"

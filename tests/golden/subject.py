@@ -30,11 +30,12 @@ from cmgen.data.shards import DatasetInfo
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.media import lms_tf
-from cmgen.models import run
+from cmgen.models.run import load_run, make_encoder
+from cmgen.models.weights import named_variables
 from cmgen.train import __main__ as train
 from cmgen.train import encoders, loop
 from cmgen.train import run as training
-from cmgen.train.multiworker import Team
+from cmgen.train.multiworker import WorkerGroup
 from cmgen.utils import cli, typed_json
 
 HERE = Path(__file__).parent
@@ -111,7 +112,7 @@ def trainer(
     name: str, config: TrainConfig, policy: str = "float32"
 ) -> tuple[keras.Model, keras.Model, dict[str, keras.layers.Layer]]:
     """An encoder, what trains it, and what is trained beside it, as training makes them."""
-    encoder = run.make_encoder(name, CLASSES, config, policy)
+    encoder = make_encoder(name, CLASSES, config, policy)
     model, beside = encoders._classifier(encoder, name, config, policy)
     model.compile()
     return encoder, model, beside
@@ -119,7 +120,7 @@ def trainer(
 
 def gan(config: TrainConfig, policy: str = "float32") -> Any:
     """A GAN with an encoder of its own, as training makes them."""
-    encoder = run.make_encoder(config.direction.encoder, CLASSES, config, policy)
+    encoder = make_encoder(config.direction.encoder, CLASSES, config, policy)
     return training._build_gan(encoder, config, policy)
 
 
@@ -139,7 +140,7 @@ def networks(preset: str) -> tuple[dict[str, dict[str, list[int]]], dict[str, st
     made |= {"generator": model.generator, "discriminator": model.discriminator}
     made["average"] = model.generator_ema
     (other,) = {"sound_encoder", "image_encoder"} - {config.direction.encoder}
-    made[other] = run.make_encoder(other, CLASSES, config, "float32")
+    made[other] = make_encoder(other, CLASSES, config, "float32")
     weights = {name: arrays(network) for name, network in made.items()}
     shapes = {
         name: {path: list(array.shape) for path, array in some.items()}
@@ -150,7 +151,7 @@ def networks(preset: str) -> tuple[dict[str, dict[str, list[int]]], dict[str, st
 
 def arrays(network: keras.layers.Layer) -> dict[str, np.ndarray]:
     """All variables by the names under which checkpoints and .npz files hold them."""
-    return {path: np.asarray(value) for path, value in run._named(network).items()}
+    return {path: np.asarray(value) for path, value in named_variables(network).items()}
 
 
 def digest(weights: dict[str, np.ndarray]) -> str:
@@ -222,9 +223,9 @@ def _after_steps(
     batches: pipeline.BatchConfig,
 ) -> dict[str, dict[str, list[float]]]:
     before = {name: arrays(network) for name, network in parts.items()}
-    team = Team(tf.distribute.get_strategy())
-    step = loop.step_function(model, team.strategy)
-    stream = iter(loop.batches(_recordings(), config, batches, 0, team))
+    group = WorkerGroup(tf.distribute.get_strategy())
+    step = loop.step_function(model, group.strategy)
+    stream = iter(loop.batches(_recordings(), config, batches, 0, group))
     for _ in range(STEPS):
         step(next(stream), False)
     return {
@@ -298,7 +299,7 @@ def exported(task: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        source = run.load_run(write_run(folder / "run", ("bell", "drum", "flute"), task=task))
+        source = load_run(write_run(folder / "run", ("bell", "drum", "flute"), task=task))
         draw = np.random.default_rng(0)
         noise = draw.standard_normal((3, source.config.gan.noise_size)).astype(np.float32)
         pictures = draw.uniform(-1, 1, (3, *source.config.shape_of("image"))).astype(np.float32)

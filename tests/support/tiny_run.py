@@ -11,7 +11,9 @@ from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, Trai
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.models.build import make_generator
-from cmgen.models.run import load_run, make_encoder, save_weights, weights_path, write_facts
+from cmgen.models.run import load_run, make_encoder
+from cmgen.models.weights import save_weights, weights_path
+from cmgen.train.checkpoints import write_metadata
 from cmgen.utils import typed_json
 from cmgen.utils.files import write_text
 
@@ -38,12 +40,12 @@ def write_run(
     upsampling: str = "resize",
     task: str = "s2i",
 ) -> Path:
-    """Writes config, facts and random weights; returns `folder`."""
+    """Writes config, metadata and random weights; returns `folder`."""
     keras.utils.set_random_seed(3)
     settings = make_config(data, upsampling, task)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", typed_json.to_json(settings))
-    write_facts(folder, classes, data, "0" * 16)
+    write_metadata(folder, classes, data, "0" * 16)
     for name in (settings.direction.encoder, "verifier"):
         encoder = make_encoder(name, len(classes), settings, "float32")
         save_weights(encoder, weights_path(folder, name), step=STEP)

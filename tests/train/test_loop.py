@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cmgen.train import callbacks, loop
-from cmgen.train.multiworker import Team
+from cmgen.train.multiworker import WorkerGroup
 
 
 def test_a_failed_step_lets_go_of_the_batches(monkeypatch):
@@ -27,6 +27,6 @@ def test_a_failed_step_lets_go_of_the_batches(monkeypatch):
     monkeypatch.setattr(loop, "step_function", lambda model, strategy: fail)
     watchers = [callbacks.StopOnInterrupt(0, lambda step: None)]
     with pytest.raises(RuntimeError, match="no memory") as failed:
-        loop.fit(None, Batches(), 2, watchers, Team(tf.distribute.get_strategy()))
+        loop.fit(None, Batches(), 2, watchers, WorkerGroup(tf.distribute.get_strategy()))
     gc.collect()
     assert failed.value.__traceback__ is not None and made[0]() is None

@@ -1,4 +1,4 @@
-"""One process alone is a team too; what is said when another worker is gone. See test_multiworker."""
+"""One process alone is a group too; what is said when another worker is gone. See test_multiworker."""
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ from cmgen.utils.errors import UserError
 
 
 def test_one_process_agrees_with_itself():
-    team = multiworker.join("default")
-    assert team.is_chief and team.shard == (0, 1)
-    assert team.from_chief({"step": 3}) == {"step": 3}
-    assert team.any(True) and not team.any(False)
+    group = multiworker.join("default")
+    assert group.is_chief and group.shard == (0, 1)
+    assert group.from_chief({"step": 3}) == {"step": 3}
+    assert group.any(True) and not group.any(False)
     variable = keras.Variable(np.ones(3))
-    team.share([variable])
-    team.wait()
+    group.share([variable])
+    group.wait()
     np.testing.assert_array_equal(variable.numpy(), np.ones(3))
 
 
@@ -40,20 +40,23 @@ def test_a_batch_that_divides_is_taken(size):
     ],
 )
 def test_a_lost_worker_is_said_in_one_line(error, reason):
-    team = multiworker.Team(
+    group = multiworker.WorkerGroup(
         tf.distribute.get_strategy(), Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
     )
     message = rf"worker 1 \(127.0.0.1:2\) is gone: .*{reason}"
-    with pytest.raises(UserError, match=message) as caught, team.explained_loss():
+    with pytest.raises(UserError, match=message) as caught, group.explain_lost_workers():
         raise error
     assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
     assert "same command on every worker" in str(caught.value)
 
 
 def test_other_errors_and_those_of_one_process_stay_what_they_are():
-    team = multiworker.Team(tf.distribute.get_strategy(), Cluster(("a:1", "b:1"), 1))
-    assert not team.is_chief and team.shard == (1, 2)
-    with pytest.raises(tf.errors.InvalidArgumentError), team.explained_loss():
+    group = multiworker.WorkerGroup(tf.distribute.get_strategy(), Cluster(("a:1", "b:1"), 1))
+    assert not group.is_chief and group.shard == (1, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError), group.explain_lost_workers():
         raise tf.errors.InvalidArgumentError(None, None, "shape")
-    with pytest.raises(tf.errors.UnavailableError), multiworker.join("default").explained_loss():
+    with (
+        pytest.raises(tf.errors.UnavailableError),
+        multiworker.join("default").explain_lost_workers(),
+    ):
         raise tf.errors.UnavailableError(None, None, "disk")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, TrainConfig
 from cmgen.data import pipeline
-from cmgen.models.run import FACTS_FILE, load_encoder, load_run, read_facts
+from cmgen.models.run import METADATA_FILE, load_encoder, load_run, read_metadata
 from cmgen.prepare.cache import resolve
 from cmgen.train import callbacks, encoders, loop
 from cmgen.train import run as training
@@ -97,7 +97,7 @@ def test_a_run_leaves_what_it_promises(whole):
 
 
 def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
-    facts, found = read_facts(whole / FACTS_FILE), []
+    metadata, found = read_metadata(whole / METADATA_FILE), []
     for path in sorted(whole.rglob("*")):
         if path.suffix == ".png":
             found.append(json.loads(Image.open(path).info["Comment"]))
@@ -107,10 +107,10 @@ def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
     assert len(found) == 3 + 4 + 3  # weights; samples, real ones and the curve; confusions
     for said in found:
         assert said["model"]["seed"] == 1
-        assert said["model"]["data_hash"] == facts.data_hash != ""
-        assert said["versions"] == facts.versions
+        assert said["model"]["data_hash"] == metadata.data_hash != ""
+        assert said["versions"] == metadata.versions
     scores = json.loads((whole / "evaluation.json").read_text())
-    assert (scores["seed"], scores["hashes"]["data"]) == (1, facts.data_hash)
+    assert (scores["seed"], scores["hashes"]["data"]) == (1, metadata.data_hash)
 
 
 def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
@@ -212,8 +212,8 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
     fit = loop.fit
 
-    def stop_after_three(model, batches, steps, watchers, team):
-        fit(model, batches, 3, watchers, team)
+    def stop_after_three(model, batches, steps, watchers, group):
+        fit(model, batches, 3, watchers, group)
         raise KeyboardInterrupt
 
     for workdir in (tmp_path / "whole", tmp_path / "stopped"):

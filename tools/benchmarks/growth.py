@@ -14,7 +14,7 @@ from cmgen.media.video import write_video
 from cmgen.models import precision
 from cmgen.models.distributed import get_strategy
 from cmgen.train import loop
-from cmgen.train.multiworker import Team
+from cmgen.train.multiworker import WorkerGroup
 from tools.benchmarks import growth_chart, mains, timing
 from tools.benchmarks.train import make_gan, random_batch
 
@@ -110,8 +110,8 @@ def draw(threads: int, prepared: Path, cache_gib: float) -> tuple[float, float]:
     config = TrainConfig()
     config = replace(config, data=replace(config.data, cache_gib=cache_gib))
     recordings = pipeline.load_split(prepared, "train", config.data)
-    team = Team(get_strategy("default"))
-    batches = iter(loop.batches(recordings, config, loop.pairs(config), 0, team))
+    group = WorkerGroup(get_strategy("default"))
+    batches = iter(loop.batches(recordings, config, loop.pairs(config), 0, group))
     for _ in range(WARM_UP_BATCHES):
         next(batches)
     began = time.perf_counter()

@@ -11,7 +11,7 @@ from cmgen.data import pipeline
 from cmgen.models.distributed import get_strategy
 from cmgen.prepare import cache
 from cmgen.train import loop
-from cmgen.train.multiworker import Team
+from cmgen.train.multiworker import WorkerGroup
 from cmgen.utils.typed_json import from_json
 from tools.benchmarks.mains import run_main
 from tools.benchmarks.timing import Ratio, ratio_of
@@ -46,9 +46,9 @@ def measure(config: TrainConfig, policy: str, steps: int) -> Input:
       steps: that count, after a few that don't; rounded up to whole turns.
     """
     recordings = pipeline.load_split(cache.resolve(config.data), "train", config.data)
-    team = Team(get_strategy("default"))
-    batches = loop.batches(recordings, config, loop.pairs(config), 0, team)
-    step = loop.step_function(make_gan(config, policy, len(recordings.classes)), team.strategy)
+    group = WorkerGroup(get_strategy("default"))
+    batches = loop.batches(recordings, config, loop.pairs(config), 0, group)
+    step = loop.step_function(make_gan(config, policy, len(recordings.classes)), group.strategy)
     trained, alone = iter(batches), iter(batches)
     _train(trained, step, WARM_UP)
     turns: list[tuple[float, float, float]] = []

@@ -209,11 +209,11 @@ def small_network() -> "keras.Model":
 
 
 def weights() -> Seeds:
-    from cmgen.models import run
+    from cmgen.models.weights import save_weights
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.npz"
-        run.save_weights(small_network(), path, step=7)
+        save_weights(small_network(), path, step=7)
         yield "small", path.read_bytes()
 
 

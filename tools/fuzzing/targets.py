@@ -270,13 +270,13 @@ def _saved_facts() -> Target:
 
 def _weights() -> Target:
     """The weights of a network."""
-    from cmgen.models import run as checkpoint
+    from cmgen.models.weights import load_weights
     from tools.fuzzing.seeds import small_network
 
     network = small_network()
 
     def read(path: Path) -> None:
-        facts = checkpoint.load_weights(network, path)
+        facts = load_weights(network, path)
         assert all(isinstance(value, int | float) for value in facts.values())
 
     return _file("generator.npz", read)

@@ -168,7 +168,7 @@ def memory(measured: MeasuredRun, output: Path) -> list[Score]:
             rows[f"{title}, nearest by {space}"] = pictures[first]
             rows[f"its train picture ({title}, {space})"] = train.real[index[first]]
     sheet = charts.draw_rows(rows, "Nearest training pictures, nearest pairs first")
-    comment = provenance.made_by("cmgen.evaluate", model=measured.run.facts)
+    comment = provenance.made_by("cmgen.evaluate", model=measured.run.metadata)
     images.write_png(output.with_name(f"{output.stem}_nearest.png"), sheet, comment)
     return scores
 

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
-from cmgen.models import run
 from cmgen.models.gan import CrossModalGan, build_gan
+from cmgen.models.run import make_encoder
+from cmgen.train.checkpoints import Checkpoints
 from cmgen.utils.errors import UserError
 
 SMALL = {"generator_channels": 4, "discriminator_channels": 4}
@@ -20,13 +21,13 @@ PAPER = {
 NETWORKS = ("generator", "discriminator", "generator_ema", "encoder")
 
 
-def make(folder, config: GanConfig) -> tuple[CrossModalGan, run.Checkpoints]:
-    encoder = run.make_encoder("sound_encoder", 3, TrainConfig(), "float32")
+def make(folder, config: GanConfig) -> tuple[CrossModalGan, Checkpoints]:
+    encoder = make_encoder("sound_encoder", 3, TrainConfig(), "float32")
     gan = build_gan(DIRECTIONS["s2i"], encoder, config, (32, 32, 3), "float32")
     gan.compile()
     networks = {name: getattr(gan, name) for name in NETWORKS}
     optimizers = {name: getattr(gan, name) for name in vars(gan) if name.endswith("_optimizer")}
-    return gan, run.Checkpoints(folder, 2, **networks, **optimizers)
+    return gan, Checkpoints(folder, 2, **networks, **optimizers)
 
 
 @pytest.mark.parametrize("changes", [{}, PAPER])
@@ -50,7 +51,7 @@ def test_every_weight_and_statistic_comes_back(changes: dict, tmp_path) -> None:
 
 
 def test_nothing_to_restore_is_step_0(tmp_path) -> None:
-    assert run.Checkpoints(tmp_path, 1, value=tf.Variable(1.0)).restore() == 0
+    assert Checkpoints(tmp_path, 1, value=tf.Variable(1.0)).restore() == 0
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path) -> None:
