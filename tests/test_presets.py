@@ -6,13 +6,14 @@ from absl import flags
 from cmgen.config import TrainConfig
 from cmgen.train import __main__ as train
 from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 
 
 def parsed(*arguments: str) -> TrainConfig:
     flag_values = flags.FlagValues()
     train.define_flags(flag_values)
     cli.parse(flag_values, ["cmgen.train", *arguments])
-    return train.config_from_flags(flag_values)
+    return train.config_from_flags(flag_values, arguments)
 
 
 def test_every_setting_has_a_flag_with_help_and_its_default() -> None:
@@ -26,6 +27,32 @@ def test_help_names_no_setting_that_is_gone() -> None:
     named = {(section, name) for section, helps in train.SECTION_HELP.items() for name in helps}
     assert named == fields
     assert {name for names in train.GROUPS.values() for name in names} <= set(train.FLAGS)
+
+
+@pytest.mark.parametrize("task", ["sound_encoder", "image_encoder"])
+@pytest.mark.parametrize("preset", [(), ("--flagfile=s2i.flags",), ("--flagfile=s2i_paper.flags",)])
+def test_train_steps_of_an_encoder_s_task_are_that_encoder_s(
+    task: str, preset: tuple[str, ...]
+) -> None:
+    plain, name = parsed(*preset), f"--{task}_train_steps"
+    for arguments in (
+        (*preset, f"--task={task}", "--train_steps=7"),
+        ("--train_steps", "7", *preset, f"--task={task}", "--train_steps=7", f"{name}=7"),
+    ):
+        config = parsed(*arguments)
+        changed = dataclasses.replace(getattr(plain, task), train_steps=7)
+        assert config == dataclasses.replace(plain, task=task, train_steps=7, **{task: changed})
+    with pytest.raises(UserError, match=rf"--train_steps=7: .* so does {name}=8; give one"):
+        parsed(*preset, f"--task={task}", "--train_steps=7", f"{name}=8")
+
+
+def test_train_steps_of_a_preset_or_of_a_gan_are_the_gan_s() -> None:
+    preset = parsed("--flagfile=s2i.flags")
+    alone = parsed("--flagfile=s2i.flags", "--task=sound_encoder")
+    assert alone == dataclasses.replace(preset, task="sound_encoder")
+    assert parsed("--train_steps=7").sound_encoder == TrainConfig().sound_encoder
+    with pytest.raises(UserError, match="--task=gan: must be one of"):
+        parsed("--task=gan", "--train_steps=7")
 
 
 def test_flags_reach_their_section() -> None:

@@ -10,8 +10,9 @@ Examples:
 """
 
 import dataclasses
+import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -31,6 +32,7 @@ from cmgen.config import (
 )
 from cmgen.train import tf_config
 from cmgen.utils import cli
+from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import to_json
 
 FLAGS = flags.FlagValues()
@@ -66,7 +68,7 @@ SECTION_HELP = {
         "task": f"What to train: {', '.join(TASKS)}.",
         "workdir": "The run's folder: settings, checkpoints, logs, samples.",
         "only_classes": "Train and measure the GAN on these classes alone; all if empty.",
-        "train_steps": "Steps of the task's own training.",
+        "train_steps": "Steps of the GAN or, on the command line, of the encoder that --task names.",
         "batch_size": "Pairs a step, over all devices; even.",
         "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
         "keep_checkpoints": "Newest checkpoints kept, beside the best on validation.",
@@ -228,12 +230,26 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
-def config_from_flags(flag_values: flags.FlagValues) -> TrainConfig:
-    """The run's settings as the parsed flags say."""
+def config_from_flags(flag_values: flags.FlagValues, arguments: Sequence[str] = ()) -> TrainConfig:
+    """The run's settings as the parsed flags say.
+
+    Args:
+      flag_values: parsed.
+      arguments: the command line, where --train_steps may mean an encoder; flag files are of GANs.
+    """
     sections: dict[str, dict[str, Any]] = {}
     for setting in settings():
         value = flag_values[setting.flag].value
         sections.setdefault(setting.section, {})[setting.field] = value
+    task = sections[""]["task"]
+    if task in TASKS and task in sections and "train_steps" in (given := cli.flag_names(arguments)):
+        steps, own = sections[""]["train_steps"], sections[task]["train_steps"]
+        if f"{task}_train_steps" in given and own != steps:
+            raise UserError(
+                f"--train_steps={steps}: means the {task}'s steps with --task={task}, and so does "
+                f"--{task}_train_steps={own}; give one of the two"
+            )
+        sections[task]["train_steps"] = steps
     defaults = TrainConfig()
     inner = {
         name: dataclasses.replace(getattr(defaults, name), **values)
@@ -249,7 +265,7 @@ define_flags(FLAGS)
 
 
 def main() -> None:
-    config = config_from_flags(FLAGS)
+    config = config_from_flags(FLAGS, sys.argv[1:])
     known = tf_config.read(config.strategy)
     if known is None or known.index == 0:
         print(to_json(config), end="", flush=True)

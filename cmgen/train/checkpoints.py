@@ -56,7 +56,11 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
             f"--workdir={config.workdir}: holds a run with other settings ({'; '.join(differences)});"
             " give the same flags to go on with it, or another --workdir"
         )
-    write_text(path, typed_json.to_json(dataclasses.replace(config, task=gan_task)))
+    # --train_steps of an encoder is not the GAN's.
+    steps = (config if config.task == gan_task else old).train_steps
+    write_text(
+        path, typed_json.to_json(dataclasses.replace(config, task=gan_task, train_steps=steps))
+    )
     return config
 
 

@@ -44,7 +44,7 @@ def train_encoder(
     with group.strategy.scope():
         policy = precision.policy(config.mixed_precision)
         encoder = make_encoder(name, len(train.classes), config, policy)
-        model, parts = _classifier(encoder, name, config, policy)
+        model, parts = make_trainer(encoder, name, config, policy)
         model.compile()
         saved = Checkpoints(
             folder / "checkpoints",
@@ -112,7 +112,7 @@ def _wanted(key: str, with_partner: bool) -> tuple[str, ...]:
     return ("image",) if key == "image" else ("waveform",)
 
 
-def _classifier(
+def make_trainer(
     encoder: Encoder, name: str, config: TrainConfig, policy: str
 ) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
     """What trains the encoder, and what moves besides it."""

@@ -15,6 +15,7 @@ from cmgen.data import pipeline
 from cmgen.evaluate import report
 from cmgen.evaluate.accuracy import score_split
 from cmgen.evaluate.windows import Networks
+from cmgen.media import representations
 from cmgen.models import precision
 from cmgen.models.encoder import Encoder
 from cmgen.models.gan import CrossModalGan, build_gan
@@ -29,7 +30,7 @@ from cmgen.train.checkpoints import (
     resume,
     write_metadata,
 )
-from cmgen.train.encoders import train_encoder
+from cmgen.train.encoders import make_trainer, train_encoder
 from cmgen.train.multiworker import WorkerGroup
 from cmgen.train.sample_grid import SampleSheet
 from cmgen.utils import hashes, locks, versions
@@ -180,22 +181,26 @@ def dry_run(config: TrainConfig) -> None:
     _check_batches(config, len(known.addresses) if known else 1, True)
     policy = precision.policy(config.mixed_precision)
     classes = 13
-    encoders = {
-        name: make_encoder(name, classes, config, policy)
-        for name in ("sound_encoder", "image_encoder", "verifier")
-    }
-    gan = _build_gan(encoders[config.direction.encoder], config, policy)
-    networks = encoders | {"generator": gan.generator, "discriminator": gan.discriminator}
+    is_gan = config.task in DIRECTIONS
+    names = ("sound_encoder", "image_encoder", "verifier") if is_gan else (config.task,)
+    networks = {name: make_encoder(name, classes, config, policy) for name in names}
+    if is_gan:
+        model = _build_gan(networks[config.direction.encoder], config, policy)
+        networks |= {"generator": model.generator, "discriminator": model.discriminator}
+    else:
+        model, _ = make_trainer(networks[config.task], config.task, config, policy)
+        model.compile()
     print(f"parameters (for {classes} classes):")
     for name, network in networks.items():
         print(f"  {name:14s} {network.count_params():>12,}")
-    seconds = _seconds_per_step(gan, config)
-    examples = config.train_steps * config.batch_size
+    settings = config if is_gan else getattr(config, config.task)
+    steps, size = settings.train_steps, settings.batch_size
+    seconds = _seconds_per_step(model, config, size)
     print(
         f"arithmetic: {policy}\n"
-        f"one GAN step of {config.batch_size} examples: {seconds:.2f} s on this machine, now\n"
-        f"{config.train_steps} steps, {examples:,} examples: {seconds * config.train_steps / 60:.0f}"
-        " min, and the encoders and the evaluation besides"
+        f"one step of {config.task}, {size} examples: {seconds:.2f} s on this machine, now\n"
+        f"{steps} steps, {steps * size:,} examples: {seconds * steps / 60:.0f} min"
+        + (", and the encoders and the evaluation besides" if is_gan else "")
     )
 
 
@@ -206,18 +211,20 @@ def _build_gan(encoder: Encoder, config: TrainConfig, policy: str) -> CrossModal
     return gan
 
 
-def _seconds_per_step(gan: CrossModalGan, config: TrainConfig) -> float:
-    count = config.batch_size
-    batch = {kind: tf.zeros([count, *config.shape_of(kind)]) for kind in ("lms", "image")} | {
+def _seconds_per_step(model: keras.Model, config: TrainConfig, count: int) -> float:
+    sound = config.sound_encoder.representation
+    shapes = {kind: config.shape_of(kind) for kind in ("lms", "image")}
+    shapes[sound] = representations.shape(sound, config.sound)
+    batch = {kind: tf.zeros([count, *shape]) for kind, shape in shapes.items()} | {
         "label": tf.zeros([count], tf.int32),
         "noise": tf.zeros([count, config.gan.noise_size]),
         "uniforms": tf.zeros([count, pipeline.UNIFORMS]),
     }
-    step = tf.function(gan.train_step)
+    step = tf.function(model.train_step)
     step(batch)
     began = time.monotonic()
     for _ in range(3):
-        float(step(batch)["loss/generator"])
+        [float(value) for value in step(batch).values()]
     return (time.monotonic() - began) / 3
 
 

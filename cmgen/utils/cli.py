@@ -159,6 +159,11 @@ def expand_flagfiles(
     return expanded
 
 
+def flag_names(arguments: Sequence[str]) -> set[str]:
+    """Returns the names of the flags among arguments; flag files are not opened."""
+    return {a.lstrip("-").partition("=")[0] for a in arguments if a.startswith("-")}
+
+
 def preset_names() -> list[str]:
     """Returns the names of the flag files that cmgen ships."""
     return sorted(path.name for path in PRESETS.glob("*.flags"))
@@ -324,9 +329,7 @@ def _preset_title(name: str) -> str:
 
 def _preset_fits(name: str, flag_values: flags.FlagValues) -> bool:
     """Whether a main has every flag of a preset."""
-    names = [
-        line.lstrip("-").partition("=")[0] for line in expand_flagfiles([f"--flagfile={name}"])
-    ]
+    names = flag_names(expand_flagfiles([f"--flagfile={name}"]))
     return all(n in flag_values or n.removeprefix("no") in flag_values for n in names)
 
 

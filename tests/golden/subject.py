@@ -113,7 +113,7 @@ def trainer(
 ) -> tuple[keras.Model, keras.Model, dict[str, keras.layers.Layer]]:
     """An encoder, what trains it, and what is trained beside it, as training makes them."""
     encoder = make_encoder(name, CLASSES, config, policy)
-    model, beside = encoders._classifier(encoder, name, config, policy)
+    model, beside = encoders.make_trainer(encoder, name, config, policy)
     model.compile()
     return encoder, model, beside
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
 from cmgen.models.gan import CrossModalGan, build_gan
 from cmgen.models.run import make_encoder
-from cmgen.train.checkpoints import Checkpoints
+from cmgen.train.checkpoints import Checkpoints, open_run_folder
 from cmgen.utils.errors import UserError
+from cmgen.utils.typed_json import from_json
 
 SMALL = {"generator_channels": 4, "discriminator_channels": 4}
 PAPER = {
@@ -48,6 +49,21 @@ def test_every_weight_and_statistic_comes_back(changes: dict, tmp_path) -> None:
         wanted, found = getattr(gan, name).get_weights(), getattr(other, name).get_weights()
         for a, b in zip(wanted, found, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_steps_of_an_encoder_do_not_become_the_gan_s(tmp_path) -> None:
+    gan = TrainConfig(workdir=str(tmp_path), train_steps=9)
+    path = tmp_path / "config.json"
+    open_run_folder(gan, False)
+    assert open_run_folder(dataclasses.replace(gan, task="sound_encoder", train_steps=4), False)
+    kept = from_json(TrainConfig, path.read_bytes(), "")
+    assert kept == dataclasses.replace(gan, mixed_precision=False)
+    shorter = dataclasses.replace(gan.sound_encoder, train_steps=4)
+    encoder = dataclasses.replace(gan, task="sound_encoder", train_steps=4, sound_encoder=shorter)
+    with pytest.raises(UserError, match=r"sound_encoder\.train_steps was 1200, now 4"):
+        open_run_folder(encoder, False)
+    open_run_folder(dataclasses.replace(gan, train_steps=20), False)
+    assert from_json(TrainConfig, path.read_bytes(), "").train_steps == 20
 
 
 def test_nothing_to_restore_is_step_0(tmp_path) -> None:

@@ -325,3 +325,13 @@ def test_dry_run_writes_nothing(data, tmp_path, capsys):
     training.dry_run(make_config(data, tmp_path / "none"))
     assert "generator" in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("changes", [{}, {"representation": "mfcc", "augment": False}])
+def test_dry_run_of_an_encoder_tells_its_own_cost(data, tmp_path, capsys, changes):
+    encoder = dataclasses.replace(ENCODER, train_steps=7, **changes)
+    config = make_config(data, tmp_path / "none", task="sound_encoder", sound_encoder=encoder)
+    training.dry_run(config)
+    printed = capsys.readouterr().out
+    assert "one step of sound_encoder, 6 examples" in printed and "7 steps, 42 examples" in printed
+    assert "generator" not in printed and "verifier" not in printed
