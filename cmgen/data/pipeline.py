@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import TrainConfig
-from cmgen.data import sampling, streaming
+from cmgen.data import pairs, sampling, streaming
 from cmgen.data.recordings import Recordings, load_split, named_damage
 from cmgen.media import images
 from cmgen.utils.errors import UserError
@@ -44,7 +44,7 @@ class BatchConfig:
       seed: of all random draws.
       noise_size: size of the generator's noise.
       mismatch: what the members of a mismatched pair (rows 2q and 2q + 1) have in common; see
-        `sampling.share_pairs`.
+        `pairs.share_pairs`.
       mismatch_seconds: least distance of the two windows of a pair within one recording.
       instants: number of neighbours in a batch that are windows of the same recording.
       only: classes to draw from; all if empty.
@@ -241,13 +241,13 @@ def _cutter(
 
     def cut(step: tf.Tensor) -> dict[str, tf.Tensor]:
         positions = step * count + tf.range(count, dtype=tf.int64)
-        label, visit = sampling.class_stream(positions // batches.instants, len(classes), seed)
-        label, visit = sampling.share_pairs(tf.gather(classes, label), visit, batches.mismatch)
+        label, visit = pairs.class_stream(positions // batches.instants, len(classes), seed)
+        label, visit = pairs.share_pairs(tf.gather(classes, label), visit, batches.mismatch)
         recording = sampling.pick_recordings(label, visit, heard, seed)
         bounds = tf.gather(low, recording), tf.gather(high, recording)
         start = sampling.pick_starts(step, *bounds, seed)
         if batches.mismatch != "class":
-            start = sampling.keep_pairs_apart(start, recording, *bounds, gap)
+            start = pairs.keep_pairs_apart(start, recording, *bounds, gap)
         if paired:
             pictured = recording
             frame = sampling.nearest_frames(keys, frame_offsets, recording, start + window // 2)

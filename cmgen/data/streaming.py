@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from cmgen.data import sampling
+from cmgen.data import pairs, sampling
 from cmgen.data.recordings import Recordings
 from cmgen.data.records import parse, parse_sizes
 
@@ -49,14 +49,14 @@ def training_examples(
 ) -> tf.data.Dataset:
     """Makes endless batches of "waveform" int16, "image" uint8 and "label" int64, all [batch, ...].
 
-    Classes come in the order of `sampling.class_stream`.
+    Classes come in the order of `pairs.class_stream`.
     """
     classes = range(len(recordings.classes))
 
     @tf.autograph.experimental.do_not_convert
     def labels(step: tf.Tensor) -> tf.Tensor:
         positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        return sampling.class_stream(positions, len(classes), seed)[0]
+        return pairs.class_stream(positions, len(classes), seed)[0]
 
     order = tf.data.Dataset.counter(dtype=tf.int64).map(labels).unbatch()
 
