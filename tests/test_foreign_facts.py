@@ -1,4 +1,4 @@
-"""What exports and pose tracks say of themselves: anything in its place is read or refused."""
+"""Metadata of exports, pose tracks and weights: any value is read or refused."""
 
 import json
 from pathlib import Path
@@ -34,8 +34,8 @@ def _write_onnx(path: Path, task: str, texts: dict[str, str]) -> Path:
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = tf.Module()
-    given = tf.TensorSpec([None], tf.float32)
-    module.generate = tf.function(lambda x: {"made": tf.identity(x)}, input_signature=[given])
+    vector = tf.TensorSpec([None], tf.float32)
+    module.generate = tf.function(lambda x: {"made": tf.identity(x)}, input_signature=[vector])
     folder = tmp_path_factory.mktemp("saved")
     tf.saved_model.save(module, str(folder), signatures={"generate": module.generate})
     (folder / FACTS_FILE).parent.mkdir()
@@ -55,7 +55,7 @@ def test_wrong_facts_are_refused_by_name(
     tmp_path: Path, saved_model: Path, task: str, name: str, value: Any
 ) -> None:
     facts = {**GOOD, "task": task, name: value}
-    texts = {key: json.dumps(said) for key, said in facts.items() if key != "task"}
+    texts = {key: json.dumps(field) for key, field in facts.items() if key != "task"}
     (saved_model / FACTS_FILE).write_text(json.dumps(facts))
     for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
         with pytest.raises(UserError, match=f"--model={path}: {name}"):

@@ -80,20 +80,20 @@ def test_the_code_uses_nothing_that_runs_what_it_reads() -> None:
         r"|\b(eval|exec|compile|__import__)$|keras\.(models|saving)\.load_model|Lambda$"
         r"|enable_unsafe_deserialization|os\.(system|popen)|unpack_archive"
     )
-    found = [
+    calls = [
         (path.name, node.lineno, name)
         for path, node, name in _calls()
         # Regular expressions and graphs are compiled too; `compile` alone is Python's.
         if forbidden.search(name) and not name.endswith(".compile")
     ]
-    assert found == []
+    assert calls == []
     for path, node, name in _calls():
-        given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
         if name == "np.load":
-            assert given.get("allow_pickle") == "False", (path, node.lineno)
+            assert options.get("allow_pickle") == "False", (path, node.lineno)
         if name.endswith(".extractall"):
-            assert given.get("filter") == "'data'", (path, node.lineno)
-        assert given.get("shell", "False") == "False", (path, node.lineno)
+            assert options.get("filter") == "'data'", (path, node.lineno)
+        assert options.get("shell", "False") == "False", (path, node.lineno)
     loads = {path.name for path, _, name in _calls() if name == "tf.saved_model.load"}
     assert loads == {"saved_model.py", "serve.py"}, "check_saved_model comes before"
     sessions = {path.name for path, _, name in _calls() if name.endswith(".InferenceSession")}
@@ -114,9 +114,9 @@ def test_onnx_files_that_name_other_files_are_refused(tmp_path: Path, location: 
     folder = write_export(tmp_path / "s2i")
     path = folder / "s2i_encoder.onnx"
     path.write_bytes(_with_outside_weights(onnx.load(path), location))
-    with pytest.raises(UserError, match=r"s2i_encoder\.onnx: names another file") as told:
+    with pytest.raises(UserError, match=r"s2i_encoder\.onnx: names another file") as caught:
         exported.find_models(folder)[0]["s2i"].encode(np.zeros((1, 22050), np.float32))
-    assert repr(location) in str(told.value)
+    assert repr(location) in str(caught.value)
     with pytest.raises(UserError, match="names another file"):
         sound_to_image.load_model(path)
 
@@ -136,9 +136,9 @@ def test_other_files_are_found_wherever_they_are_named() -> None:
         assert set(onnx_session._other_files(model)) == {"beside.bin"}
 
 
-def _save(folder: Path, function: Any, *given: tf.TensorSpec) -> Path:
+def _save(folder: Path, function: Any, *signature: tf.TensorSpec) -> Path:
     module = tf.Module()
-    module.generate = tf.function(function, input_signature=given, autograph=False)
+    module.generate = tf.function(function, input_signature=signature, autograph=False)
     tf.saved_model.save(module, str(folder), signatures={"generate": module.generate})
     (folder / "assets.extra").mkdir()
     facts = {"format": 2, "task": "s2i", "window_samples": 1, "noise_size": 1, "sample_rate": 1}
@@ -147,7 +147,7 @@ def _save(folder: Path, function: Any, *given: tf.TensorSpec) -> Path:
 
 
 def test_saved_models_that_reach_files_are_refused(tmp_path: Path, mark: Path) -> None:
-    given = tf.TensorSpec([None], tf.float32)
+    vector = tf.TensorSpec([None], tf.float32)
 
     def write(x: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([tf.io.write_file(str(mark), "mine")]):
@@ -175,7 +175,7 @@ def test_saved_models_that_reach_files_are_refused(tmp_path: Path, mark: Path) -
         (shout, "PrintV2"),
         (call, "PyFunc"),
     ):
-        folder = _save(tmp_path / operation, function, given)
+        folder = _save(tmp_path / operation, function, vector)
         with pytest.raises(UserError, match=f"may reach files or run programs.*{operation}"):
             saved_model.load(folder)
     assert not list(tmp_path.glob("code-ran*"))

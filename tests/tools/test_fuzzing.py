@@ -1,4 +1,4 @@
-"""What fuzzing begins with, and every input that it once found, through the same functions."""
+"""Seeds and former findings of the fuzzer, through the same functions."""
 
 from pathlib import Path
 
@@ -25,11 +25,11 @@ def test_every_kept_input_is_read_or_refused(name: str) -> None:
 
 def test_the_seeds_are_those_that_the_command_writes(tmp_path: Path) -> None:
     seeds.write(tmp_path)
-    made = {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
+    written = {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
     kept = {p.relative_to(CORPUS) for p in CORPUS.rglob("*") if p.is_file()}
-    assert made <= kept and {path.parts[0] for path in kept} == set(targets.TARGETS)
+    assert written <= kept and {path.parts[0] for path in kept} == set(targets.TARGETS)
     assert sum(p.stat().st_size for p in CORPUS.rglob("*") if p.is_file()) < 500_000
-    for path in made:  # text is the same everywhere, coded media depend on the library's version
+    for path in written:  # text is the same everywhere, coded media depend on the library's version
         if path.parts[0] in (*TEXTS, *REQUESTS, "saved_facts"):
             assert (CORPUS / path).read_bytes() == (tmp_path / path).read_bytes(), path
 
@@ -50,19 +50,19 @@ def test_the_seeds_are_good_files(name: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_pages_answer_the_seeds_and_a_fault_of_theirs_is_a_finding(
     name: str, welcome: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    statuses: list[str] = []
 
     def run(app, environ, buffered):
         answer = run_wsgi_app(app, environ, buffered)
-        said.append(answer[1][:3])
+        statuses.append(answer[1][:3])
         return answer
 
     monkeypatch.setattr("werkzeug.test.run_wsgi_app", run)
     send = targets.make(name)
     for path in sorted((CORPUS / name).iterdir()):
         send(path.read_bytes())
-    assert said.count("200") == welcome, said
-    monkeypatch.setattr("werkzeug.test.run_wsgi_app", lambda *given, **named: ([], "500 X", []))
+    assert statuses.count("200") == welcome, statuses
+    monkeypatch.setattr("werkzeug.test.run_wsgi_app", lambda *args, **options: ([], "500 X", []))
     with pytest.raises(AssertionError, match="500 X"):
         send(b"GET /")
 
@@ -80,13 +80,13 @@ def test_a_fault_is_a_finding_and_a_refusal_is_none() -> None:
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, *processes: tuple[int, str, str]) -> list[list[str]]:
-    """Exit code, words and finding of each process in turn; returns the commands, as they come."""
+    """Replaces processes by their exit code, output and finding; returns the list of commands."""
     commands: list[list[str]] = []
 
     def fuzz(command, stdout, **others):
-        code, said, finding = processes[len(commands)]
+        code, output, finding = processes[len(commands)]
         commands.append(command)
-        stdout.write(said.encode())
+        stdout.write(output.encode())
         if finding:
             (prefix,) = (x for x in command if x.startswith("-artifact_prefix="))
             Path(prefix.partition("=")[2], finding).write_bytes(b"{")
@@ -101,20 +101,20 @@ ENDED = SAID + "Done 123 runs in 4 second(s)\n"
 PAUSED = SAID + "ALARM: working on the last Unit\nstat::number_of_executed_units: 100\n"
 
 
-def test_what_the_fuzzer_says_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fuzzer_s_output_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _pretend(monkeypatch, (0, ENDED, ""))
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "new").write_bytes(b"{}")
-    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(123, 9, 1, 1))
-    assert found == running.Count("config", 123, 0, 0, 17, 1, ())
+    count = running.run("config", tmp_path / "none", tmp_path, running.Limits(123, 9, 1, 1))
+    assert count == running.Count("config", 123, 0, 0, 17, 1, ())
 
 
 def test_a_pause_is_no_hang_and_the_search_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = _pretend(monkeypatch, (70, PAUSED, "timeout-a"), (0, "", ""), (0, ENDED, ""))
-    found = running.run("config", tmp_path / "none", tmp_path, running.Limits(223, 9, 1, 1))
-    assert (found.executions, found.findings) == (223, ())
+    count = running.run("config", tmp_path / "none", tmp_path, running.Limits(223, 9, 1, 1))
+    assert (count.executions, count.findings) == (223, ())
     assert commands[1][-1] == str(tmp_path / "config-findings" / "timeout-a")
     assert "-runs=223" in commands[0] and "-runs=123" in commands[2]
 
@@ -126,11 +126,11 @@ def test_hangs_that_stay_and_other_faults_end_the_search(
     limits = running.Limits(1000, 9, 1, 1)
     assert running.run("config", tmp_path, tmp_path / "a", limits).findings == ("timeout-a",)
     _pretend(monkeypatch, (77, SAID, "crash-b"))
-    found = running.run("config", tmp_path, tmp_path / "b", limits)
-    assert (found.executions, found.findings) == (9, ("crash-b",))
+    count = running.run("config", tmp_path, tmp_path / "b", limits)
+    assert (count.executions, count.findings) == (9, ("crash-b",))
 
 
-def test_a_fuzzer_that_does_not_start_is_told(
+def test_a_fuzzer_that_does_not_start_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for code in (1, 0):

@@ -1,1 +1,1 @@
-"""What strangers send, changed at random: what cmgen's readers make of it."""
+"""Fuzzing of cmgen's readers: random changes of valid files and requests."""

@@ -1,4 +1,4 @@
-"""Fuzzes one target until it is told to stop: python -m tools.fuzzing.one TARGET [options]."""
+"""Fuzzes one target until its limits are reached: python -m tools.fuzzing.one TARGET [options]."""
 
 import sys
 

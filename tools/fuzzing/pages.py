@@ -1,4 +1,4 @@
-"""What browsers, or others, may send to the pages: any answer will do that is no fault of the server's.
+"""Requests to the pages: any answer is fine but a server error.
 
 An input has the method and address on its first line, a cookie on the second, and then the body.
 """
@@ -61,8 +61,8 @@ def studio() -> Callable[[bytes], None]:
     shapes = {"s2i": (_SIDE, _SIDE, 3), "i2s": (sound.n_mels, sound.frames)}
 
     class Grey(Exported):
-        def encode(self, given: Any) -> Any:
-            return np.zeros((len(given), 2), np.float32), np.ones((len(given), 1), np.float32)
+        def encode(self, inputs: Any) -> Any:
+            return np.zeros((len(inputs), 2), np.float32), np.ones((len(inputs), 1), np.float32)
 
         def generate(self, encoding: Any, noise: Any) -> Any:
             return np.zeros((len(noise), *shapes[self.facts.task]), np.float32)
@@ -78,17 +78,17 @@ def studio() -> Callable[[bytes], None]:
     decoders: Any = _FewDecoders()
     limits = UploadLimits(1.0, 2.0)
     store = Store(1 << 22, 1e9)
-    made = Studio(models, examples, decoders, store, Gate(1, 0, 1), limits)
-    app = create_app(made, Access(requests_per_minute=0), limits)
+    state = Studio(models, examples, decoders, store, Gate(1, 0, 1), limits)
+    app = create_app(state, Access(requests_per_minute=0), limits)
     browser = app.test_client()
-    known = {}
+    keys = {}
     for kind, name in (("sound", SOUND), ("picture", PICTURE)):
         answer = browser.post("/api/example", json={"kind": kind, "number": 0}).json
         assert answer is not None
-        known[name], known[MADE] = answer["id"], answer[kind].rpartition("/")[2]
+        keys[name], keys[MADE] = answer["id"], answer[kind].rpartition("/")[2]
 
     def send(data: bytes) -> None:
-        for name, key in known.items():
+        for name, key in keys.items():
             assert store.get(key) is not None, "what is used stays"
             data = data.replace(name, key.encode())
         _send(app, data, b"")
@@ -136,7 +136,7 @@ def _send(app: "Flask", data: bytes, cookie: bytes) -> None:
     from werkzeug.test import run_wsgi_app
 
     first, _, rest = data.partition(b"\n")
-    given, _, body = rest.partition(b"\n")
+    value, _, body = rest.partition(b"\n")
     method, _, address = first.partition(b" ")
     path, _, query = address.partition(b"?")
     environ = {
@@ -149,7 +149,7 @@ def _send(app: "Flask", data: bytes, cookie: bytes) -> None:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": "localhost",
-        "HTTP_COOKIE": (cookie + given).decode("latin-1"),
+        "HTTP_COOKIE": (cookie + value).decode("latin-1"),
         "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),

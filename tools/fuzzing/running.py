@@ -1,4 +1,4 @@
-"""Runs a target in a process of its own, and counts what it did."""
+"""Runs a target in a separate process and counts executions and findings."""
 
 import json
 import math
@@ -33,16 +33,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Count:
-    """What one target came to.
+    """Results of one target.
 
     Attributes:
       target: its name.
       executions: inputs tried.
       seconds: from start to end.
       processor_seconds: of all its processes.
-      reached: places in cmgen's code, at the end.
-      corpus: inputs that reached something new, those it began with included.
-      findings: files of inputs that are faults.
+      reached: number of places in cmgen's code.
+      corpus: number of inputs that reached something new, seeds included.
+      findings: names of the files with inputs that fail.
     """
 
     target: str
@@ -54,7 +54,7 @@ class Count:
     findings: tuple[str, ...]
 
     def line(self) -> str:
-        """For the terminal."""
+        """Returns the line for the terminal."""
         return (
             f"{self.target:18s} {self.executions:>10,} executions in {self.seconds:>5} s "
             f"({self.processor_seconds} of a processor), "
@@ -62,22 +62,22 @@ class Count:
         )
 
 
-def run(name: str, corpus: Path, found: Path, limits: Limits) -> Count:
-    """Fuzzes one target, until executions or processor time are spent, or something is found.
+def run(name: str, corpus: Path, output: Path, limits: Limits) -> Count:
+    """Fuzzes one target, until executions or processor time are spent, or something is a finding.
 
     Args:
       name: of `targets.TARGETS`.
       corpus: has a folder of inputs for each target.
-      found: receives new inputs (found/name), findings and the log.
+      output: receives new inputs (output/name), findings and the log.
       limits: when it ends.
     """
-    new, faults, log = found / name, found / f"{name}-findings", found / f"{name}.log"
+    new, faults, log = output / name, output / f"{name}-findings", output / f"{name}.log"
     for folder in (new, faults):
         folder.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     inputs = [str(new), *_existing(corpus / name)]
     began, before = time.monotonic(), _processor_seconds()
-    executions, used, said = 0, 0.0, ""
+    executions, used, log_text = 0, 0.0, ""
     while executions < limits.runs and used < limits.seconds:
         left = [
             f"-runs={limits.runs - executions}",
@@ -85,7 +85,7 @@ def run(name: str, corpus: Path, found: Path, limits: Limits) -> Count:
             f"-artifact_prefix={faults}/",
         ]
         code, part = _start(name, [*left, *inputs], limits, log)
-        executions, said = executions + _executions(part), said + part
+        executions, log_text = executions + _executions(part), log_text + part
         used = _processor_seconds() - before
         for path in faults.glob("timeout-*"):
             # The fuzzer's clock runs on while a busy machine, or someone, pauses its process.
@@ -103,14 +103,14 @@ def run(name: str, corpus: Path, found: Path, limits: Limits) -> Count:
         executions,
         round(time.monotonic() - began),
         round(used),
-        _last(r"\bcov: (\d+)", said),
+        _last(r"\bcov: (\d+)", log_text),
         sum(1 for folder in (new, corpus / name) if folder.is_dir() for _ in folder.iterdir()),
         findings,
     )
 
 
 def _start(name: str, options: Sequence[str], limits: Limits, log: Path) -> tuple[int, str]:
-    """Runs one process; its exit code, and what it said, which is added to the log."""
+    """Runs one process; returns its exit code and its output, which is appended to the log."""
     command = [
         *(sys.executable, "-m", "tools.fuzzing.one", name),
         *(f"-timeout={limits.hang}", f"-report_slow_units={limits.hang}"),
@@ -124,11 +124,11 @@ def _start(name: str, options: Sequence[str], limits: Limits, log: Path) -> tupl
     return done.returncode, log.read_bytes()[start:].decode(errors="replace")
 
 
-def _executions(said: str) -> int:
+def _executions(output: str) -> int:
     return max(
-        _last(r"^Done (\d+) runs in", said),
-        _last(r"^stat::number_of_executed_units:\s*(\d+)", said),
-        _last(r"^#(\d+)", said),
+        _last(r"^Done (\d+) runs in", output),
+        _last(r"^stat::number_of_executed_units:\s*(\d+)", output),
+        _last(r"^#(\d+)", output),
     )
 
 
@@ -140,12 +140,12 @@ def _processor_seconds() -> float:
 
 def write(counts: Sequence[Count], output: Path) -> None:
     """Writes the counts as JSON, with date and versions."""
-    found = {
+    report = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": installed(),
         "targets": [asdict(count) for count in counts],
     }
-    write_text(output, json.dumps(found, indent=2) + "\n")
+    write_text(output, json.dumps(report, indent=2) + "\n")
 
 
 def _existing(folder: Path) -> list[str]:
@@ -153,5 +153,5 @@ def _existing(folder: Path) -> list[str]:
 
 
 def _last(pattern: str, text: str) -> int:
-    found = re.findall(pattern, text, re.MULTILINE)
-    return int(found[-1]) if found else 0
+    numbers = re.findall(pattern, text, re.MULTILINE)
+    return int(numbers[-1]) if numbers else 0

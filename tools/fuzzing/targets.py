@@ -1,4 +1,4 @@
-"""Functions of bytes, one for each reader of foreign bytes: they return, or they have found a fault.
+"""One function of bytes for each reader of foreign bytes: an exception is a finding.
 
 A reader may refuse by UserError (operations of a graph by their own error), never by anything else.
 """
@@ -79,9 +79,9 @@ def _video() -> Target:
     limits = MediaLimits(seconds=4.0, megapixels=0.1)
 
     def read(path: Path) -> None:
-        found = read_video(path, size=32, max_fps=10.0, limits=limits)
-        assert len(found.frames) == len(found.times)
-        assert all(frame.shape == (32, 32, 3) for frame in found.frames)
+        video = read_video(path, size=32, max_fps=10.0, limits=limits)
+        assert len(video.frames) == len(video.times)
+        assert all(frame.shape == (32, 32, 3) for frame in video.frames)
 
     return _file("x.mp4", read)
 
@@ -135,7 +135,9 @@ def _wav_in_graph() -> Target:
 
     sound = SoundConfig()
     return _both_ways(
-        lambda data: {"made": graph_files.read_middle(data, sound)}, "made", (sound.window_samples,)
+        lambda data: {"sound": graph_files.read_middle(data, sound)},
+        "sound",
+        (sound.window_samples,),
     )
 
 
@@ -143,15 +145,14 @@ def _picture_in_graph() -> Target:
     from cmgen.export import graph_files
 
     return _both_ways(
-        lambda data: {"made": graph_files.read_picture(data, 32)}, "made", (32, 32, 3)
+        lambda data: {"picture": graph_files.read_picture(data, 32)}, "picture", (32, 32, 3)
     )
 
 
 def _both_ways(
     read: Callable, name: str, shape: tuple[int | None, ...], *refusals: type[Exception]
 ) -> Target:
-    """A reader made of operations: one by one, where it is seen which of them are reached, and as a
-    graph, which must come to the same.
+    """A reader of TensorFlow operations, run eagerly for coverage and as a graph with the same result.
 
     Args:
       read: string tensor [] -> tensors by name.
@@ -173,14 +174,14 @@ def _both_ways(
             return None
 
     def target(data: bytes) -> None:
-        found, again = run(read, data), run(graph, data)
-        assert (found is None) == (again is None)
-        if found is not None and again is not None:
-            assert tf.TensorShape(shape).is_compatible_with(found[name].shape)
-            for key, value in found.items():
+        eager, expected = run(read, data), run(graph, data)
+        assert (eager is None) == (expected is None)
+        if eager is not None and expected is not None:
+            assert tf.TensorShape(shape).is_compatible_with(eager[name].shape)
+            for key, value in eager.items():
                 numbers = np.asarray(value).dtype == np.float32
                 equal = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
-                (equal if numbers else np.testing.assert_array_equal)(value, again[key])
+                (equal if numbers else np.testing.assert_array_equal)(value, expected[key])
                 assert not numbers or key == "times" or np.isfinite(value).all()
 
     return target
@@ -204,10 +205,10 @@ def _cluster() -> Target:
     def read(data: bytes) -> None:
         os.environ[tf_config.VARIABLE] = data.decode("utf-8", "replace").replace("\0", "")
         try:
-            found = tf_config.read("multiworker")
+            group = tf_config.read("multiworker")
         finally:
             del os.environ[tf_config.VARIABLE]
-        assert found is None or 0 <= found.index < len(found.addresses)
+        assert group is None or 0 <= group.index < len(group.addresses)
 
     return refusing(read)
 
