@@ -22,12 +22,11 @@ from apache_beam.runners.runner import PipelineState
 from tqdm import tqdm
 
 from cmgen.data.recording import ReadOptions
-from cmgen.data.shards import INFO_FILE, DatasetInfo, ShardSizes, info_text
+from cmgen.data.shards import INFO_FILE, DatasetInfo, info_text
 from cmgen.prepare import leaks, storage
 from cmgen.prepare.listing import is_address
 from cmgen.prepare.local import (
     SET_ASIDE_FILE,
-    SetAside,
     ShardResult,
     make_shard,
     set_aside_text,
@@ -38,6 +37,7 @@ from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.prepare.reading import ReadResult, processors, read_item
 from cmgen.prepare.sources import item_from_json, item_to_json, recognise
 from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.typed_json import build
 
 DIRECT = "DirectRunner"
 RUNNERS = (DIRECT, "FlinkRunner", "DataflowRunner", "SparkRunner")
@@ -195,8 +195,9 @@ def _take_results(plan: Plan, folder: str) -> list[ShardResult]:
     """Returns the results of the shards in the plan's order; removes the pipeline's own files."""
     lines = storage.take_text(f"{folder}/{_RESULTS_FILE}").splitlines()
     storage.take_text(f"{folder}/{_PLAN_FILE}")
-    results = {result.name: result for result in map(_result_from_json, map(json.loads, lines))}
-    return [results[shard.name] for shard in plan.shards]
+    results = [build(ShardResult, json.loads(line), _RESULTS_FILE) for line in lines]
+    by_name = {result.name: result for result in results}
+    return [by_name[shard.name] for shard in plan.shards]
 
 
 def _plan_text(plan: Plan) -> str:
@@ -209,16 +210,6 @@ def _plan_text(plan: Plan) -> str:
 
 def _shard_from_json(values: dict[str, Any]) -> ShardPlan:
     return ShardPlan(**{**values, "items": [item_from_json(item) for item in values["items"]]})
-
-
-def _result_from_json(values: dict[str, Any]) -> ShardResult:
-    return ShardResult(
-        values["name"],
-        ShardSizes(**values["sizes"]),
-        [SetAside(**aside) for aside in values["set_aside"]],
-        values["notes"],
-        values["contents"],
-    )
 
 
 def _fetch(source: str, files: Sequence[str], copy: Path) -> str | None:

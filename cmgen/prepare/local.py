@@ -55,8 +55,8 @@ class ShardResult:
 
     name: str
     sizes: ShardSizes
-    set_aside: Sequence[SetAside] = ()
-    notes: Sequence[str] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    notes: tuple[str, ...] = ()
     contents: leaks.Contents = field(default_factory=dict)
 
 
@@ -105,7 +105,7 @@ def make_shard(shard: ShardPlan, path: Path, reads: Iterable[ReadResult]) -> Sha
             yield from read
 
     sizes = write_shard(path, shard.label, recordings())
-    return ShardResult(shard.name, sizes, set_aside, notes, contents)
+    return ShardResult(shard.name, sizes, tuple(set_aside), tuple(notes), contents)
 
 
 def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:

@@ -20,7 +20,6 @@ The main's module docstring is its manual: the first paragraph heads --help, the
 ends it. A main with several commands has a `Command` for each and ends with `cli.run_commands`.
 """
 
-import errno
 import inspect
 import os
 import shutil
@@ -35,7 +34,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError
+from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError, disk_is_full
 
 PRESETS = Path(str(resources.files("cmgen"))) / "presets"
 HELP = {"--help", "-help", "-h", "--helpshort"}
@@ -257,12 +256,10 @@ def _exhausted_resource(error: Exception) -> str | None:
     """Says what ran out and how to proceed, or None if `error` is something else."""
     # TensorFlow's class is recognised by name, since importing it would slow down every --help.
     exhausted = type(error).__name__ == "ResourceExhaustedError"
-    full = "No space left on device"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {error.filename}" if error.filename else ""
+    if disk_is_full(error):
+        file = getattr(error, "filename", None)
+        where = f" while writing {file}" if file else ""
         return f"the disk is full{where}: free some space and run the same command again"
-    if exhausted and full in str(error):
-        return "the disk is full: free some space and run the same command again"
     if isinstance(error, MemoryError) or exhausted:
         return (
             f"out of memory ({_one_line(error) or type(error).__name__}): use a smaller "

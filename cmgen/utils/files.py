@@ -1,6 +1,5 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
-import errno
 import glob
 import json
 import shutil
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.errors import FAILED_WORK, UserError, disk_is_full
 
 _PARTIAL = ".partial"
 # Where TensorFlow writes a checkpoint before it renames it.
@@ -130,7 +129,7 @@ def explained_disk_errors(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if _disk_is_full(error):
+        if disk_is_full(error):
             raise UserError(
                 f"{path}: the disk is full; nothing was left half-written; free some space or "
                 "write to another disk, then run the same command again",
@@ -142,13 +141,6 @@ def explained_disk_errors(path: Path) -> Iterator[None]:
                 f"{path}: may not be written here ({reason}); name another folder", FAILED_WORK
             ) from error
         raise
-
-
-def _disk_is_full(error: Exception) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    # TensorFlow's and FFmpeg's writers have error classes of their own, told apart by their text.
-    return "No space left on device" in str(error)
 
 
 def _forbidden(error: Exception) -> str | None:

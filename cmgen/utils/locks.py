@@ -53,8 +53,9 @@ def only_writer(workdir: Path) -> Iterator[None]:
             )
     try:
         remove_leftovers(workdir)
-        me = {"process": os.getpid(), "host": platform.node(), "since": _now()}
-        write_text(owner, json.dumps(me) + "\n")
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        process = {"process": os.getpid(), "host": platform.node(), "since": since}
+        write_text(owner, json.dumps(process) + "\n")
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -107,7 +108,3 @@ def _describe_owner(owner: Path) -> str:
     except (OSError, ValueError, KeyError):
         who, end = "another process", "end it"
     return f"{who} is at work there; wait for it, {end}, or give another --workdir"
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -13,6 +13,7 @@ from cmgen.media import images
 from cmgen.media.video import write_video
 from cmgen.models import precision
 from cmgen.models.distributed import get_strategy
+from cmgen.prepare.reading import processors
 from cmgen.train import loop
 from cmgen.train.multiworker import WorkerGroup
 from tools.benchmarks import growth_chart, mains, timing
@@ -90,7 +91,7 @@ def _measure_size(folder: Path, videos: Sequence[Path], size: int) -> SizeResult
     arguments = (f"--input={folder / 'raw'}", f"--output={prepared}")
     spent = mains.run_main("cmgen.prepare", arguments, folder / "prepare.log")
     (rate, gib), (streamed_rate, streamed_gib) = (
-        timing.in_process(draw, timing.cores(), prepared, cache_gib) for cache_gib in (1024.0, 0.0)
+        timing.in_process(draw, processors(), prepared, cache_gib) for cache_gib in (1024.0, 0.0)
     )
     return SizeResult(
         len(videos) * size, spent.seconds, spent.peak_gib, rate, gib, streamed_rate, streamed_gib
@@ -128,7 +129,7 @@ def measure_steps(config: TrainConfig, batches: Sequence[int]) -> list[BatchResu
       batches: pairs in a step.
     """
     return [
-        timing.in_process(step, timing.cores(), replace(config, batch_size=count))
+        timing.in_process(step, processors(), replace(config, batch_size=count))
         for count in batches
     ]
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cmgen.prepare.reading import processors
 from cmgen.utils.files import write_text
 from cmgen.utils.versions import installed
 
@@ -123,13 +124,6 @@ def _milliseconds(call: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def in_process(work: Callable[..., T], threads: int, *arguments: object) -> T:
     """`work(threads, *arguments)` in a new process, since libraries fix their threads at the start."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -150,7 +144,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores and load, which a time means nothing without."""
     return {
         "processor": _processor(),
-        "cores": cores(),
+        "cores": processors(),
         "system": platform.platform(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
