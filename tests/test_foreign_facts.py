@@ -10,14 +10,16 @@ import tensorflow as tf
 
 from cmgen.config import SoundConfig
 from cmgen.evaluate import pose_tracks
-from cmgen.export.layout import FACTS_FILE, FORMAT
-from cmgen.generate import sound_to_image
+from cmgen.export.layout import FORMAT, METADATA_FILE
+from cmgen.export.metadata import to_text
+from cmgen.generate.model import load
 from cmgen.models.weights import load_weights, save_weights
 from cmgen.utils.errors import UserError
 from tools.fuzzing import seeds
 
 GOOD: dict[str, Any] = {
-    "format": FORMAT, "window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8,
+    "format": FORMAT, "name": "s2i", "classes": ["bell"], "step": 7, "data": "demo",
+    "window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8,
     "sound": SoundConfig().__dict__,
 }  # fmt: skip
 TASKS = {"s2i": ("window_samples", "noise_size", "sample_rate"), "i2s": ("image_size", "sound")}
@@ -37,17 +39,18 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vector = tf.TensorSpec([None], tf.float32)
     module.generate = tf.function(lambda x: {"made": tf.identity(x)}, input_signature=[vector])
     folder = tmp_path_factory.mktemp("saved")
-    tf.saved_model.save(module, str(folder), signatures={"generate": module.generate})
-    (folder / FACTS_FILE).parent.mkdir()
+    signatures = {"generate": module.generate, "encode": module.generate}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    (folder / METADATA_FILE).parent.mkdir()
     return folder
 
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_good_facts_are_read(tmp_path: Path, saved_model: Path, task: str) -> None:
-    texts = {name: json.dumps(value) for name, value in GOOD.items()}
-    (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
+    texts = {name: to_text(value) for name, value in GOOD.items()}
+    (saved_model / METADATA_FILE).write_text(json.dumps({**GOOD, "task": task}))
     for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
-        assert sound_to_image.load_model(path).noise_size == 1
+        assert load(path).metadata.noise_size == 1
 
 
 @pytest.mark.parametrize(("task", "name", "value"), CASES)
@@ -55,27 +58,28 @@ def test_wrong_facts_are_refused_by_name(
     tmp_path: Path, saved_model: Path, task: str, name: str, value: Any
 ) -> None:
     facts = {**GOOD, "task": task, name: value}
-    texts = {key: json.dumps(field) for key, field in facts.items() if key != "task"}
-    (saved_model / FACTS_FILE).write_text(json.dumps(facts))
+    texts = {key: to_text(said) for key, said in facts.items() if key != "task"}
+    texts[name] = json.dumps(value)
+    (saved_model / METADATA_FILE).write_text(json.dumps(facts))
     for path in (_write_onnx(tmp_path / "m.onnx", task, texts), saved_model):
-        with pytest.raises(UserError, match=f"--model={path}: {name}"):
-            sound_to_image.load_model(path)
+        with pytest.raises(UserError, match=f"{path}: {name}"):
+            load(path)
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", '"x"', "{}", DEEP])
 def test_facts_that_are_no_facts_are_refused(tmp_path: Path, saved_model: Path, text: str) -> None:
-    texts = {name: json.dumps(value) for name, value in GOOD.items()} | {"noise_size": text}
-    (saved_model / FACTS_FILE).write_text(text)
+    texts = {name: to_text(value) for name, value in GOOD.items()} | {"noise_size": text}
+    (saved_model / METADATA_FILE).write_text(text)
     for path in (_write_onnx(tmp_path / "m.onnx", "s2i", texts), saved_model):
         with pytest.raises(UserError, match="export it again"):
-            sound_to_image.load_model(path)
+            load(path)
 
 
 @pytest.mark.parametrize("task", [None, 7, "x", []])
 def test_an_unknown_task_is_refused(saved_model: Path, task: Any) -> None:
-    (saved_model / FACTS_FILE).write_text(json.dumps({**GOOD, "task": task}))
-    with pytest.raises(UserError, match="neither s2i nor i2s"):
-        sound_to_image.load_model(saved_model)
+    (saved_model / METADATA_FILE).write_text(json.dumps({**GOOD, "task": task}))
+    with pytest.raises(UserError, match=r"task: .*(neither s2i nor i2s|, not str)"):
+        load(saved_model)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(50), b"PK", b"\x93NUMPY"])

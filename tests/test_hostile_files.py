@@ -24,10 +24,9 @@ from tiny_run import write_run
 
 from cmgen.evaluate import inception, pose_tracks
 from cmgen.export import allowed_ops, onnx_session, saved_model
-from cmgen.export.functions import module_of
-from cmgen.generate import exported, sound_to_image
-from cmgen.models.run import load_run
-from cmgen.models.weights import load_weights
+from cmgen.export.functions import serving_module
+from cmgen.generate.model import find_models, load
+from cmgen.models.run import load_run, load_weights
 from cmgen.utils.errors import UserError
 
 SOURCES = [*sorted((ROOT / "cmgen").rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))]
@@ -115,10 +114,10 @@ def test_onnx_files_that_name_other_files_are_refused(tmp_path: Path, location: 
     path = folder / "s2i_encoder.onnx"
     path.write_bytes(_with_outside_weights(onnx.load(path), location))
     with pytest.raises(UserError, match=r"s2i_encoder\.onnx: names another file") as caught:
-        exported.find_models(folder)[0]["s2i"].encode(np.zeros((1, 22050), np.float32))
+        find_models(folder)[0]["s2i"].encode(np.zeros((1, 22050), np.float32))
     assert repr(location) in str(caught.value)
     with pytest.raises(UserError, match="names another file"):
-        sound_to_image.load_model(path)
+        load(path)
 
 
 def test_other_files_are_found_wherever_they_are_named() -> None:
@@ -211,7 +210,7 @@ def test_functions_with_attributes_that_no_export_has_are_refused(tmp_path: Path
 def test_our_own_saved_models_pass(tmp_path: Path) -> None:
     for task in ("s2i", "i2s"):
         run = load_run(write_run(tmp_path / task, ("bell", "drum"), task=task))
-        module = module_of(run)
+        module = serving_module(run)
         saved_model.save(module, tmp_path / task / "1", {"name": task, "format": 2})
         allowed_ops.check_saved_model(tmp_path / task / "1")
         (tmp_path / task / "1" / "saved_model.cpb").write_bytes(b"")

@@ -20,17 +20,16 @@ MAY_IMPORT = {
     "train": {"utils", "config", "media", "data", "prepare", "models", "evaluate"},
     "export": {"utils", "config", "media", "data", "prepare", "models", "evaluate"},
     "generate": {"utils", "config", "media", "models", "export"},
-    "rate": {"utils", "config", "media", "data", "prepare", "models", "evaluate", "export"},
+    "rate": {"utils", "config", "media", "data", "prepare", "models", "evaluate", "generate"},
     "studio": {"utils", "config", "media", "export", "generate"},
     "cmgen": {"generate"},
 }
 # What starts without TensorFlow, Keras and onnx: packages and modules.
 NO_TENSORFLOW = {
-    "cmgen", "utils", "config", "generate.exported", "generate.image_to_sound",
-    "generate.sound_to_image", "export.layout", "export.onnx_session", "export.clients",
-    "rate.app", "rate.chart", "rate.results", "rate.store",
+    "cmgen", "utils", "config", "generate", "export.layout", "export.metadata",
+    "export.onnx_session", "export.clients", "rate.app", "rate.chart", "rate.results", "rate.store",
     "rate.study", "studio", "train.tf_config", "prepare.__main__", "train.__main__",
-    "evaluate.__main__", "export.__main__", "generate.__main__", "rate.__main__",
+    "evaluate.__main__", "export.__main__", "rate.__main__",
 }  # fmt: skip
 # Formulas are functions of arrays, and know no network and no run.
 FORMULAS = {"utils", "config", "media.lms", "evaluate.metrics"}

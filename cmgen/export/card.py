@@ -23,6 +23,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "made_bytes": "image_bytes",
         "files": "`audio_bytes` is 16-bit PCM WAV of any channel count, 1 to 384 kHz, from 0.5 s on; "
         "its middle\nhalf second counts. `image_bytes` is a PNG.",
+        "needs": "numpy, onnxruntime, Pillow, soundfile and soxr",
         "input": "recording.wav",
         "output": "picture.png",
     },
@@ -42,6 +43,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "made_bytes": "audio_bytes",
         "files": "`image_bytes` is PNG, JPEG, GIF or BMP; the largest centred square counts. "
         "`audio_bytes` is 16-bit\nWAV, {rate} Hz, mono, {window} s.",
+        "needs": "numpy, onnxruntime, Pillow and soundfile",
         "input": "photo.jpg",
         "output": "sound.wav",
     },
@@ -79,7 +81,7 @@ classes, `{name}_generator.onnx` goes on from `encoding` and `noise` (opset {ops
 `batch`). {parity}
 
 {smaller}## How to call it
-With numpy, onnxruntime, soundfile and Pillow: `python client.py {input} {output}`.
+With {needs}: `python client.py {input} {output}`.
 
 TensorFlow Serving takes the folder above `1/`, `2/`, ...; all operations are TensorFlow's own.
 {files}
@@ -120,72 +122,72 @@ Versions: {versions}.
 """
 
 
-def model_card(facts: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
+def model_card(metadata: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
     """Markdown text of the card, with the front matter that model hubs read.
 
     Args:
-      facts: of `exporting.describe`.
+      metadata: of `describe`.
       parity: what parity.json holds.
     """
-    sound = facts["sound"]
+    sound = metadata["sound"]
     numbers = {
-        "window": f"{facts['window_samples'] / facts['sample_rate']:g}",
-        "samples": facts["window_samples"],
-        "rate": facts["sample_rate"],
-        "size": facts["image_size"],
+        "window": f"{metadata['window_samples'] / metadata['sample_rate']:g}",
+        "samples": metadata["window_samples"],
+        "rate": metadata["sample_rate"],
+        "size": metadata["image_size"],
         "mels": sound["n_mels"],
-        "frames": 1 + facts["window_samples"] // sound["hop_length"],
+        "frames": 1 + metadata["window_samples"] // sound["hop_length"],
         "floor": f"{sound['floor_db']:g}",
         "ceiling": f"{sound['ceiling_db']:g}",
     }
-    words = {key: text.format(**numbers) for key, text in _WORDS[facts["task"]].items()}
+    words = {key: text.format(**numbers) for key, text in _WORDS[metadata["task"]].items()}
     worst = max(value for outputs in parity["onnx"].values() for value in outputs.values())
     return _CARD.format(
-        front=_front_matter(facts, words["tag"]),
-        **{key: facts[key] for key in ("name", "step", "seed", "data", "created", "noise_size")},
-        how=_how(facts),
-        classes=", ".join(facts["classes"]),
-        scores=_score_table(facts["scores"]),
+        front=_front_matter(metadata, words["tag"]),
+        **{key: metadata[key] for key in ("name", "step", "seed", "data", "created", "noise_size")},
+        how=_how(metadata),
+        classes=", ".join(metadata["classes"]),
+        scores=_score_table(metadata["scores"]),
         opset=OPSET,
         ir=IR_VERSION,
-        given_name="waveform" if facts["task"] == "s2i" else "image",
-        made_name="image" if facts["task"] == "s2i" else "lms",
+        given_name="waveform" if metadata["task"] == "s2i" else "image",
+        made_name="image" if metadata["task"] == "s2i" else "lms",
         parity=f"onnxruntime and TensorFlow differ by at most {worst:.1e} on "
         f"{parity['windows']} {parity['compared_on']} (parity.json).",
-        smaller=_smaller_table(facts["name"], parity),
-        versions=", ".join(f"{k} {v}" for k, v in facts["versions"].items()),
+        smaller=_smaller_table(metadata["name"], parity),
+        versions=", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
         **words,
     )
 
 
-def _how(facts: Mapping[str, Any]) -> str:
+def _how(metadata: Mapping[str, Any]) -> str:
     """What is told apart from the usual run."""
-    said = ["every wrong pair from the same recording"] if facts["pose"] else []
-    said += ["told the class alone"] if facts["condition"] == "label" else []
+    said = ["every wrong pair from the same recording"] if metadata["pose"] else []
+    said += ["told the class alone"] if metadata["condition"] == "label" else []
     return f" ({'; '.join(said)})" if said else ""
 
 
-def _front_matter(facts: Mapping[str, Any], tag: str) -> str:
+def _front_matter(metadata: Mapping[str, Any], tag: str) -> str:
     """YAML of a model hub's card; the metrics' values are the run's scores."""
     lines = [
         "---",
         "license: apache-2.0",
         "library_name: tf-keras",
         f"tags: [{tag}, gan, cross-modal, onnx, cmgen]",
-        f"datasets: [{json.dumps(facts['data'])}]",
+        f"datasets: [{json.dumps(metadata['data'])}]",
         "model-index:",
-        f"- name: {json.dumps(facts['name'])}",
+        f"- name: {json.dumps(metadata['name'])}",
         "  results:",
     ]
-    scores = {k: v for k, v in facts["scores"].items() if k.startswith("accuracy_")}
+    scores = {k: v for k, v in metadata["scores"].items() if k.startswith("accuracy_")}
     splits = [k.removeprefix("accuracy_") for k in scores if not k.endswith("_ci95")]
     for split in splits:
         low_high = scores.get(f"accuracy_{split}_ci95")
         spread = f" (95 % interval {_number(low_high)})" if low_high else ""
+        data = json.dumps(metadata["data"])
         lines += [
             f"  - task: {{type: {tag}}}",
-            f"    dataset: {{name: {json.dumps(facts['data'])}, type: {json.dumps(facts['data'])}, "
-            f"split: {split}}}",
+            f"    dataset: {{name: {data}, type: {data}, split: {split}}}",
             f"    metrics: [{{type: accuracy, value: {_number(scores[f'accuracy_{split}'])}, "
             f'name: "recognised by the verifier{spread}"}}]',
         ]

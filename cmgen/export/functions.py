@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import TrainConfig
-from cmgen.export import graph_files
+from cmgen.export import pictures, wav
 from cmgen.export.allowed_ops import OPERATIONS
-from cmgen.media import lms_tf
-from cmgen.models.encoder import Encoder, condition
+from cmgen.media import griffin_lim_tf, lms_tf
+from cmgen.models.build import make_generator
+from cmgen.models.encoder import Encoder
+from cmgen.models.encoder import condition as condition_of
 from cmgen.models.generator import Generator
 from cmgen.utils.errors import FAILED_WORK, UserError
 
@@ -21,7 +23,7 @@ DEFAULT_SEED = 0
 Tensors = dict[str, tf.Tensor]
 
 
-class CrossModal(tf.Module):
+class ServingModule(tf.Module):
     """An encoder and a generator joined into functions of what the encoder is given.
 
     `generate` and `encode` take tensors, `from_bytes` and `from_seed` files. Every item of a batch
@@ -29,33 +31,34 @@ class CrossModal(tf.Module):
 
     Args:
       encoder: of the condition.
-      generator: `(encoding, noise)` -> target, with the averaged weights; they are final.
+      generator: `(encoding, noise)` -> target, with the averaged weights. It stays as it is.
       config: of the run.
     """
 
-    given: ClassVar[str]  # name of the tensor that the functions take
-    given_bytes: ClassVar[str]  # name of the same as files
-    made: ClassVar[str]
-    made_bytes: ClassVar[str]
+    condition: ClassVar[str]  # name of the tensor that the functions take
+    condition_bytes: ClassVar[str]  # name of the same as files
+    target: ClassVar[str]
+    target_bytes: ClassVar[str]
 
     def __init__(self, encoder: Encoder, generator: Generator, config: TrainConfig):
         super().__init__(name=config.task)
         self.encoder = encoder
-        self.generator = generator
-        self.folded = generator.fold()
+        self.generator, self.folded = _folded_copy(generator, encoder, config)
         self.config = config
-        files = tf.TensorSpec([None], tf.string, name=self.given_bytes)
+        files = tf.TensorSpec([None], tf.string, name=self.condition_bytes)
         seed = tf.TensorSpec([None], tf.int64, name="seed")
-        self.given_spec = tf.TensorSpec([None, *self._given_shape()], tf.float32, name=self.given)
+        self.condition_spec = tf.TensorSpec(
+            [None, *self._condition_shape()], tf.float32, name=self.condition
+        )
         self.noise_spec = tf.TensorSpec([None, config.gan.noise_size], tf.float32, name="noise")
-        self.generate = _traced(self._generate, self.given_spec, self.noise_spec)
-        self.encode = _traced(self._encode, self.given_spec)
+        self.generate = _traced(self._generate, self.condition_spec, self.noise_spec)
+        self.encode = _traced(self._encode, self.condition_spec)
         self.from_bytes = _traced(self._from_bytes, files)
         self.from_seed = _traced(self._from_seed, files, seed)
 
     @classmethod
-    def of(cls, run: Any) -> "CrossModal":
-        """For a run of `models.run.load_run`, of this direction."""
+    def of(cls, run: Any) -> "ServingModule":
+        """For a run of `load_run`, of this direction."""
         return cls(run.encoder, run.generator, run.config)
 
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
@@ -76,60 +79,62 @@ class CrossModal(tf.Module):
         size = self.encoder.config.encoding_size
         encoding = tf.TensorSpec([None, size], tf.float32, name="encoding")
 
-        def whole(given: tf.Tensor, noise: tf.Tensor) -> Tensors:
-            return self._make(self._find(given, for_onnx)["encoding"], noise)
+        def whole(condition: tf.Tensor, noise: tf.Tensor) -> Tensors:
+            return self._target(self._encode_condition(condition, for_onnx)["encoding"], noise)
 
         return {
-            "": _traced(whole, self.given_spec, self.noise_spec),
-            "_encoder": _traced(lambda given: self._find(given, for_onnx), self.given_spec),
-            "_generator": _traced(self._make, encoding, self.noise_spec),
+            "": _traced(whole, self.condition_spec, self.noise_spec),
+            "_encoder": _traced(
+                lambda condition: self._encode_condition(condition, for_onnx), self.condition_spec
+            ),
+            "_generator": _traced(self._target, encoding, self.noise_spec),
         }
 
-    def _given_shape(self) -> tuple[int, ...]:
+    def _condition_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
 
     def _read(self, file: tf.Tensor) -> tf.Tensor:
         """One file, string [], as the tensor that the functions take."""
         raise NotImplementedError
 
-    def _write(self, made: tf.Tensor) -> tf.Tensor:
-        """What was made as files, string [batch]."""
+    def _write(self, target: tf.Tensor) -> tf.Tensor:
+        """Targets as files, string [batch]."""
         raise NotImplementedError
 
-    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
-        """What the encoder finds in the given tensor; see `_encode`."""
+    def _encode_condition(self, condition: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        """The encoder's outputs; see `_encode`."""
         raise NotImplementedError
 
     def _encode_seen(self, seen: tf.Tensor) -> Tensors:
         encoding = self.encoder.encode(seen)
         return {
-            "encoding": condition(self.encoder, encoding, self.config.gan.condition),
+            "encoding": condition_of(self.encoder, encoding, self.config.gan.condition),
             "probabilities": tf.nn.softmax(self.encoder.classify(encoding)),
         }
 
-    def _generate(self, given: tf.Tensor, noise: tf.Tensor) -> Tensors:
-        """given, noise float32 [batch, noise_size], standard normal -> the made tensor.
+    def _generate(self, condition: tf.Tensor, noise: tf.Tensor) -> Tensors:
+        """Condition, and noise float32 [batch, noise_size], standard normal -> target.
 
         Noise is who plays, and where. NaN and infinite numbers are refused.
         """
-        encoding = self._find(self._checked(given))["encoding"]
-        return self._make(encoding, tf.debugging.check_numerics(noise, "noise must be finite"))
+        encoding = self._encode_condition(self._checked(condition))["encoding"]
+        return self._target(encoding, tf.debugging.check_numerics(noise, "noise must be finite"))
 
-    def _encode(self, given: tf.Tensor) -> Tensors:
-        """What the encoder finds.
+    def _encode(self, condition: tf.Tensor) -> Tensors:
+        """The encoder's outputs.
 
         Returns:
-          encoding: float32 [batch, 128], what the generator is told.
+          encoding: float32 [batch, 128], the generator's condition.
           probabilities: float32 [batch, classes]; the classes are named in the metadata.
         """
-        found = self._find(self._checked(given))
-        return {name: found[name] for name in ("encoding", "probabilities")}
+        outputs = self._encode_condition(self._checked(condition))
+        return {name: outputs[name] for name in ("encoding", "probabilities")}
 
-    def _make(self, encoding: tf.Tensor, noise: tf.Tensor) -> Tensors:
-        return {self.made: self.generator((encoding, noise), training=False)}
+    def _target(self, encoding: tf.Tensor, noise: tf.Tensor) -> Tensors:
+        return {self.target: self.generator((encoding, noise), training=False)}
 
-    def _checked(self, given: tf.Tensor) -> tf.Tensor:
-        return tf.debugging.check_numerics(given, f"{self.given} must be finite")
+    def _checked(self, condition: tf.Tensor) -> tf.Tensor:
+        return tf.debugging.check_numerics(condition, f"{self.condition} must be finite")
 
     def _from_bytes(self, files: tf.Tensor) -> Tensors:
         """string [batch] -> string [batch]; the same files always give the same answers."""
@@ -138,14 +143,16 @@ class CrossModal(tf.Module):
 
     def _from_seed(self, files: tf.Tensor, seed: tf.Tensor) -> Tensors:
         """string [batch] and int64 [batch], the number of each item's noise -> string [batch]."""
-        given = tf.map_fn(
+        condition = tf.map_fn(
             self._read,
             files,
-            fn_output_signature=tf.TensorSpec(self.given_spec.shape[1:], tf.float32),
+            fn_output_signature=tf.TensorSpec(self.condition_spec.shape[1:], tf.float32),
         )
         noise = tf.map_fn(self._noise, seed, fn_output_signature=tf.float32)
-        made = self._generate(given, tf.ensure_shape(noise, self.noise_spec.shape))[self.made]
-        return {self.made_bytes: self._write(made)}
+        target = self._generate(condition, tf.ensure_shape(noise, self.noise_spec.shape))[
+            self.target
+        ]
+        return {self.target_bytes: self._write(target)}
 
     def _noise(self, seed: tf.Tensor) -> tf.Tensor:
         """Keyed by the item's seed alone, so that no item depends on its neighbours."""
@@ -153,58 +160,58 @@ class CrossModal(tf.Module):
         return tf.random.stateless_normal([self.config.gan.noise_size], key, alg="philox")
 
 
-class SoundToImage(CrossModal):
+class SoundToImage(ServingModule):
     """Half a second of sound -> the picture of who may play it.
 
     waveform: float32 [batch, window_samples] in [-1, 1]; image: float32 [batch, s, s, 3] in [-1, 1].
     """
 
-    given, given_bytes = "waveform", "audio_bytes"
-    made, made_bytes = "image", "image_bytes"
+    condition, condition_bytes = "waveform", "audio_bytes"
+    target, target_bytes = "image", "image_bytes"
 
-    def _given_shape(self) -> tuple[int, ...]:
+    def _condition_shape(self) -> tuple[int, ...]:
         return (self.config.sound.window_samples,)
 
     def _read(self, file: tf.Tensor) -> tf.Tensor:
-        return graph_files.read_middle(file, self.config.sound)
+        return wav.read_middle(file, self.config.sound)
 
-    def _write(self, made: tf.Tensor) -> tf.Tensor:
-        return graph_files.write_pictures(made)
+    def _write(self, target: tf.Tensor) -> tf.Tensor:
+        return pictures.write_pictures(target)
 
-    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
-        lms = lms_tf.lms(given, self.config.sound, for_onnx)
+    def _encode_condition(self, condition: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        lms = lms_tf.lms(condition, self.config.sound, for_onnx)
         return self._encode_seen(lms) | {"lms": lms}
 
 
-class ImageToSound(CrossModal):
+class ImageToSound(ServingModule):
     """A picture -> the log-mel spectrogram (LMS) of half a second that may sound in it.
 
     image: float32 [batch, s, s, 3] in [-1, 1]; lms: float32 [batch, n_mels, frames] in [-1, 1].
     """
 
-    given, given_bytes = "image", "image_bytes"
-    made, made_bytes = "lms", "audio_bytes"
+    condition, condition_bytes = "image", "image_bytes"
+    target, target_bytes = "lms", "audio_bytes"
 
-    def _given_shape(self) -> tuple[int, ...]:
+    def _condition_shape(self) -> tuple[int, ...]:
         return self.config.shape_of("image")
 
     def _read(self, file: tf.Tensor) -> tf.Tensor:
-        return graph_files.read_picture(file, self.config.data.image_size)
+        return pictures.read_picture(file, self.config.data.image_size)
 
-    def _write(self, made: tf.Tensor) -> tf.Tensor:
+    def _write(self, target: tf.Tensor) -> tf.Tensor:
         sound = self.config.sound
-        waveform = lms_tf.lms_to_waveform(made, sound)
-        finished = lms_tf.finish_sound(
+        waveform = griffin_lim_tf.lms_to_waveform(target, sound)
+        finished = griffin_lim_tf.finish_sound(
             tf.ensure_shape(waveform, [None, sound.window_samples]), sound
         )
-        return graph_files.write_sounds(finished, sound.sample_rate)
+        return wav.write_sounds(finished, sound.sample_rate)
 
-    def _find(self, given: tf.Tensor, for_onnx: bool = False) -> Tensors:
-        return self._encode_seen(given)
+    def _encode_condition(self, condition: tf.Tensor, for_onnx: bool = False) -> Tensors:
+        return self._encode_seen(condition)
 
 
-def module_of(run: Any) -> CrossModal:
-    """The functions of a run of `models.run.load_run`."""
+def serving_module(run: Any) -> ServingModule:
+    """The functions of a run of `load_run`."""
     return (SoundToImage if run.config.task == "s2i" else ImageToSound).of(run)
 
 
@@ -227,7 +234,21 @@ def check_core_ops(name: str, function: tf.types.experimental.ConcreteFunction) 
         )
 
 
-def example_noise(module: CrossModal, count: int, seed: int = 0) -> np.ndarray:
+def _folded_copy(
+    generator: Generator, encoder: Encoder, config: TrainConfig
+) -> tuple[Generator, list[tf.Variable]]:
+    """A generator of the same weights that is folded for inference, and the folded kernels.
+
+    A copy, since folding fixes what the caller's generator may go on training.
+    """
+    shape = config.shape_of(config.direction.target)
+    copy = make_generator(config.gan, shape, name=generator.name)
+    copy((tf.zeros([1, encoder.config.encoding_size]), tf.zeros([1, config.gan.noise_size])))
+    copy.set_weights(generator.get_weights())
+    return copy, copy.fold()
+
+
+def example_noise(module: ServingModule, count: int, seed: int = 0) -> np.ndarray:
     """Standard normal noise float32 [count, noise_size] to compare two forms of a function on."""
     size = module.config.gan.noise_size
     return np.random.default_rng(seed).standard_normal((count, size)).astype(np.float32)

@@ -1,7 +1,6 @@
 """The layout of an exported model's folder: its versions, and the facts beside each. No TensorFlow."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cmgen.utils.errors import UserError
 FORMAT = 2
 # TF Serving and tf.saved_model leave files in this folder alone.
 EXTRA = Path("assets.extra")
-FACTS_FILE = EXTRA / "cmgen.json"
+METADATA_FILE = EXTRA / "cmgen.json"
 # Of all files of the newest version, as sha256sum -c reads it.
 SUMS_FILE = "SHA256SUMS"
 AGAIN = "export it again with cmgen.export"
@@ -26,11 +25,6 @@ def newest(folder: Path) -> Path | None:
     """The SavedModel of the highest version in a model's folder, as a server takes it."""
     found = [n for n in versions(folder) if (folder / str(n) / "saved_model.pb").is_file()]
     return folder / str(found[-1]) if found else None
-
-
-def metadata_text(fact: object) -> str:
-    """A fact as ONNX metadata, which are strings: text as it is, everything else as JSON."""
-    return fact if isinstance(fact, str) else json.dumps(fact)
 
 
 def sum_line(name: str, data: bytes) -> str:

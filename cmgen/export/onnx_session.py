@@ -10,10 +10,12 @@ from cmgen.export.layout import AGAIN, check_sums
 from cmgen.utils.errors import UserError
 
 
-def open_session(
-    path: Path, options: onnxruntime.SessionOptions | None = None
-) -> onnxruntime.InferenceSession:
+def open_session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
     """The network in a file of cmgen.export, on the processor.
+
+    Args:
+      path: the file.
+      threads: of one call; 0 takes all cores.
 
     ONNX lets a file name others that hold its weights. Ours hold their own, so that such a name is
     refused before anything is opened by it.
@@ -37,6 +39,11 @@ def open_session(
             f"{path}: names another file, {named[0]!r}, for its weights, which exports of cmgen "
             f"never do; {AGAIN}"
         )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # The arena never gives memory back, and spinning threads slow down other requests.
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         # Of the bytes that were looked at, not of what may lie there by now.
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""SavedModels as TensorFlow Serving takes them: version folders, facts, warm-up, models.config."""
+"""SavedModels as TensorFlow Serving takes them: version folders, metadata, warm-up, models.config."""
 
 import importlib.util
 import json
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cmgen.export import functions
 from cmgen.export.allowed_ops import check_saved_model
-from cmgen.export.layout import EXTRA, FACTS_FILE, FORMAT, SUMS_FILE, check_sums, newest
+from cmgen.export.layout import EXTRA, FORMAT, METADATA_FILE, SUMS_FILE, check_sums, newest
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.utils.errors import UserError
@@ -24,7 +24,7 @@ SERVER_FOLDER = "/models"
 Request = tuple[str, dict[str, Any]]
 
 
-def save(module: functions.CrossModal, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
+def save(module: functions.ServingModule, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
     """Writes a SavedModel made of core operations only, with `metadata` and warm-up beside it.
 
     Args:
@@ -42,13 +42,13 @@ def save(module: functions.CrossModal, folder: Path, metadata: Mapping[str, Any]
         operations |= functions.graph_ops(graph)
     tf.saved_model.save(_weights(module), str(folder), signatures=module.signatures())
     (folder / EXTRA).mkdir(exist_ok=True)
-    (folder / FACTS_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
+    (folder / METADATA_FILE).write_text(json.dumps(metadata, indent=2) + "\n")
     if has_serving_api():
         write_warmup(folder / WARMUP_FILE, metadata["name"], warmup_requests(module))
     return sorted(operations)
 
 
-def _weights(module: functions.CrossModal) -> tf.Module:
+def _weights(module: functions.ServingModule) -> tf.Module:
     """Only TensorFlow's own variables, which a server restores by the names that functions call them.
 
     A Keras variable is saved as a copy that is restored in its place, which Python's loader knows how to
@@ -61,29 +61,33 @@ def _weights(module: functions.CrossModal) -> tf.Module:
     return weights
 
 
-def load(folder: Path) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:
-    """Reads what `save` wrote: the function `generate` of tensors by name, and the metadata.
+def load(folder: Path) -> tuple[dict[str, Callable[..., Any]], dict[str, Any]]:
+    """Reads what `save` wrote.
+
+    Returns:
+      signatures: of tensors, "generate" and "encode": keyword arguments -> dict of tensors.
+      metadata: of JSON types.
 
     Raises:
       UserError: a file was changed since the export, or it is no SavedModel of cmgen.export.
     """
     with _explained(folder):
         _check_sums(folder.resolve())
-        metadata = read_facts(folder)
+        metadata = read_values(folder)
         check_saved_model(folder)
         loaded = tf.saved_model.load(str(folder))
-        generate = loaded.signatures["generate"]
-    # The signature's variables live as long as the object that owns them.
-    generate.owner = loaded
-    return generate, metadata
+        signatures = {name: loaded.signatures[name] for name in ("generate", "encode")}
+    for signature in signatures.values():
+        signature.owner = loaded  # its variables live as long as the object that owns them
+    return signatures, metadata
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_values(folder: Path) -> dict[str, Any]:
     """The metadata that `save` wrote beside a SavedModel; their values are not looked at."""
     with _explained(folder):
-        metadata = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
         if not isinstance(metadata, dict):
-            raise ValueError(f"{FACTS_FILE.name} holds no object")
+            raise ValueError(f"{METADATA_FILE.name} holds no object")
         if metadata.get("format") != FORMAT:
             raise ValueError(f"of format {metadata.get('format', 1)}, not {FORMAT}")
     return metadata
@@ -125,18 +129,20 @@ def has_serving_api() -> bool:
     return importlib.util.find_spec("tensorflow_serving") is not None
 
 
-def warmup_requests(module: functions.CrossModal) -> list[Request]:
+def warmup_requests(module: functions.ServingModule) -> list[Request]:
     """(signature, inputs by name) of requests that go through every signature's graphs."""
-    files = [_wav(module, 44100), _wav(module, 48000)] if module.given == "waveform" else [_png()]
-    shape = (1, *module.given_spec.shape[1:])
+    files = (
+        [_wav(module, 44100), _wav(module, 48000)] if module.condition == "waveform" else [_png()]
+    )
+    shape = (1, *module.condition_spec.shape[1:])
     given = np.zeros(shape, np.float32)
     noise = functions.example_noise(module, 1)
-    bytes_name = module.given_bytes
+    bytes_name = module.condition_bytes
     return [
         *((functions.SERVING_DEFAULT, {bytes_name: [file]}) for file in files),
         ("from_seed", {bytes_name: files, "seed": np.arange(len(files), dtype=np.int64)}),
-        ("generate", {module.given: given, "noise": noise}),
-        ("encode", {module.given: given}),
+        ("generate", {module.condition: given, "noise": noise}),
+        ("encode", {module.condition: given}),
     ]
 
 
@@ -163,7 +169,7 @@ def write_warmup(path: Path, name: str, requests: list[Request]) -> None:
             writer.write(log.SerializeToString())
 
 
-def _wav(module: functions.CrossModal, rate: int) -> bytes:
+def _wav(module: functions.ServingModule, rate: int) -> bytes:
     """Half a second of a tone as a stereo WAV file."""
     samples = round(module.config.sound.window_seconds * rate)
     tone = 0.1 * np.sin(2 * np.pi * 440.0 * np.arange(samples) / rate)

@@ -1,13 +1,11 @@
 """Writes a run's functions for others: SavedModel, ONNX files, a client, parity and a card."""
 
-import dataclasses
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,14 @@ import numpy as np
 import onnx
 
 from cmgen.evaluate.report import headlines
-from cmgen.export import functions, layout, quantize
+from cmgen.export import functions, layout, quantize, saved_model
 from cmgen.export import onnx as onnx_export
-from cmgen.export import samples as export_data
-from cmgen.export import saved_model as saved_models
 from cmgen.export.card import model_card
-from cmgen.export.samples import PARITY_WINDOWS, Samples
+from cmgen.export.metadata import describe, to_text
+from cmgen.export.samples import PARITY_WINDOWS, Samples, calibration_samples
 from cmgen.models.run import Run
 from cmgen.utils.errors import FAILED_WORK, UserError
 from cmgen.utils.files import explained_disk_errors, write_text
-from cmgen.utils.versions import installed
 
 SMALLER = ("float16", "int8")
 PARITY_FILE = "parity.json"
@@ -62,21 +58,21 @@ def export(
     a failure leaves OUTPUT as it was and a server never sees half a version.
 
     Args:
-      run: of `models.run.load_run`, with the averaged generator.
+      run: of `load_run`, with the averaged generator.
       output: the model's base folder, e.g. exports/s2i; its name is the model's.
       samples: at least 2 windows to compare the forms on.
       scores: of `read_scores`, for the card; may be empty.
       forms: of SMALLER, to be written besides.
     """
     name = output.resolve().name
-    module = functions.module_of(run)
-    facts = describe(run, name, scores)
+    module = functions.serving_module(run)
+    metadata = describe(run, name, scores)
     given = samples.some(PARITY_WINDOWS)
-    inputs = {module.given: given, "noise": functions.example_noise(module, len(given))}
+    inputs = {module.condition: given, "noise": functions.example_noise(module, len(given))}
     with explained_disk_errors(output), _folder_aside(output) as aside:
         saved = aside / "saved"
-        operations = saved_models.save(module, saved, facts)
-        graphs = _onnx_graphs(module, name, facts)
+        operations = saved_model.save(module, saved, metadata)
+        graphs = _onnx_graphs(module, name, metadata)
         parity: dict[str, Any] = {
             "compared_on": samples.source,
             "windows": len(given),
@@ -92,12 +88,12 @@ def export(
             (aside / f"{stem}.onnx").write_bytes(model.SerializeToString())
         shutil.copyfile(_CLIENTS / f"{run.config.task}.py", aside / "client.py")
         (aside / PARITY_FILE).write_text(json.dumps(parity, indent=2) + "\n")
-        (aside / "README.md").write_text(model_card(facts, parity), encoding="utf-8")
+        (aside / "README.md").write_text(model_card(metadata, parity), encoding="utf-8")
         version = output / str(1 + max(layout.versions(output), default=0))
         (aside / layout.SUMS_FILE).write_text(_sums(aside, version.name), encoding="utf-8")
         _move_in(aside, output, version)
     with explained_disk_errors(output.parent):
-        write_text(output.parent / CONFIG_FILE, saved_models.models_config(output.parent))
+        write_text(output.parent / CONFIG_FILE, saved_model.models_config(output.parent))
     return Exported(output, version, output / f"{name}.onnx", parity)
 
 
@@ -127,49 +123,28 @@ def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     )
 
 
-def describe(run: Run, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user of the exported functions has to know, of JSON types."""
-    config = run.config
-    return {
-        **run.metadata,
-        "format": layout.FORMAT,
-        "name": name,
-        "pose": config.gan.mismatch == "recording",
-        "condition": config.gan.condition,
-        "classes": list(run.classes),
-        "sample_rate": config.sound.sample_rate,
-        "window_samples": config.sound.window_samples,
-        "noise_size": config.gan.noise_size,
-        "image_size": config.data.image_size,
-        "sound": dataclasses.asdict(config.sound),
-        "scores": dict(scores),
-        "versions": installed(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
 def _onnx_graphs(
-    module: functions.CrossModal, name: str, facts: Mapping[str, Any]
+    module: functions.ServingModule, name: str, metadata: Mapping[str, Any]
 ) -> dict[str, onnx.ModelProto]:
     """File's stem -> graph: the whole way, the encoder and the generator."""
-    metadata = {name: layout.metadata_text(fact) for name, fact in facts.items()}
+    texts = {key: to_text(value) for key, value in metadata.items()}
     return {
-        name + suffix: onnx_export.convert(function, name + suffix, metadata)
+        name + suffix: onnx_export.convert(function, name + suffix, texts)
         for suffix, function in module.functions(for_onnx=True).items()
     }
 
 
 def _onnx_differences(
-    module: functions.CrossModal,
+    module: functions.ServingModule,
     name: str,
     graphs: Mapping[str, onnx.ModelProto],
     inputs: onnx_export.Inputs,
 ) -> dict[str, dict[str, float]]:
     """File -> output -> largest difference from TensorFlow; refused above TOLERANCE."""
-    encoding = module.encode(inputs[module.given])["encoding"].numpy()
+    encoding = module.encode(inputs[module.condition])["encoding"].numpy()
     fed: dict[str, onnx_export.Inputs] = {
         "": inputs,
-        "_encoder": {module.given: inputs[module.given]},
+        "_encoder": {module.condition: inputs[module.condition]},
         "_generator": {"encoding": encoding, "noise": inputs["noise"]},
     }
     return {
@@ -181,26 +156,27 @@ def _onnx_differences(
 
 
 def _saved_model_differences(
-    folder: Path, module: functions.CrossModal, inputs: onnx_export.Inputs
+    folder: Path, module: functions.ServingModule, inputs: onnx_export.Inputs
 ) -> dict[str, float]:
     """Largest difference of the SavedModel on disk from the run; refused above TOLERANCE."""
     import tensorflow as tf
 
-    loaded, _ = saved_models.load(folder)
-    found = loaded(**{key: tf.constant(value) for key, value in inputs.items()})[module.made]
-    expected = module.generate(*inputs.values())[module.made]
+    signatures, _ = saved_model.load(folder)
+    tensors = {key: tf.constant(value) for key, value in inputs.items()}
+    found = signatures["generate"](**tensors)[module.target]
+    expected = module.generate(*inputs.values())[module.target]
     difference = onnx_export.difference(found.numpy(), expected.numpy())
     if not difference <= onnx_export.TOLERANCE:
         raise UserError(
             f"the SavedModel differs from the run by {difference:.2g}; nothing was written",
             FAILED_WORK,
         )
-    return {module.made: difference}
+    return {module.target: difference}
 
 
 def _smaller(
     run: Run,
-    module: functions.CrossModal,
+    module: functions.ServingModule,
     model: onnx.ModelProto,
     samples: Samples,
     forms: Sequence[str],
@@ -208,14 +184,14 @@ def _smaller(
     """The forms asked for of the whole way, and what they cost beside float32."""
     made = {"float16": quantize.to_float16(model)} if "float16" in forms else {}
     if "int8" in forms:
-        calibration = export_data.calibration_samples(run).given
+        calibration = calibration_samples(run).given
         noise = functions.example_noise(module, len(calibration), seed=1)
-        made["int8"] = quantize.to_int8(model, {module.given: calibration, "noise": noise})
+        made["int8"] = quantize.to_int8(model, {module.condition: calibration, "noise": noise})
     noise = functions.example_noise(module, len(samples.given))
     serialized = {form: graph.SerializeToString() for form, graph in made.items()}
     measured = quantize.measure(
         {"float32": model.SerializeToString()} | serialized,
-        {module.given: samples.given, "noise": noise},
+        {module.condition: samples.given, "noise": noise},
         _accuracy_of(run, samples),
     )
     return made, {"windows": len(samples.given), "threads": 1, **measured}

@@ -98,30 +98,32 @@ GROUPS = {
 def main() -> None:
     if not FLAGS.input:
         raise UserError("--input: name a sound, video or picture file")
-    # TensorFlow is imported only when the work starts
-    from cmgen.generate import image_to_sound, sound_to_image
+    # NumPy, PyAV and ONNX Runtime are imported only when the work starts
+    from cmgen.generate import files, sound_to_image
+    from cmgen.generate.model import load
 
     source, output = Path(FLAGS.input), Path(FLAGS.output)
     seeds = sound_to_image.parse_seeds(FLAGS.seeds)
-    if output.suffix.lower() not in image_to_sound.OUTPUTS:
-        sound_to_image.check_output(output)
+    if output.suffix.lower() not in files.OF_PICTURES:
+        files.check_suffix(output, "s2i")
     limits = MediaLimits(FLAGS.max_seconds, FLAGS.max_megapixels)
-    model = sound_to_image.load_model(Path(FLAGS.model))
-    if isinstance(model, sound_to_image.Model):
+    try:
+        model = load(FLAGS.model)
+    except UserError as error:  # which begins with the path
+        raise UserError(f"--model={error}", error.exit_code) from error
+    if model.task == "s2i":
         if FLAGS.seconds is not None:
             raise UserError(
                 f"--seconds={FLAGS.seconds:g}: of sounds alone, and the model makes pictures; "
                 "leave it out"
             )
-        sound_to_image.generate_file(
+        files.write_pictures(
             model, source, output, seeds, FLAGS.fps, FLAGS.columns, FLAGS.scale, limits
         )
     else:
         if len(seeds) > 1:
             raise UserError(f"--seeds={FLAGS.seeds}: one sound has one seed; give one number")
-        image_to_sound.generate_file(
-            model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale, limits
-        )
+        files.write_audio(model, source, output, seeds[0], FLAGS.seconds, FLAGS.scale, limits)
     print(output)
 
 

@@ -1,116 +1,84 @@
-"""A photo or a video -> what may be heard in it: a sound file, or the video dubbed."""
+"""A photo or a video -> what may be heard in it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.config import SoundConfig
-from cmgen.media import images, video
-from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.export.metadata import Metadata
+from cmgen.media import images
 from cmgen.media.lms import FADE_SECONDS, join_lms, sound_of_lms
-from cmgen.media.sound import SOUNDS, write_sound
-from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
 
-BATCH = 64
-OUTPUTS = (*SOUNDS, ".png", ".mp4")
 PHOTO_SECONDS = 5.0
 MAX_SECONDS = 300.0  # phases are found for the whole sound at once: about 10 MB a second
 VIDEO_WINDOWS_PER_SECOND = 10.0
 
 
 @dataclass(frozen=True)
-class SoundModel:
-    """A picture-to-sound function from a run.
+class Shown:
+    """What a model of sounds looks at: one picture, or those of a video.
 
     Attributes:
-      generate: (image float32 [batch, size, size, 3] in [-1, 1], noise float32 [batch,
-        noise_size]) -> LMS float32 [batch, n_mels, frames] in [-1, 1].
-      image_size: side of a picture.
-      noise_size: length of the noise.
-      sound: the window and its LMS.
-      facts: of `origin.FACTS`, for the files that it makes.
+      pixels: uint8 [n, size, size, 3].
+      times: of a video: seconds since its first picture, float64 [n], increasing; of a photo: None.
+      seconds: length of the video.
+      name: of the video, for messages.
     """
 
-    generate: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
-    image_size: int
-    noise_size: int
-    sound: SoundConfig
-    facts: Mapping[str, str | int] = field(default_factory=dict)
+    pixels: NDArray[np.uint8]
+    times: NDArray[np.float64] | None = None
+    seconds: float = 0.0
+    name: str = ""
 
 
-def generate_file(
-    model: SoundModel,
-    source: Path,
-    output: Path,
-    seed: int = 0,
+def spectrogram(
+    generate: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
+    metadata: Metadata,
+    shown: Shown,
+    seed: int,
     seconds: float | None = None,
-    scale: int = 1,
-    limits: MediaLimits = LIMITS,
-) -> None:
-    """Writes what `model` hears in a photo or in a video.
+) -> tuple[NDArray[np.float32], int]:
+    """The joined LMS float32 [n_mels, frames] of what is shown, and how many samples it stands for.
 
     Args:
-      model: of `generation.load_model`.
-      source: a picture or video file of any format.
-      output: .wav, .flac or .mp3; .png for the LMS; .mp4 for the video with the sound, its pictures
-        copied as they are.
-      seed: of the noise: of all half seconds alike for a video, where what is seen shall change the
-        sound; of each half second anew for a photo, where a single noise would be a loop.
-      seconds: of sound from a photo, PHOTO_SECONDS if None; a video's sound is as long as it.
-      scale: an LMS is drawn so many times larger.
-      limits: of the source.
+      generate: pictures and noise -> LMS, as a `Model` of task i2s is called.
+      metadata: of the model.
+      shown: of `Model.read_pictures`.
+      seed: of the noise: of all half seconds alike for a video, of each anew for a photo.
+      seconds: of sound from a photo, PHOTO_SECONDS if None.
     """
-    check_output(output)
-    if images.is_picture(source):
-        if output.suffix.lower() == ".mp4":
-            raise UserError(
-                f"--output={output}: {source} is a photo; end in {', '.join(OUTPUTS[:-1])}, or give "
-                "a video to dub"
-            )
-        lms, samples = lms_of_photo(model, source, seed, seconds or PHOTO_SECONDS, limits)
-    elif seconds is not None:
+    pixels = images.scale(shown.pixels.astype(np.float32))
+    config, size = metadata.sound, metadata.noise_size
+    if shown.times is None:
+
+        def of_noise(noise: NDArray[np.float64]) -> NDArray[np.float32]:
+            return generate(np.repeat(pixels, len(noise), axis=0), noise.astype(np.float32))
+
+        return lms_of_one(of_noise, config, size, seed, seconds or PHOTO_SECONDS)
+    if seconds is not None:
         raise UserError(f"--seconds={seconds:g}: the sound is as long as the video; leave it out")
-    else:
-        lms, samples = lms_of_video(model, source, seed, limits)
-    comment = provenance.comment(model.facts, [seed])
-    if output.suffix.lower() == ".png":
-        drawn = images.draw_lms(lms).repeat(scale, axis=0).repeat(scale, axis=1)
-        images.write_png(output, drawn, comment)
-        return
-    sound = audible(lms, samples, model.sound)
-    if output.suffix.lower() == ".mp4":
-        video.dub_video(source, output, sound, model.sound.sample_rate, comment)
-    else:
-        write_sound(output, sound, model.sound.sample_rate, comment)
-
-
-def check_output(output: Path) -> None:
-    """Raises a UserError if the suffix isn't one that `generate_file` writes."""
-    if output.suffix.lower() not in OUTPUTS:
+    if shown.seconds > MAX_SECONDS:
         raise UserError(
-            f"--output={output}: must end in {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}, for the "
-            "model makes sounds"
+            f"{shown.name}: lasts {shown.seconds:.0f} s; cut it into pieces of at most "
+            f"{MAX_SECONDS:.0f} s"
         )
-
-
-def lms_of_photo(
-    model: SoundModel, photo: Path, seed: int, seconds: float, limits: MediaLimits = LIMITS
-) -> tuple[NDArray[np.float32], int]:
-    """The joined LMS float32 [n_mels, frames] of a photo, and how many samples it stands for."""
-    pixels = images.square(images.read_image(photo, model.image_size, limits), model.image_size)
-
-    def generate(noise: NDArray[np.float64]) -> NDArray[np.float32]:
-        return _generate(model, np.repeat(pixels[None], len(noise), axis=0), noise)
-
-    return lms_of_one(generate, model.sound, model.noise_size, seed, seconds)
+    # Ten windows a second, each of the picture shown in its middle.
+    count = np.ceil(shown.seconds * VIDEO_WINDOWS_PER_SECOND)
+    times = np.arange(count) / VIDEO_WINDOWS_PER_SECOND
+    # A thousandth of a second for times that are no round numbers in the file.
+    which = np.searchsorted(shown.times, times + 1e-3, side="right") - 1
+    noise = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
+    windows = generate(pixels[which], np.repeat(noise[None], len(times), axis=0))
+    samples = round(shown.seconds * config.sample_rate)
+    middles = times * config.sample_rate / config.hop_length
+    return join_lms(windows, middles, _frames(samples, config), config), samples
 
 
 def photo_hop(config: SoundConfig) -> int:
-    """Frames from one window to the next: those that `mel.join_lms` uses overlap by 4 (36 of 44)."""
+    """Frames from one window to the next: those that `join_lms` uses overlap by 4 (36 of 44)."""
     return max(1, config.frames - 8)
 
 
@@ -121,7 +89,7 @@ def lms_of_one(
     seed: int,
     seconds: float,
 ) -> tuple[NDArray[np.float32], int]:
-    """The same for one picture that `generate` knows already: noise [n, noise_size] -> n LMS."""
+    """The same for one picture, of which `generate` makes LMS: noise [n, noise_size] -> [n, ...]."""
     samples = round(seconds * config.sample_rate)
     frames = _frames(samples, config)
     hop = photo_hop(config)
@@ -129,29 +97,6 @@ def lms_of_one(
     middles = (config.frames - 1) / 2 + hop * np.arange(count)
     noise = np.random.default_rng(seed).standard_normal((count, noise_size))
     return join_lms(generate(noise), middles, frames, config), samples
-
-
-def lms_of_video(
-    model: SoundModel, source: Path, seed: int, limits: MediaLimits = LIMITS
-) -> tuple[NDArray[np.float32], int]:
-    """The same of a video: ten windows a second, each of the picture shown in its middle."""
-    pictures, shown, seconds = video.read_pictures(
-        source, model.image_size, VIDEO_WINDOWS_PER_SECOND, limits
-    )
-    if seconds > MAX_SECONDS:
-        raise UserError(
-            f"{source}: lasts {seconds:.0f} s; cut it into pieces of at most {MAX_SECONDS:.0f} s"
-        )
-    samples = round(seconds * model.sound.sample_rate)
-    times = np.arange(np.ceil(seconds * VIDEO_WINDOWS_PER_SECOND)) / VIDEO_WINDOWS_PER_SECOND
-    # A thousandth of a second for times that are no round numbers in the file.
-    which = np.searchsorted(shown, times + 1e-3, side="right") - 1
-    noise = np.random.default_rng(seed).standard_normal(model.noise_size)
-    windows = _generate(
-        model, np.stack(pictures)[which], np.repeat(noise[None], len(times), axis=0)
-    )
-    middles = times * model.sound.sample_rate / model.sound.hop_length
-    return join_lms(windows, middles, _frames(samples, model.sound), model.sound), samples
 
 
 def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDArray[np.float32]:
@@ -177,15 +122,3 @@ def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDAr
 def _frames(samples: int, config: SoundConfig) -> int:
     """Enough frames for `audible` to give so many samples."""
     return 2 + samples // config.hop_length
-
-
-def _generate(
-    model: SoundModel, pixels: NDArray[np.uint8], noise: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """uint8 [n, size, size, 3] and noise [n, noise_size] -> LMS float32 [n, n_mels, frames]."""
-    made = []
-    for start in range(0, len(pixels), BATCH):
-        some = slice(start, start + BATCH)
-        condition = images.scale(pixels[some].astype(np.float32))
-        made.append(model.generate(condition, noise[some].astype(np.float32)))
-    return np.concatenate(made)

@@ -107,7 +107,7 @@ def join_lms(
 def sound_of_lms(
     lms: Array, config: SoundConfig, rounds: int = GRIFFIN_LIM_ROUNDS, seed: int = 0
 ) -> Array:
-    """Inverts one LMS by the fast Griffin-Lim algorithm, as `lms_tf.lms_to_waveform` does.
+    """Inverts one LMS by the fast Griffin-Lim algorithm, as `griffin_lim_tf.lms_to_waveform` does.
 
     Perraudin, Balazs, Søndergaard: A fast Griffin-Lim algorithm (2013), momentum 0.99.
 

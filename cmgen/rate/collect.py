@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
 from cmgen.evaluate import windows as split_windows
-from cmgen.export import functions
+from cmgen.generate import networks
+from cmgen.generate.model import Model
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.models.run import Run, load_run
@@ -206,14 +207,8 @@ def _cut(
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
     """A run's picture of each sound; runs whose noise has the same size get the same noise."""
-    module = functions.module_of(run)
     noise = np.random.default_rng(seed).standard_normal((len(waveforms), run.config.gan.noise_size))
-    noise = noise.astype(np.float32)
-    parts = [
-        module.generate(waveforms[i : i + 64], noise[i : i + 64])["image"].numpy()
-        for i in range(0, len(waveforms), 64)
-    ]
-    return images.unscale(np.concatenate(parts))
+    return images.unscale(Model(*networks.of_run(run))(waveforms, noise.astype(np.float32)))
 
 
 def _sounds(

@@ -91,11 +91,11 @@ GROUPS = {
 
 def main() -> None:
     with cli.extra("studio"):
-        from cmgen.generate import exported
+        from cmgen.generate.model import find_models
         from cmgen.studio import app, server
 
     allowed = read_access(FLAGS, PASSWORD_VARIABLE)
-    models, problems = exported.find_models(Path(FLAGS.exports))
+    models, problems = find_models(Path(FLAGS.exports))
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     settings = server.Settings(

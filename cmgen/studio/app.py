@@ -13,7 +13,7 @@ import numpy as np
 from flask import Flask, Response, abort, current_app, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from cmgen.generate.exported import Exported
+from cmgen.generate.model import Model
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.studio import work
@@ -77,7 +77,7 @@ class Studio:
 
     def __init__(
         self,
-        models: Mapping[str, Exported],
+        models: Mapping[str, Model],
         examples: Examples,
         decoders: Decoders,
         store: Store,
@@ -92,9 +92,9 @@ class Studio:
         models = [
             {
                 "name": name,
-                "task": model.facts.task,
-                "classes": [title.replace("_", " ") for title in model.facts.classes],
-                "about": f"step {model.facts.step} on {model.facts.data}",
+                "task": model.metadata.task,
+                "classes": [title.replace("_", " ") for title in model.metadata.classes],
+                "about": f"step {model.metadata.step} on {model.metadata.data}",
             }
             for name, model in self._models.items()
         ]
@@ -128,7 +128,7 @@ class Studio:
         if values["kind"] == "sound":
             return self._new_sound(SoundInput(self._examples.sound(number)))
         real = self._examples.picture(number)
-        sizes = {VIEW_SIZE, *(model.facts.image_size for model in self._models.values())}
+        sizes = {VIEW_SIZE, *(model.metadata.image_size for model in self._models.values())}
         pixels = {size: images.square(real.pixels, size) for size in sizes}
         return self._new_picture(PictureInput(pixels, real.sound, real.time))
 
@@ -147,9 +147,9 @@ class Studio:
             abort(400)
         noise = _noise(values)
         pictures, probabilities = work.perform(name, model, sound, noise, every)
-        said = work.said([model], **asdict(noise))
+        comment = work.comment([model], **asdict(noise))
         return jsonify(
-            sheet=self._keep(work.sheet(pictures, said), "image/png"),
+            sheet=self._keep(work.sheet(pictures, comment), "image/png"),
             columns=min(len(pictures), work.SHEET_COLUMNS),
             count=len(pictures),
             size=pictures.shape[1],
@@ -162,7 +162,7 @@ class Studio:
         values = json_values(input=str, model=str)
         _, model = self._model(values["model"], "s2i")
         sound = self._input(values["input"], SoundInput)
-        made = work.lms_png(sound.samples, model.facts.sound)
+        made = work.lms_png(sound.samples, model.metadata.sound)
         return jsonify(lms=self._keep(made, "image/png"))
 
     def video(self) -> Response:
@@ -174,8 +174,8 @@ class Studio:
         noise = _noise(values)
         models = [self._model(name, "s2i") for name in values["models"]]
         made = [work.perform(*one, sound, noise, every=1)[0] for one in models]
-        said = work.said([model for _, model in models], **asdict(noise))
-        return jsonify(video=self._keep(work.film(made, sound.samples, said), "video/mp4"))
+        comment = work.comment([model for _, model in models], **asdict(noise))
+        return jsonify(video=self._keep(work.film(made, sound.samples, comment), "video/mp4"))
 
     def sound(self) -> Response:
         """What a model hears in a picture; beside it what really sounded, if that is known."""
@@ -185,19 +185,19 @@ class Studio:
         seconds = values["seconds"]
         if seconds not in SECONDS or not 0 <= values["seed"] <= MAX_SEED:
             abort(400)
-        facts = model.facts
+        metadata = model.metadata
         lms, samples, probabilities = work.imagine_sound(model, picture, values["seed"], seconds)
         real = work.real_part(picture, seconds)
         real_keys = None
         if real is not None:
             real_keys = {
                 "sound": self._keep(encode_wav(real, work.SAMPLE_RATE), "audio/wav"),
-                "lms": self._keep(work.lms_png(real, facts.sound), "image/png"),
+                "lms": self._keep(work.lms_png(real, metadata.sound), "image/png"),
             }
-        said = work.said([model], seed=values["seed"])
+        comment = work.comment([model], seed=values["seed"])
         return jsonify(
-            sound=self._keep(encode_wav(samples, facts.sample_rate, said), "audio/wav"),
-            lms=self._keep(work.draw(lms, said), "image/png"),
+            sound=self._keep(encode_wav(samples, metadata.sample_rate, comment), "audio/wav"),
+            lms=self._keep(work.draw(lms, comment), "image/png"),
             probabilities=_rounded(probabilities),
             real=real_keys,
         )
@@ -242,9 +242,9 @@ class Studio:
     def _keep(self, data: bytes, kind: str) -> str:
         return f"/made/{self._store.put(_Made(data, kind), len(data))}"
 
-    def _model(self, name: Any, task: str) -> tuple[str, Exported]:
+    def _model(self, name: Any, task: str) -> tuple[str, Model]:
         model = self._models.get(name) if isinstance(name, str) else None
-        if model is None or model.facts.task != task:
+        if model is None or model.metadata.task != task:
             abort(404, "There is no such model here.")
         return name, model
 

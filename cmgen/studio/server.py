@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from cmgen.generate.exported import Exported
+from cmgen.generate.model import Model
 from cmgen.studio import decoder
 from cmgen.studio.app import Studio, UploadLimits, create_app
 from cmgen.studio.decoder import Decoders
@@ -37,7 +37,7 @@ class Settings:
 
 
 def serve(
-    models: Mapping[str, Exported],
+    models: Mapping[str, Model],
     access: Access,
     host: str,
     port: int,
@@ -57,7 +57,7 @@ def serve(
     _glibc("mallopt", _M_ARENA_MAX, 2)
     limits = settings.limits
     store = Store(int(settings.keep_megabytes * 2**20), settings.keep_minutes * 60)
-    sizes = tuple({model.facts.image_size for model in models.values()})
+    sizes = tuple({model.metadata.image_size for model in models.values()})
     gate = Gate(AT_ONCE, WAITING, settings.at_once)
     stopped = threading.Event()
     threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cmgen.config import SAMPLE_RATE, SoundConfig
 from cmgen.generate import image_to_sound, sound_to_image
-from cmgen.generate.exported import Exported
+from cmgen.generate.model import Model
 from cmgen.media import images, video
 from cmgen.media.lms import lms_of_sound
 from cmgen.media.sound import resample
@@ -64,16 +64,16 @@ class SoundInput:
         """Middles of the windows, in seconds."""
         return np.arange(max(1, round(self.seconds * PICTURES_PER_SECOND))) / PICTURES_PER_SECOND
 
-    def heard_by(self, name: str, model: Exported, which: NDArray[np.intp]) -> tuple[Array, Array]:
+    def heard_by(self, name: str, model: Model, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """(encodings, probabilities) of the windows `which`; each is encoded once."""
         with self._lock:
             heard = self._heard.get(name)
             missing = which if heard is None else which[~heard.known[which]]
             if len(missing):
-                facts = model.facts
-                samples = resample(self.samples, SAMPLE_RATE, facts.sample_rate)
+                metadata = model.metadata
+                samples = resample(self.samples, SAMPLE_RATE, metadata.sample_rate)
                 windows = sound_to_image.cut_windows(
-                    samples, self.times()[missing], facts.window_samples, facts.sample_rate
+                    samples, self.times()[missing], metadata.window_samples, metadata.sample_rate
                 )
                 encodings, probabilities = model.encode(windows)
                 if heard is None:
@@ -102,13 +102,13 @@ class PictureInput:
 
 
 def perform(
-    name: str, model: Exported, sound: SoundInput, noise: Noise, every: int
+    name: str, model: Model, sound: SoundInput, noise: Noise, every: int
 ) -> tuple[NDArray[np.uint8], Array]:
     """Pictures of each `every`th window: uint8 [n, size, size, 3]; and probabilities [n, classes]."""
     which = np.arange(0, len(sound.times()), every)
     encodings, probabilities = sound.heard_by(name, model, which)
-    held = np.repeat(noise.values(model.facts.noise_size)[None], len(which), axis=0)
-    return images.unscale(model.generate(encodings, held)), probabilities
+    held = np.repeat(noise.values(model.metadata.noise_size)[None], len(which), axis=0)
+    return images.unscale(model.from_encoding(encodings, held)), probabilities
 
 
 def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
@@ -117,10 +117,10 @@ def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
     return images.encode_png(whole, comment)
 
 
-def said(models: Iterable[Exported], **noise: float) -> str:
+def comment(models: Iterable[Model], **noise: float) -> str:
     """The comment in what is made: of which models, with which noise, by which versions."""
-    facts = [dict(model.facts.origin) for model in models]
-    return provenance.made_by("cmgen.studio", models=facts, noise=noise)
+    metadata = [dict(model.metadata.provenance) for model in models]
+    return provenance.made_by("cmgen.studio", models=metadata, noise=noise)
 
 
 def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:
@@ -135,7 +135,7 @@ def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str
 
 
 def imagine_sound(
-    model: Exported, picture: PictureInput, seed: int, seconds: float
+    model: Model, picture: PictureInput, seed: int, seconds: float
 ) -> tuple[Array, Array, Array]:
     """What may sound in a picture.
 
@@ -144,15 +144,19 @@ def imagine_sound(
       sound: float32 [samples] at the model's sample rate.
       probabilities: float32 [classes], of what the encoder sees.
     """
-    facts = model.facts
-    pixels = images.scale(picture.pixels[facts.image_size].astype(np.float32))
+    metadata = model.metadata
+    pixels = images.scale(picture.pixels[metadata.image_size].astype(np.float32))
     encodings, probabilities = model.encode(pixels[None])
 
     def generate(noise: NDArray[np.float64]) -> Array:
-        return model.generate(np.repeat(encodings, len(noise), axis=0), noise.astype(np.float32))
+        return model.from_encoding(
+            np.repeat(encodings, len(noise), axis=0), noise.astype(np.float32)
+        )
 
-    lms, samples = image_to_sound.lms_of_one(generate, facts.sound, facts.noise_size, seed, seconds)
-    return lms, image_to_sound.audible(lms, samples, facts.sound), probabilities[0]
+    lms, samples = image_to_sound.lms_of_one(
+        generate, metadata.sound, metadata.noise_size, seed, seconds
+    )
+    return lms, image_to_sound.audible(lms, samples, metadata.sound), probabilities[0]
 
 
 def real_part(picture: PictureInput, seconds: float) -> Array | None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
-from cmgen.media import images, lms_tf
+from cmgen.media import griffin_lim_tf, images, lms_tf
 from cmgen.models.gan import CrossModalGan
 from cmgen.models.run import provenance_of
 from cmgen.utils.errors import UserError
@@ -88,5 +88,5 @@ class SampleSheet:
             tf.summary.image("samples", sheet[None], step=step)
         if self.target == "lms":
             first = targets[: self.columns]
-            made = lms_tf.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
+            made = griffin_lim_tf.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
             self._log_sounds("generated", made, step)

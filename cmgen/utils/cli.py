@@ -20,16 +20,21 @@ The main's module docstring is its manual: the first paragraph heads --help, the
 ends it. A main with several commands has a `Command` for each and ends with `cli.run_commands`.
 """
 
+import importlib.abc
+import importlib.util
 import inspect
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from absl import flags
@@ -120,9 +125,39 @@ def quiet_tensorflow() -> None:
     """Hides TensorFlow's start-up messages unless the user wants them; call before its import."""
     # 3 leaves only fatal messages: version 2.16 logs harmless CUDA registration notes as errors,
     # and real failures reach Python as exceptions.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+        sys.meta_path.insert(0, _QuietImport())
     # Keras would otherwise follow the user's ~/.keras/keras.json to another backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+
+
+class _QuietImport(importlib.abc.MetaPathFinder):
+    """Keeps back what TensorFlow's libraries write while they load, which 2.21 does at any log level."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec and spec.loader:
+            load = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: _load_quietly(load, module)  # type: ignore[method-assign]
+        return spec
+
+
+def _load_quietly(load: Callable[[ModuleType], None], module: ModuleType) -> None:
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            load(module)
+        except BaseException:
+            messages.seek(0)
+            os.write(stderr, messages.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:

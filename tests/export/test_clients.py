@@ -15,6 +15,7 @@ from tiny_run import sounds, write_exports
 from cmgen.config import SoundConfig
 from cmgen.export.clients import i2s, s2i
 from cmgen.generate import sound_to_image
+from cmgen.generate.model import load
 from cmgen.media import images, lms_tf
 from cmgen.media.lms import mel_matrix
 from cmgen.media.sound import decode_sound_file
@@ -30,7 +31,6 @@ HIDDEN = (
     "tf2onnx",
     "onnx",
     "librosa",
-    "soxr",
     "av",
 )
 
@@ -71,10 +71,10 @@ def test_a_sound_becomes_the_picture_of_cmgen_generate(exports, tmp_path, rate):
     soundfile.write(tmp_path / "a.flac", np.stack([wave, 0.5 * wave], 1), rate)
     done = run_client(exports / "s2i", "a.flac", "a.png", "--seed=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    model = sound_to_image.load_model(exports / "s2i" / "s2i.onnx")
+    model = load(exports / "s2i" / "s2i.onnx")
     sound = decode_sound_file(tmp_path / "a.flac")
     middle = sound_to_image.grid_times(len(sound) / 44100, 1)
-    expected = next(sound_to_image.pictures(model, sound, middle, [3]))
+    expected = next(sound_to_image.pictures(model, model.metadata, sound, middle, [3]))
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert np.abs(found - expected[0, 0]).max() <= 1
 
@@ -91,8 +91,17 @@ def test_a_picture_becomes_a_sound(exports, tmp_path):
 def test_a_short_sound_is_refused(exports, tmp_path, samples):
     soundfile.write(tmp_path / "short.wav", np.zeros(samples), 44100)
     done = run_client(exports / "s2i", "short.wav", "a.png", cwd=tmp_path)
-    assert done.returncode != 0 and "needs 0.5 s" in done.stderr
+    assert done.returncode == 2 and "needs 0.5 s" in done.stderr
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(("task", "made"), [("s2i", "a.png"), ("i2s", "a.wav")])
+@pytest.mark.parametrize("source", ["missing", "text"])
+def test_what_can_t_be_read_is_an_error_without_a_traceback(exports, tmp_path, task, made, source):
+    (tmp_path / "text").write_text("neither a sound nor a picture")
+    done = run_client(exports / task, source, made, cwd=tmp_path)
+    assert done.returncode == 2 and source in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / made).exists()
 
 
 def test_numbers_that_are_none_are_refused(exports, tmp_path):
@@ -116,15 +125,15 @@ def test_the_client_s_resampling_keeps_tones(tmp_path, rate):
         assert np.abs(found - expected).max() < 5e-5
 
 
-def test_the_client_s_facts_and_formulas_are_ours(exports):
-    known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
+def test_the_client_s_metadata_and_formulas_are_ours(exports):
+    known = i2s.metadata(i2s.load(exports / "i2s" / "i2s.onnx"))
     assert known["classes"] == list(CLASSES) and known["task"] == "i2s"
     assert known["data_hash"] == "0" * 16
     np.testing.assert_allclose(i2s.mel_matrix(known["sound"]), mel_matrix(SOUND), atol=1e-8)
 
 
 def test_the_client_s_sound_has_the_spectrogram(exports):
-    known = i2s.facts(i2s.load(exports / "i2s" / "i2s.onnx"))
+    known = i2s.metadata(i2s.load(exports / "i2s" / "i2s.onnx"))
     lms = lms_tf.lms(tf.constant(sounds(1)), SOUND).numpy()[0]
     wave = i2s.to_sound(lms, known["sound"])
     again = lms_tf.lms(tf.constant(wave[None]), SOUND).numpy()[0]

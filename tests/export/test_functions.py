@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_run import edit_config, sounds, write_run
 
 from cmgen.config import SoundConfig
-from cmgen.export.functions import check_core_ops, example_noise, graph_ops, module_of
+from cmgen.export.functions import check_core_ops, example_noise, graph_ops, serving_module
 from cmgen.media import images, lms_tf
 from cmgen.models.run import load_run
 from cmgen.utils.errors import UserError
@@ -23,13 +23,13 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES)
-    return module_of(load_run(folder))
+    return serving_module(load_run(folder))
 
 
 @pytest.fixture(scope="module")
 def i2s_module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), CLASSES, task="i2s")
-    return module_of(load_run(folder))
+    return serving_module(load_run(folder))
 
 
 def pictures(count, size=SIZE, seed=0):
@@ -100,7 +100,7 @@ def test_a_file_gives_what_its_waveform_gives(module):
 @pytest.mark.parametrize("kind", ["module", "i2s_module"])
 def test_an_answer_depends_on_its_file_and_seed_alone(kind, request):
     module = request.getfixturevalue(kind)
-    made = module.made_bytes
+    made = module.target_bytes
     files = wav_files(3) if kind == "module" else [images.encode_png(p) for p in pictures(3, 80)]
     together = module.from_seed(files, np.array([5, 0, 5]))[made].numpy()
     alone = [
@@ -170,7 +170,7 @@ def test_encode_gives_encoding_and_probabilities(module):
 def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     folder = write_run(tmp_path / "run", CLASSES)
     edit_config(folder, "gan", condition=condition)
-    module = module_of(load_run(folder))
+    module = serving_module(load_run(folder))
     waveform, noise = sounds(2), example_noise(module, 2)
     functions = module.functions(for_onnx=True)
     encoding = functions["_encoder"](waveform)["encoding"]

@@ -16,7 +16,7 @@ from cmgen.utils.errors import UserError
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("run"), ("bell", "drum", "flute"))
-    return functions.module_of(load_run(folder))
+    return functions.serving_module(load_run(folder))
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +64,20 @@ def test_metadata_can_be_read_by_the_runtime(model):
 
 def test_the_paper_s_deconvolutions_convert_too(tmp_path):
     folder = write_run(tmp_path / "run", ("bell", "drum"), upsampling="deconvolution")
-    module = functions.module_of(load_run(folder))
+    module = functions.serving_module(load_run(folder))
     model = convert(module.functions(for_onnx=True)[""], "s2i", {})
     check_parity(model.SerializeToString(), module.generate, inputs(module, 4))
 
 
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
-    module = functions.module_of(load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
+    module = functions.serving_module(load_run(write_run(tmp_path / "run", ("a", "b"), task=task)))
     given = sounds(3) if task == "s2i" else np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3))
     given, noise = given.astype(np.float32), functions.example_noise(module, 3)
     encoding = module.encode(given)["encoding"].numpy()
     fed = {
-        "": {module.given: given, "noise": noise},
-        "_encoder": {module.given: given},
+        "": {module.condition: given, "noise": noise},
+        "_encoder": {module.condition: given},
         "_generator": {"encoding": encoding, "noise": noise},
     }
     found = {
@@ -90,7 +90,7 @@ def test_every_part_has_its_names_and_equals_tensorflow(task, tmp_path):
     }
     spectrogram = {"lms"} if task == "s2i" else set()
     encoded = {"encoding", "probabilities"} | spectrogram
-    assert found == {"": {module.made}, "_encoder": encoded, "_generator": {module.made}}
+    assert found == {"": {module.target}, "_encoder": encoded, "_generator": {module.target}}
 
 
 def test_a_file_that_differs_is_refused(module, model):

@@ -119,12 +119,14 @@ def test_the_signatures_have_names_and_take_any_batch(exports):
 
 
 def test_the_saved_model_gives_what_the_run_gives(exports):
-    generate, facts = saved_model.load(exports / "exports/s2i/1")
-    assert (facts["format"], facts["name"], facts["task"]) == (2, "s2i", "s2i")
-    module = functions.module_of(load_run(exports / "s2i"))
+    signatures, metadata = saved_model.load(exports / "exports/s2i/1")
+    assert (metadata["format"], metadata["name"], metadata["task"]) == (2, "s2i", "s2i")
+    module = functions.serving_module(load_run(exports / "s2i"))
     for count in (1, 5):
         waveform, noise = sounds(count), functions.example_noise(module, count)
-        found = generate(waveform=tf.constant(waveform), noise=tf.constant(noise))["image"]
+        found = signatures["generate"](waveform=tf.constant(waveform), noise=tf.constant(noise))[
+            "image"
+        ]
         np.testing.assert_allclose(found, module.generate(waveform, noise)["image"], atol=1e-6)
 
 

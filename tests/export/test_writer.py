@@ -14,8 +14,10 @@ from tiny_run import STEP, sounds, write_run, write_scores
 
 from cmgen.export import layout, writer
 from cmgen.export.onnx import IR_VERSION
-from cmgen.export.samples import PARITY_WINDOWS, Samples, calibration_samples, test_samples
+from cmgen.export.samples import PARITY_WINDOWS, Samples, calibration_samples
+from cmgen.export.samples import test_samples as read_test_samples
 from cmgen.generate import sound_to_image
+from cmgen.generate.model import load
 from cmgen.models.run import load_run
 from cmgen.utils import provenance
 from cmgen.utils.errors import UserError
@@ -70,23 +72,24 @@ def test_everything_is_where_it_was_promised(exported):
 def test_run_saved_model_and_onnx_draw_the_same_pictures(run_folder, exported):
     waveform, noise = sounds(3), sound_to_image.seed_noise([0, 1, 2], 10)
     places = (run_folder, exported.saved_model, exported.folder, exported.onnx)
-    models = [sound_to_image.load_model(place) for place in places]
-    made = [model.generate(waveform, noise) for model in models]
+    models = [load(place) for place in places]
+    made = [model(waveform, noise) for model in models]
     for other in made[1:]:
         np.testing.assert_allclose(other, made[0], atol=1e-4)
-    assert {(m.window_samples, m.noise_size, m.sample_rate) for m in models} == {(22050, 10, 44100)}
-    said = [{**model.facts, "name": "s2i"} for model in models]
+    described = {(m.metadata.window_samples, m.metadata.noise_size, m.sample_rate) for m in models}
+    assert described == {(22050, 10, 44100)}
+    said = [{**model.metadata.provenance, "name": "s2i"} for model in models]
     assert said == [said[0]] * 4 and said[0].keys() == set(provenance.FIELDS)
 
 
 def test_models_of_sounds_are_loaded_from_all_their_forms(i2s_exported):
     noise = sound_to_image.seed_noise([0, 1], 10)
     folder = i2s_exported.folder
-    models = [sound_to_image.load_model(place) for place in (folder, folder / "i2s.onnx")]
-    made = [model.generate(photos(2), noise) for model in models]
+    models = [load(place) for place in (folder, folder / "i2s.onnx")]
+    made = [model(photos(2), noise) for model in models]
     assert made[0].shape == (2, 128, 44)
     np.testing.assert_allclose(made[1], made[0], atol=1e-4)
-    assert [(m.image_size, m.sound.n_mels) for m in models] == [(32, 128)] * 2
+    assert [(m.metadata.image_size, m.metadata.sound.n_mels) for m in models] == [(32, 128)] * 2
 
 
 def test_every_file_has_its_checksum(exported):
@@ -102,7 +105,7 @@ def test_every_file_has_its_checksum(exported):
 @pytest.mark.parametrize("part", ["encoder", "generator"])
 def test_a_part_is_no_model_to_generate_with(exported, part):
     with pytest.raises(UserError, match="a part of a model"):
-        sound_to_image.load_model(exported.folder / f"s2i_{part}.onnx")
+        load(exported.folder / f"s2i_{part}.onnx")
 
 
 def test_metadata_are_those_of_the_saved_model(exported):
@@ -215,7 +218,7 @@ def test_scores_of_another_step_stay_off_the_card(run, tmp_path):
 @pytest.mark.parametrize("task", ["s2i", "i2s"])
 def test_made_up_input_stands_in_for_missing_data(task, tmp_path, capsys):
     run = load_run(write_run(tmp_path / "run", CLASSES, task=task))
-    samples = test_samples(run)
+    samples = read_test_samples(run)
     assert "can't be read" in capsys.readouterr().out
     shape = (22050,) if task == "s2i" else (32, 32, 3)
     assert samples.given.shape == (PARITY_WINDOWS, *shape)
@@ -227,7 +230,7 @@ def test_sounding_windows_of_the_test_split_are_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("CMGEN_CACHE", str(tmp_path / "cache"))
     data = fixtures.write_corpus(tmp_path / "videos", seconds=2.5)
     run = load_run(write_run(tmp_path / "run", CLASSES, data=str(data)))
-    samples = test_samples(run, 12)
+    samples = read_test_samples(run, 12)
     assert (
         samples.given.shape == (12, 22050) and samples.source == "sounding test windows of videos"
     )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tiny_exports import write_export
 from tiny_training import TINY
 
-from cmgen.generate import exported
+from cmgen.generate.model import load
 from cmgen.prepare import plan, sources
 from cmgen.train.checkpoints import Checkpoints
 from cmgen.utils.locks import OWNER_FILE, only_writer
@@ -99,7 +99,7 @@ def test_exports_of_any_date_count_by_their_number(tmp_path):
     write_export(tmp_path / "s2i", seed=1, step=7)
     write_export(tmp_path / "s2i", seed=2, version=10, step=9)
     os.utime(tmp_path / "s2i" / "10", (0, 0))
-    assert exported.read_facts(tmp_path / "s2i").step == 9
+    assert load(tmp_path / "s2i").metadata.step == 9
 
 
 @pytest.mark.slow

@@ -9,10 +9,12 @@ import soundfile
 import tensorflow as tf
 from fixtures import picture, tone, write_recording
 from PIL import Image
+from tiny_model import make_model
 from tiny_run import write_run
 
 from cmgen.config import SoundConfig
-from cmgen.generate import image_to_sound, sound_to_image
+from cmgen.generate import files, image_to_sound
+from cmgen.generate.model import load
 from cmgen.media import images, lms_tf
 from cmgen.media.sound import decode_sound_file
 from cmgen.media.video import read_pictures, write_video
@@ -35,7 +37,12 @@ def sing(image, noise):
     return WINDOWS[np.minimum((chosen * len(WINDOWS)).astype(int), len(WINDOWS) - 1)]
 
 
-MODEL = image_to_sound.SoundModel(sing, SIZE, 10, SOUND)
+MODEL = make_model(sing, "i2s")
+
+
+def spectrogram(photo, seed, seconds):
+    shown = MODEL.read_pictures(photo)
+    return image_to_sound.spectrogram(MODEL, MODEL.metadata, shown, seed, seconds)
 
 
 def plain(red, size=64):
@@ -57,7 +64,7 @@ def run_folder(tmp_path_factory):
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
 def test_a_photo_becomes_a_sound_of_the_length_asked_for(suffix, photo, tmp_path):
     output = tmp_path / f"sound{suffix}"
-    image_to_sound.generate_file(MODEL, photo, output, seconds=1.7)
+    files.write_audio(MODEL, photo, output, seconds=1.7)
     sound = decode_sound_file(output)
     assert len(sound) == pytest.approx(1.7 * RATE, abs=0 if suffix != ".mp3" else 2500)
     level = np.sqrt(np.mean(tone(PITCHES[0], 0.5) ** 2)) * 0.7
@@ -68,7 +75,7 @@ def test_a_photo_becomes_a_sound_of_the_length_asked_for(suffix, photo, tmp_path
 def test_windows_join_without_clicks(photo, tmp_path):
     """Changes of pitch at the joins bend the wave no more sharply than the notes themselves do."""
     output = tmp_path / "sound.wav"
-    image_to_sound.generate_file(MODEL, photo, output, seconds=4.0)
+    files.write_audio(MODEL, photo, output, seconds=4.0)
     sound = soundfile.read(output)[0]
     bend = np.abs(np.diff(sound, 2))
     joins = (39.5 + image_to_sound.photo_hop(SOUND) * np.arange(8)) * SOUND.hop_length
@@ -83,9 +90,11 @@ def test_windows_join_without_clicks(photo, tmp_path):
 
 
 def test_a_seed_gives_its_sound_and_each_half_second_of_a_photo_its_own_noise(photo):
-    first, samples = image_to_sound.lms_of_photo(MODEL, photo, 1, 2.0)
-    again, _ = image_to_sound.lms_of_photo(MODEL, photo, 1, 2.0)
-    other, _ = image_to_sound.lms_of_photo(MODEL, photo, 2, 2.0)
+    first, samples = image_to_sound.spectrogram(
+        MODEL, MODEL.metadata, MODEL.read_pictures(photo), 1, 2.0
+    )
+    again, _ = spectrogram(photo, 1, 2.0)
+    other, _ = spectrogram(photo, 2, 2.0)
     np.testing.assert_array_equal(first, again)
     assert samples == 2 * RATE and not np.array_equal(first, other)
     middles = first[:, 21::36]
@@ -93,14 +102,16 @@ def test_a_seed_gives_its_sound_and_each_half_second_of_a_photo_its_own_noise(ph
 
 
 def test_the_shortest_sound_is_one_window(photo):
-    lms, samples = image_to_sound.lms_of_photo(MODEL, photo, 0, 0.5)
+    lms, samples = image_to_sound.spectrogram(
+        MODEL, MODEL.metadata, MODEL.read_pictures(photo), 0, 0.5
+    )
     assert samples == 22050
     assert len(image_to_sound.audible(lms, samples, SOUND)) == samples
 
 
 def test_a_photo_s_lms_is_drawn_with_low_frequencies_below(photo, tmp_path):
     output = tmp_path / "lms.png"
-    image_to_sound.generate_file(MODEL, photo, output, seconds=1.0, scale=2)
+    files.write_audio(MODEL, photo, output, seconds=1.0, scale=2)
     drawn = np.asarray(Image.open(output)).astype(int)
     assert drawn.shape == (2 * 128, 2 * (2 + RATE // 512), 3)
     assert drawn[128:].sum() > 1.1 * drawn[:128].sum()
@@ -121,7 +132,7 @@ def packets(path):
 
 def test_a_video_is_dubbed_in_time_and_keeps_its_pictures(film, tmp_path):
     output = tmp_path / "dubbed.mp4"
-    image_to_sound.generate_file(MODEL, film, output)
+    files.write_audio(MODEL, film, output)
     assert packets(output) == packets(film)
     (_, times, seconds), (_, before, _) = read_pictures(output), read_pictures(film)
     np.testing.assert_allclose(times, before, atol=1e-6)
@@ -135,13 +146,13 @@ def test_a_video_is_dubbed_in_time_and_keeps_its_pictures(film, tmp_path):
 
 
 def test_a_video_can_give_its_sound_alone(film, tmp_path):
-    image_to_sound.generate_file(MODEL, film, tmp_path / "sound.flac")
+    files.write_audio(MODEL, film, tmp_path / "sound.flac")
     assert len(decode_sound_file(tmp_path / "sound.flac")) == 2 * RATE
 
 
 def test_a_video_that_has_sound_gets_another(tmp_path):
     write_recording(tmp_path / "film.mp4", "bell")
-    image_to_sound.generate_file(MODEL, tmp_path / "film.mp4", tmp_path / "dubbed.mp4")
+    files.write_audio(MODEL, tmp_path / "film.mp4", tmp_path / "dubbed.mp4")
     with av.open(str(tmp_path / "dubbed.mp4")) as container:
         assert (len(container.streams.video), len(container.streams.audio)) == (1, 1)
 
@@ -161,23 +172,23 @@ def test_bad_input_is_named_and_nothing_is_written(kind, tmp_path):
         path.write_bytes(path.read_bytes()[:-200])
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UserError, match=str(path)):
-        image_to_sound.generate_file(MODEL, path, tmp_path / "out.wav")
+        files.write_audio(MODEL, path, tmp_path / "out.wav")
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_outputs_and_lengths_that_do_not_fit_are_refused(photo, film, tmp_path):
     with pytest.raises(UserError, match=r"\.png or \.mp4, for the model makes sounds"):
-        image_to_sound.generate_file(MODEL, photo, tmp_path / "out.gif")
+        files.write_audio(MODEL, photo, tmp_path / "out.gif")
     with pytest.raises(UserError, match="is a photo"):
-        image_to_sound.generate_file(MODEL, photo, tmp_path / "out.mp4")
+        files.write_audio(MODEL, photo, tmp_path / "out.mp4")
     with pytest.raises(UserError, match="--seconds=3: the sound is as long as the video"):
-        image_to_sound.generate_file(MODEL, film, tmp_path / "out.wav", seconds=3.0)
+        files.write_audio(MODEL, film, tmp_path / "out.wav", seconds=3.0)
 
 
 def test_a_run_loads_as_a_model_of_sounds(run_folder):
-    model = sound_to_image.load_model(run_folder)
-    assert isinstance(model, image_to_sound.SoundModel)
-    made = model.generate(np.zeros((2, SIZE, SIZE, 3), np.float32), np.zeros((2, 10), np.float32))
+    model = load(run_folder)
+    assert model.task == "i2s"
+    made = model(np.zeros((2, SIZE, SIZE, 3), np.float32), np.zeros((2, 10), np.float32))
     assert made.shape == (2, 128, 44) and np.abs(made).max() <= 1.0
 
 

@@ -8,7 +8,7 @@ from fixtures import tone
 
 from cmgen.config import SoundConfig
 from cmgen.generate import image_to_sound
-from cmgen.media import lms_tf
+from cmgen.media import griffin_lim_tf, lms_tf
 from cmgen.media.lms import (
     _hz_to_mel,
     _mel_to_hz,
@@ -54,7 +54,7 @@ def test_griffin_lim_equals_the_tensors_from_the_same_phases(
     monkeypatch.setattr(
         tf.random, "stateless_uniform", lambda *_: tf.constant(phases[None], tf.float32)
     )
-    expected = lms_tf.lms_to_waveform(tf.constant(lms[None]), CONFIG, 8)[0].numpy()
+    expected = griffin_lim_tf.lms_to_waveform(tf.constant(lms[None]), CONFIG, 8)[0].numpy()
     found = griffin_lim(magnitude, phases, CONFIG, 8)
     assert found.shape == expected.shape
     # Rounding grows from round to round; a thousandth of the loudest sample is not heard.
@@ -72,7 +72,7 @@ def test_sound_of_an_lms_has_that_lms_as_nearly_as_the_tensors_do(sound: np.ndar
     back = sound_of_lms(lms, CONFIG)
     assert (back.dtype, back.shape) == (np.float32, sound.shape)
     assert np.array_equal(back, sound_of_lms(lms, CONFIG))
-    tensors = tf.function(lms_tf.lms_to_waveform)(tf.constant(lms[None]), CONFIG)[0].numpy()
+    tensors = tf.function(griffin_lim_tf.lms_to_waveform)(tf.constant(lms[None]), CONFIG)[0].numpy()
     # The phases to start from differ, so the sounds do; both have the spectrogram equally well.
     assert error_db(back) < 2.0 and abs(error_db(back) - error_db(tensors)) < 0.2
 
@@ -133,7 +133,7 @@ def test_the_power_of_mel_bands_is_fitted_without_negative_bins(sound: np.ndarra
     for _ in range(50):
         power *= target / (power @ matrix @ matrix.T + 1e-20)
     np.testing.assert_allclose(found, power, rtol=1e-2, atol=1e-6 * power.max())
-    tensors = lms_tf._power_from_mel(tf.constant(lms[None]), CONFIG)[0]
+    tensors = griffin_lim_tf._power_from_mel(tf.constant(lms[None]), CONFIG)[0]
     np.testing.assert_allclose(tensors, power, rtol=1e-2, atol=1e-6 * power.max())
 
 

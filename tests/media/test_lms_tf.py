@@ -7,7 +7,7 @@ import tensorflow as tf
 from clips import clips
 
 from cmgen.config import SoundConfig
-from cmgen.media import lms, lms_tf
+from cmgen.media import griffin_lim_tf, lms, lms_tf
 from tools.benchmarks.lms import librosa_db
 
 CONFIG = SoundConfig()
@@ -88,7 +88,7 @@ def test_griffin_lim_gives_a_sound_with_that_spectrogram(samples):
     note = sum(np.sin(2 * np.pi * 220 * k * seconds) / k for k in range(1, 8)) * 0.2
     note = note.astype(np.float32)
     scaled = lms_tf.lms(tf.constant(note[None]), CONFIG)
-    back = tf.function(lms_tf.lms_to_waveform)(scaled, CONFIG)[0].numpy()
+    back = tf.function(griffin_lim_tf.lms_to_waveform)(scaled, CONFIG)[0].numpy()
     assert len(back) == (samples if samples == 22050 else (scaled.shape[2] - 1) * 512)
     assert spectral_distance(note[: len(back)], back) < 0.4
     again = lms_tf.lms(tf.constant(back[None]), CONFIG)
@@ -97,14 +97,17 @@ def test_griffin_lim_gives_a_sound_with_that_spectrogram(samples):
     assert np.median(difference) < 2.0  # dB
     peak = np.argmax(np.abs(np.fft.rfft(back))) * 44100 / len(back)
     assert abs(peak - 220) < 5
-    few = [lms_tf.lms_to_waveform(scaled, CONFIG, 1, *seed).numpy() for seed in ((), (0,), (1,))]
+    few = [
+        griffin_lim_tf.lms_to_waveform(scaled, CONFIG, 1, *seed).numpy()
+        for seed in ((), (0,), (1,))
+    ]
     np.testing.assert_array_equal(few[0], few[1])
     assert np.abs(few[0] - few[2]).max() > 1e-3
 
 
 def test_griffin_lim_is_reproducible():
     scaled = tf.random.stateless_uniform([1, 128, 44], [1, 2], -1.0, 0.0)
-    first, second = (lms_tf.lms_to_waveform(scaled, CONFIG, 4, seed=3) for _ in range(2))
+    first, second = (griffin_lim_tf.lms_to_waveform(scaled, CONFIG, 4, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -149,29 +152,29 @@ def test_the_spectrum_equals_librosa_and_its_inverse_gives_the_sound_back(config
     np.testing.assert_allclose(
         lms_tf.stft_magnitude(tf.constant(waveform), config), np.abs(theirs), atol=1e-3
     )
-    spectrum = lms_tf._stft(tf.constant(waveform), config)
+    spectrum = lms_tf.stft(tf.constant(waveform), config)
     np.testing.assert_allclose(spectrum, theirs.transpose(0, 2, 1), atol=1e-3)
     # But for a last hop that no frame's middle reaches.
     for samples in (22050, 20000, 21800):
-        back = lms_tf._inverse_stft(spectrum, samples, config)
+        back = griffin_lim_tf._inverse_stft(spectrum, samples, config)
         assert back.shape == (2, samples)
         np.testing.assert_allclose(back[:, :19900], waveform[:, :19900], atol=1e-5)
 
 
 def test_more_samples_than_there_are_frames_for_are_silent():
-    spectrum = lms_tf._stft(tf.constant(clips()["noise"][None], tf.float32), CONFIG)
-    back = lms_tf._inverse_stft(spectrum, 30000, CONFIG)[0].numpy()
+    spectrum = lms_tf.stft(tf.constant(clips()["noise"][None], tf.float32), CONFIG)
+    back = griffin_lim_tf._inverse_stft(spectrum, 30000, CONFIG)[0].numpy()
     assert back.shape == (30000,) and not back[43 * 512 + 1024 :].any()
 
 
 def test_a_finished_sound_fades_within_ten_milliseconds_and_is_not_above_one():
     waveform = tf.constant(np.stack([np.full(2000, 0.5), np.full(2000, 4.0)]), tf.float32)
-    found = lms_tf.finish_sound(waveform, CONFIG).numpy()
+    found = griffin_lim_tf.finish_sound(waveform, CONFIG).numpy()
     ramp = np.linspace(0.0, 1.0, 441)
     wanted = np.concatenate([ramp, np.ones(2000 - 882), ramp[::-1]])
     np.testing.assert_allclose(found, [0.5 * wanted, wanted], atol=1e-6)
     # Shorter than both fades: half of it each.
-    short = lms_tf.finish_sound(tf.ones([1, 101]), CONFIG)[0]
+    short = griffin_lim_tf.finish_sound(tf.ones([1, 101]), CONFIG)[0]
     half = np.linspace(0.0, 1.0, 50)
     np.testing.assert_allclose(short, np.concatenate([half, [1.0], half[::-1]]), atol=1e-6)
 
@@ -179,7 +182,7 @@ def test_a_finished_sound_fades_within_ten_milliseconds_and_is_not_above_one():
 def test_rounds_of_griffin_lim_equal_a_loop_over_librosas_transforms():
     waveform = clips()["note"].astype(np.float32)
     scaled = lms_tf.lms(tf.constant(waveform[None]), CONFIG)
-    magnitude = np.sqrt(lms_tf._power_from_mel(scaled, CONFIG)[0].numpy())
+    magnitude = np.sqrt(griffin_lim_tf._power_from_mel(scaled, CONFIG)[0].numpy())
     phases = tf.random.stateless_uniform(magnitude.shape, [5, 0], 0.0, 2 * np.pi).numpy()
     angles, previous = np.exp(1j * phases), 0.0
     for _ in range(3):
@@ -188,13 +191,13 @@ def test_rounds_of_griffin_lim_equal_a_loop_over_librosas_transforms():
         moved = rebuilt - 0.99 / 1.99 * previous
         angles, previous = moved / (np.abs(moved) + 1e-16), rebuilt
     wanted = librosa.istft((magnitude * angles).T, hop_length=512, length=22050)
-    found = lms_tf.lms_to_waveform(scaled, CONFIG, iterations=3, seed=5)[0].numpy()
+    found = griffin_lim_tf.lms_to_waveform(scaled, CONFIG, iterations=3, seed=5)[0].numpy()
     inner = slice(1024, 21000)
     np.testing.assert_allclose(found[inner], wanted[inner], atol=2e-3 * np.abs(wanted).max())
 
 
 def test_every_sound_of_a_batch_starts_from_the_same_phases():
     scaled = lms_tf.lms(tf.constant(np.stack(list(clips().values())[:3]), tf.float32), CONFIG)
-    together = lms_tf.lms_to_waveform(scaled, CONFIG, 2)
-    alone = lms_tf.lms_to_waveform(scaled[1:2], CONFIG, 2)
+    together = griffin_lim_tf.lms_to_waveform(scaled, CONFIG, 2)
+    alone = griffin_lim_tf.lms_to_waveform(scaled[1:2], CONFIG, 2)
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)

@@ -19,8 +19,7 @@ from tiny_exports import write_export
 from uploads import photo, wav
 from werkzeug.test import TestResponse
 
-from cmgen.generate import exported
-from cmgen.generate.exported import Exported
+from cmgen.generate.model import Model, find_models
 from cmgen.media import images
 from cmgen.studio import app, decoder, work
 from cmgen.studio.app import GONE, PAGE, STUDIO_HEADERS, Studio, UploadLimits, create_app
@@ -35,11 +34,11 @@ LIMITS = UploadLimits(1.0, 3.0)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     folder = tmp_path_factory.mktemp("exports")
     for name, task, seed in (("s2i", "s2i", 0), ("other", "s2i", 1), ("i2s", "i2s", 2)):
         write_export(folder / name, task, seed)
-    return exported.find_models(folder)[0]
+    return find_models(folder)[0]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def studio(
-    models: dict[str, Exported], examples: Examples, decoders: Decoders, gate: Gate, clock: Clock
+    models: dict[str, Model], examples: Examples, decoders: Decoders, gate: Gate, clock: Clock
 ) -> Studio:
     return Studio(models, examples, decoders, Store(10 * 2**20, 60, clock), gate, LIMITS)
 
@@ -100,7 +99,7 @@ def made(browser: FlaskClient, address: str, kind: str) -> io.BytesIO:
 
 
 def test_a_sound_becomes_pictures_by_each_model(
-    browser: FlaskClient, models: dict[str, Exported]
+    browser: FlaskClient, models: dict[str, Model]
 ) -> None:
     samples = tone(440, 2.0)
     given = send(browser, wav(samples)).json
@@ -118,7 +117,8 @@ def test_a_sound_becomes_pictures_by_each_model(
         np.testing.assert_allclose(answer["probabilities"], heard, atol=1e-3)
         told = json.loads(Image.open(made(browser, answer["sheet"], "image/png")).info["Comment"])
         assert (
-            told["models"] == [dict(models[name].facts.origin)] and told["models"][0]["seed"] == 1
+            told["models"] == [dict(models[name].metadata.provenance)]
+            and told["models"][0]["seed"] == 1
         )
         assert told["noise"] == {"seed": 4, "towards": 9, "share": 0.25}
     assert not np.array_equal(*sheets)

@@ -11,8 +11,8 @@ from PIL import Image
 from tiny_exports import SIZE, write_export
 
 from cmgen.config import SoundConfig
-from cmgen.generate import exported, sound_to_image
-from cmgen.generate.exported import Exported
+from cmgen.generate import sound_to_image
+from cmgen.generate.model import Model, find_models
 from cmgen.media import images
 from cmgen.media.lms import lms_of_sound
 from cmgen.media.sound import encode_wav
@@ -21,11 +21,11 @@ from cmgen.studio.work import Noise, PictureInput, SoundInput
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     folder = tmp_path_factory.mktemp("exports")
     write_export(folder / "s2i")
     write_export(folder / "i2s", "i2s")
-    return exported.find_models(folder)[0]
+    return find_models(folder)[0]
 
 
 def test_noise_is_a_seed_s_at_both_ends_and_normal_between() -> None:
@@ -36,7 +36,7 @@ def test_noise_is_a_seed_s_at_both_ends_and_normal_between() -> None:
     assert (middle.mean(), middle.std()) == pytest.approx((0.0, 1.0), abs=0.02)
 
 
-def test_pictures_are_those_of_the_networks(models: dict[str, Exported]) -> None:
+def test_pictures_are_those_of_the_networks(models: dict[str, Model]) -> None:
     samples = tone(440, 2.0)
     pictures, probabilities = work.perform(
         "s2i", models["s2i"], SoundInput(samples), Noise(5, 6, 0), 1
@@ -46,13 +46,13 @@ def test_pictures_are_those_of_the_networks(models: dict[str, Exported]) -> None
         sound_to_image.cut_windows(samples, times, 22050, 44100)
     )
     noise = np.repeat(sound_to_image.seed_noise([5], 10), 20, axis=0)
-    made = images.unscale(models["s2i"].generate(encoding, noise))
+    made = images.unscale(models["s2i"].from_encoding(encoding, noise))
     np.testing.assert_array_equal(pictures, made)
     np.testing.assert_array_equal(probabilities, expected)
 
 
 def test_each_window_is_encoded_once(
-    models: dict[str, Exported], monkeypatch: pytest.MonkeyPatch
+    models: dict[str, Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, counts = models["s2i"], []
     encode = model.encode
@@ -83,7 +83,7 @@ def test_a_film_has_the_pictures_side_by_side_and_the_sound() -> None:
     assert frames[9][:, :250].max() < 10 and frames[9][:, 262:].min() > 240
 
 
-def test_a_sound_of_a_picture_has_its_length_and_spectrogram(models: dict[str, Exported]) -> None:
+def test_a_sound_of_a_picture_has_its_length_and_spectrogram(models: dict[str, Model]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     picture = PictureInput({SIZE: pixels})
     lms, sound, probabilities = work.imagine_sound(models["i2s"], picture, 3, 2)
@@ -94,7 +94,7 @@ def test_a_sound_of_a_picture_has_its_length_and_spectrogram(models: dict[str, E
     assert not np.array_equal(lms, other)
     encoding, _ = models["i2s"].encode(images.scale(pixels[None].astype(np.float32)))
     noise = np.random.default_rng(3).standard_normal((5, 10)).astype(np.float32)
-    first = models["i2s"].generate(encoding, noise[:1])[0]
+    first = models["i2s"].from_encoding(encoding, noise[:1])[0]
     np.testing.assert_allclose(lms[:, 2:30], first[:, 2:30], atol=1e-4)
 
 

@@ -1,5 +1,6 @@
 """Exported models by hand, of a few nodes: what cmgen.export would leave, in milliseconds."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from cmgen.config import SoundConfig
-from cmgen.utils import typed_json
 
 CLASSES = ("bell", "drum", "flute")
 SIZE = 32
@@ -49,7 +49,7 @@ def make_facts(name: str, task: str, **others: Any) -> dict[str, Any]:
         "window_samples": SOUND.window_samples,
         "noise_size": _NOISE,
         "image_size": SIZE,
-        "sound": json.loads(typed_json.to_json(SOUND)),
+        "sound": dataclasses.asdict(SOUND),
         "step": 7,
         "seed": 1,
         "data": "demo",
@@ -93,8 +93,8 @@ def _generator(task: str, draw: np.random.Generator) -> onnx.ModelProto:
     output, shape = ("image", [SIZE, SIZE, 3]) if task == "s2i" else ("lms", [128, SOUND.frames])
     weights = draw.standard_normal((_ENCODING + _NOISE, int(np.prod(shape)))) / 12
     nodes = [
-        helper.make_node("Concat", ["encoding", "noise"], ["told"], axis=1),
-        helper.make_node("MatMul", ["told", "weights"], ["mixed"]),
+        helper.make_node("Concat", ["encoding", "noise"], ["joined"], axis=1),
+        helper.make_node("MatMul", ["joined", "weights"], ["mixed"]),
         helper.make_node("Tanh", ["mixed"], ["flat"]),
         helper.make_node("Reshape", ["flat", "shape"], [output]),
     ]

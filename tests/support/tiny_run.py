@@ -21,11 +21,13 @@ STEP = 7
 ENCODER = EncoderConfig(widths=(4, 8), hidden=16)
 
 
-def make_config(data: str, upsampling: str = "resize", task: str = "s2i") -> TrainConfig:
+def make_config(
+    data: str, upsampling: str = "resize", task: str = "s2i", size: int = 32
+) -> TrainConfig:
     """Settings of networks that take milliseconds."""
     return TrainConfig(
         task=task,
-        data=DataConfig(data=data, image_size=32),
+        data=DataConfig(data=data, image_size=size),
         sound_encoder=ENCODER,
         image_encoder=ENCODER,
         verifier=ENCODER,
@@ -39,10 +41,11 @@ def write_run(
     data: str = "nowhere",
     upsampling: str = "resize",
     task: str = "s2i",
+    size: int = 32,
 ) -> Path:
     """Writes config, metadata and random weights; returns `folder`."""
     keras.utils.set_random_seed(3)
-    settings = make_config(data, upsampling, task)
+    settings = make_config(data, upsampling, task, size)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.json", typed_json.to_json(settings))
     write_metadata(folder, classes, data, "0" * 16)

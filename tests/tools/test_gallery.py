@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from checkout import ROOT, RunMain
 
-from cmgen.export import graph_files
+from cmgen.export import pictures
 from cmgen.media import images, sound, video
 from cmgen.media.limits import MediaLimits
 from cmgen.utils import cli
@@ -65,7 +65,7 @@ def test_colours_are_those_of_the_file(folder: Path, name: str) -> None:
     expected = [(88, 88, 88), (58, 58, 58)] if name in GREY else [(200, 40, 40), (40, 40, 200)]
     found = [images.square(images.read_image(folder / name), 64).astype(float)]
     if name not in ONLY_PILLOW:
-        in_graph = graph_files.read_picture(tf.constant((folder / name).read_bytes()), 64)
+        in_graph = pictures.read_picture(tf.constant((folder / name).read_bytes()), 64)
         found.append(in_graph.numpy() * 127.5 + 127.5)
     for pixels in found:
         halves = pixels[:, :24].mean((0, 1)), pixels[:, -24:].mean((0, 1))

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from fixtures import tone, write_recording
 from PIL import Image
+from tiny_model import make_model
 
-from cmgen.config import SoundConfig
-from cmgen.generate import image_to_sound, sound_to_image
+from cmgen.generate import files
 from cmgen.utils import provenance
 from cmgen.utils.versions import installed
 
@@ -25,8 +25,8 @@ def silent(image, noise):
     return np.full((len(image), 128, 44), -1, np.float32)
 
 
-PAINTER = sound_to_image.Model(black, 22050, 10, 44100, FACTS)
-PLAYER = image_to_sound.SoundModel(silent, 32, 10, SoundConfig(), FACTS)
+PAINTER = make_model(black, provenance=FACTS)
+PLAYER = make_model(silent, "i2s", provenance=FACTS)
 
 
 def comment_in(path):
@@ -44,7 +44,7 @@ def comment_in(path):
 def test_pictures_of_a_sound_tell_model_seeds_and_versions(tmp_path, suffix):
     source, output = tmp_path / "a.wav", tmp_path / f"made{suffix}"
     soundfile.write(source, tone(440.0, 1.0), 44100)
-    sound_to_image.generate_file(PAINTER, source, output, [2, 5])
+    files.write_pictures(PAINTER, source, output, [2, 5])
     assert json.loads(comment_in(output)) == {
         "made_by": "cmgen.generate",
         "model": FACTS,
@@ -57,7 +57,7 @@ def test_pictures_of_a_sound_tell_model_seeds_and_versions(tmp_path, suffix):
 def test_sounds_of_a_video_tell_it_too(tmp_path, suffix):
     source, output = tmp_path / "a.mp4", tmp_path / f"made{suffix}"
     write_recording(source, "bell", 1.0)
-    image_to_sound.generate_file(PLAYER, source, output, 4)
+    files.write_audio(PLAYER, source, output, 4)
     said = json.loads(comment_in(output))
     assert (said["model"], said["noise_seeds"]) == (FACTS, [4])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cmgen.export.allowed_ops import check_saved_model
-from cmgen.export.layout import FACTS_FILE, newest
+from cmgen.export.layout import METADATA_FILE, newest
 from cmgen.export.onnx_session import open_session
 from cmgen.media import images
 from cmgen.media.sound import encode_wav
@@ -44,7 +44,7 @@ def measure(
       seconds: that a case takes at most.
     """
     version = newest_version(folder)
-    facts = json.loads((version / FACTS_FILE).read_text())
+    facts = json.loads((version / METADATA_FILE).read_text())
     return [
         timed(call, case, batch, threads, calls, seconds)
         for cases in (_onnx_cases(folder, facts, threads), _saved_model_cases(version, facts))
@@ -71,15 +71,11 @@ Cases = Iterator[tuple[str, Callable[[int], Callable[[], object]]]]
 
 
 def _onnx_cases(folder: Path, facts: dict[str, Any], threads: int) -> Cases:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     for form in ("", "_float16", "_int8"):
         path = folder / f"{folder.resolve().name}{form}.onnx"
         if not path.is_file():
             continue
-        session = open_session(path, options)
+        session = open_session(path, threads)
 
         def make(batch: int, session: Any = session) -> Callable[[], object]:
             inputs = _tensors(facts, batch)

@@ -49,7 +49,8 @@ def rating() -> Callable[[bytes], None]:
 def studio() -> Callable[[bytes], None]:
     """The studio's page, with a model of each direction, one example, and inputs of both kinds."""
     from cmgen.config import SoundConfig
-    from cmgen.generate.exported import Exported, Facts
+    from cmgen.export.metadata import Metadata
+    from cmgen.generate.model import Model
     from cmgen.studio.app import Studio, UploadLimits, create_app
     from cmgen.studio.examples import Examples
     from cmgen.studio.gate import Gate
@@ -60,16 +61,23 @@ def studio() -> Callable[[bytes], None]:
     sound = SoundConfig(8000, n_fft=256, hop_length=128, n_mels=16, f_max=4000.0)
     shapes = {"s2i": (_SIDE, _SIDE, 3), "i2s": (sound.n_mels, sound.frames)}
 
-    class Grey(Exported):
-        def encode(self, inputs: Any) -> Any:
-            return np.zeros((len(inputs), 2), np.float32), np.ones((len(inputs), 1), np.float32)
+    class Grey:
+        def __init__(self, task: str):
+            self.shape = shapes[task]
 
-        def generate(self, encoding: Any, noise: Any) -> Any:
-            return np.zeros((len(noise), *shapes[self.facts.task]), np.float32)
+        def encode(self, condition: Any) -> Any:
+            count = len(condition)
+            return np.zeros((count, 2), np.float32), np.ones((count, 1), np.float32)
+
+        def from_encoding(self, encoding: Any, noise: Any) -> Any:
+            return np.zeros((len(noise), *self.shape), np.float32)
+
+        generate = from_encoding
 
     sizes = sound.sample_rate, sound.window_samples, 10, _SIDE, 7
     models = {
-        task: Grey(Path(), Facts(task, task, _CLASSES, *sizes, "demo", sound)) for task in shapes
+        task: Model(Metadata(task, task, _CLASSES, *sizes, "demo", sound), Grey(task))
+        for task in shapes
     }
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "bell").mkdir()

@@ -189,7 +189,8 @@ def networks() -> Seeds:
     from cmgen.config import SoundConfig
 
     sizes = {"window_samples": 1, "noise_size": 1, "sample_rate": 1, "image_size": 8, "step": 7}
-    facts = {"sound": json.dumps(dataclasses.asdict(SoundConfig()))}
+    facts = {"sound": json.dumps(dataclasses.asdict(SoundConfig())), "classes": '["bell"]'}
+    facts |= {"format": "2", "name": "s2i", "data": "demo"}
     facts |= {name: json.dumps(size) for name, size in sizes.items()}
     for task in ("s2i", "i2s"):
         yield task, onnx_file(task, facts)

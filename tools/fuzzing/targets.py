@@ -131,22 +131,18 @@ def _shard() -> Target:
 
 def _wav_in_graph() -> Target:
     from cmgen.config import SoundConfig
-    from cmgen.export import graph_files
+    from cmgen.export.wav import read_middle
 
     sound = SoundConfig()
     return _both_ways(
-        lambda data: {"sound": graph_files.read_middle(data, sound)},
-        "sound",
-        (sound.window_samples,),
+        lambda data: {"made": read_middle(data, sound)}, "made", (sound.window_samples,)
     )
 
 
 def _picture_in_graph() -> Target:
-    from cmgen.export import graph_files
+    from cmgen.export import pictures
 
-    return _both_ways(
-        lambda data: {"picture": graph_files.read_picture(data, 32)}, "picture", (32, 32, 3)
-    )
+    return _both_ways(lambda data: {"made": pictures.read_picture(data, 32)}, "made", (32, 32, 3))
 
 
 def _both_ways(
@@ -220,51 +216,48 @@ def _study() -> Target:
 
 
 def _export() -> Target:
-    """The facts of an exported model."""
-    from cmgen.export.layout import FACTS_FILE
-    from cmgen.generate import exported
+    """The metadata of an exported model."""
+    from cmgen.export.layout import METADATA_FILE
+    from cmgen.generate import networks
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name) / "s2i"
-    (folder / "1" / FACTS_FILE).parent.mkdir(parents=True)
+    (folder / "1" / METADATA_FILE).parent.mkdir(parents=True)
     for part in ("encoder", "generator"):
         (folder / f"s2i_{part}.onnx").write_bytes(b"")
 
     def read(data: bytes) -> None:
         assert place
-        (folder / "1" / FACTS_FILE).write_bytes(data)
-        exported.read_facts(folder)
+        (folder / "1" / METADATA_FILE).write_bytes(data)
+        networks.of_export(folder)
 
     return refusing(read)
 
 
 def _onnx() -> Target:
-    """A whole exported network, with its facts."""
-    from cmgen.generate import sound_to_image
+    """A whole exported network, with its metadata."""
+    from cmgen.generate.model import load
 
     def read(path: Path) -> None:
-        assert sound_to_image.load_model(path).noise_size >= 1
+        assert load(path).metadata.noise_size >= 1
 
     return _file("s2i.onnx", read)
 
 
 def _saved_facts() -> Target:
-    """The facts beside a SavedModel."""
-    import numpy as np
-
+    """The metadata beside a SavedModel."""
     from cmgen.export import saved_model
-    from cmgen.export.layout import FACTS_FILE
-    from cmgen.generate import sound_to_image
+    from cmgen.export.layout import METADATA_FILE
+    from cmgen.export.metadata import read_metadata
 
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
     folder = Path(place.name)
-    (folder / FACTS_FILE).parent.mkdir()
+    (folder / METADATA_FILE).parent.mkdir()
 
     def read(data: bytes) -> None:
         assert place
-        (folder / FACTS_FILE).write_bytes(data)
-        facts = saved_model.read_facts(folder)
-        assert sound_to_image.exported_model(np.add, facts, folder).noise_size >= 1
+        (folder / METADATA_FILE).write_bytes(data)
+        assert read_metadata(saved_model.read_values(folder), folder).noise_size >= 1
 
     return refusing(read)
 

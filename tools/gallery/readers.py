@@ -103,17 +103,18 @@ def _graphs() -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
     import tensorflow as tf
 
     from cmgen.config import SoundConfig
-    from cmgen.export import graph_files
+    from cmgen.export import pictures
+    from cmgen.export.wav import parse_wav, read_middle
 
     spec = [tf.TensorSpec([], tf.string)]
 
     def read_sound(data: tf.Tensor) -> Any:
-        wav = graph_files.parse_wav(data)
-        with tf.control_dependencies([graph_files.read_middle(data, SoundConfig())]):
+        wav = parse_wav(data)
+        with tf.control_dependencies([read_middle(data, SoundConfig())]):
             return tf.identity(wav.frames), tf.identity(wav.rate)
 
     def read_picture(data: tf.Tensor) -> Any:
-        return graph_files.read_picture(data, 64)
+        return pictures.read_picture(data, 64)
 
     return tuple(
         tf.function(function, input_signature=spec, autograph=False)

@@ -27,7 +27,7 @@ def load(path=None):
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
-def facts(session):
+def metadata(session):
     """What the file says of itself: classes, image_size, noise_size, sound (of the LMS) ..."""
     stored = session.get_modelmeta().custom_metadata_map
     text = {"name", "task", "condition", "data", "data_hash", "created"}
@@ -46,7 +46,7 @@ def generate(session, images, seed=0):
     """float32 [batch, 64, 64, 3] in [-1, 1] -> LMS float32 [batch, mels, frames] in [-1, 1]."""
     if not np.isfinite(images).all():
         raise ValueError("the picture holds NaN or infinite numbers")
-    noise = np.random.default_rng(seed).standard_normal(facts(session)["noise_size"])
+    noise = np.random.default_rng(seed).standard_normal(metadata(session)["noise_size"])
     noise = np.repeat(noise[None].astype(np.float32), len(images), axis=0)
     return session.run(["lms"], {"image": images.astype(np.float32), "noise": noise})[0]
 
@@ -108,12 +108,15 @@ def main():
     parser.add_argument("sound")
     parser.add_argument("--model", help="an .onnx file; the one beside this program if left out")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    session = load(given.model)
-    known = facts(session)
-    image = read_picture(given.picture, known["image_size"])
-    wave = to_sound(generate(session, image[None], given.seed)[0], known["sound"])
-    soundfile.write(given.sound, wave, known["sample_rate"], subtype="PCM_16")
+    options = parser.parse_args()
+    try:
+        session = load(options.model)
+        about = metadata(session)
+        image = read_picture(options.picture, about["image_size"])
+        wave = to_sound(generate(session, image[None], options.seed)[0], about["sound"])
+        soundfile.write(options.sound, wave, about["sample_rate"], subtype="PCM_16")
+    except Exception as error:  # the libraries' errors share no other class
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Shows who may be playing in a sound, by ONNX Runtime: python client.py recording.wav picture.png
 
-Needs numpy, onnxruntime, soundfile and Pillow. The picture is of the half second in the middle of
+Needs numpy, onnxruntime, Pillow, soundfile and soxr. The picture is of the half second in the middle of
 the sound, or of the one around --time; --seed chooses the player.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import soundfile
+import soxr
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +28,7 @@ def load(path=None):
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
-def facts(session):
+def metadata(session):
     """What the file says of itself: classes, sample_rate, window_samples, noise_size, scores ..."""
     stored = session.get_modelmeta().custom_metadata_map
     text = {"name", "task", "condition", "data", "data_hash", "created"}
@@ -40,33 +41,23 @@ def read_window(source, rate, samples, time=None):
     Returns float32 [samples] at `rate` Hz: the mean of the channels.
     """
     sound, old_rate = soundfile.read(source, dtype="float32", always_2d=True)
-    mono, needed = sound.mean(axis=1), samples / rate * old_rate
+    mono = sound.mean(axis=1)
     if not np.isfinite(mono).all():
         raise ValueError(f"{source}: its sound holds NaN or infinite samples")
-    if len(mono) < needed:
+    if len(mono) / old_rate < samples / rate:
         raise ValueError(f"{source}: has {len(mono) / old_rate:.2f} s; needs {samples / rate} s")
-    wanted = len(mono) / 2 if time is None else time * old_rate
-    start = np.clip(wanted - needed / 2, 0, len(mono) - needed)
-    if old_rate == rate:
-        return mono[int(start) :][:samples]
-    # Resamples by a sinc of 64 zero crossings under a Kaiser window.
-    scale = min(1.0, rate / old_rate)
-    places = start + np.arange(samples) * old_rate / rate
-    half = int(64 / scale) + 1
-    near = np.floor(places).astype(int)[:, None] + np.arange(-half, half + 1)
-    apart = (places[:, None] - near) * scale
-    window = np.i0(10 * np.sqrt(np.maximum(0, 1 - (apart / 64) ** 2))) / np.i0(10)
-    taps = 0.95 * scale * np.sinc(0.95 * apart) * window * (np.abs(apart) < 64)
-    inside = (near >= 0) & (near < len(mono))
-    heard = np.where(inside, mono[np.clip(near, 0, len(mono) - 1)], 0)
-    return (taps * heard).sum(axis=1).astype(np.float32)
+    mono = soxr.resample(mono, old_rate, rate, "VHQ")
+    middle = len(mono) / 2 if time is None else time * rate
+    start = int(np.clip(np.rint(middle) - samples // 2, 0, max(0, len(mono) - samples)))
+    window = mono[start : start + samples]
+    return np.pad(window, (0, samples - len(window)))
 
 
 def generate(session, waveforms, seed=0):
     """float32 [batch, 22050] in [-1, 1] -> pictures uint8 [batch, 64, 64, 3], all of one player."""
     if not np.isfinite(waveforms).all():
         raise ValueError("the waveform holds NaN or infinite samples")
-    noise = np.random.default_rng(seed).standard_normal(facts(session)["noise_size"])
+    noise = np.random.default_rng(seed).standard_normal(metadata(session)["noise_size"])
     noise = np.repeat(noise[None].astype(np.float32), len(waveforms), axis=0)
     (image,) = session.run(["image"], {"waveform": waveforms.astype(np.float32), "noise": noise})
     return np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
@@ -79,11 +70,15 @@ def main():
     parser.add_argument("--model", help="an .onnx file; the one beside this program if left out")
     parser.add_argument("--time", type=float, help="middle of the window in seconds")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    session = load(given.model)
-    known = facts(session)
-    window = read_window(given.sound, known["sample_rate"], known["window_samples"], given.time)
-    Image.fromarray(generate(session, window[None], given.seed)[0]).save(given.picture)
+    options = parser.parse_args()
+    try:
+        session = load(options.model)
+        about = metadata(session)
+        length = about["window_samples"]
+        window = read_window(options.sound, about["sample_rate"], length, options.time)
+        Image.fromarray(generate(session, window[None], options.seed)[0]).save(options.picture)
+    except Exception as error:  # the libraries' errors share no other class
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

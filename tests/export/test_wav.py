@@ -1,4 +1,4 @@
-"""Files read and written inside a graph: WAV of any rate and make, pictures, and what is refused."""
+"""WAV files of any rate and make read and written inside a graph, and what is refused."""
 
 import io
 import resource
@@ -9,27 +9,23 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from PIL import Image
 
 from cmgen.config import SoundConfig
-from cmgen.export import graph_files
+from cmgen.export.wav import parse_wav, write_sounds
+from cmgen.export.wav import read_middle as read
 from cmgen.media import images
 
 SOUND = SoundConfig()
 RATE, LENGTH = SOUND.sample_rate, SOUND.window_samples
+
+SOUND = SoundConfig()
 RATES = [44100, 48000, 22050, 16000, 8000, 11025, 32000, 96000, 192000, 44056]
 
 
 @pytest.fixture(scope="module")
 def read_middle():
     spec = [tf.TensorSpec([], tf.string)]
-    return tf.function(lambda data: graph_files.read_middle(data, SOUND), spec, autograph=False)
-
-
-@pytest.fixture(scope="module")
-def read_picture():
-    spec = [tf.TensorSpec([], tf.string)]
-    return tf.function(lambda data: graph_files.read_picture(data, 64), spec, autograph=False)
+    return tf.function(lambda data: read(data, SOUND), spec, autograph=False)
 
 
 def wav(samples, rate=RATE, subtype="PCM_16", form="WAV"):
@@ -114,7 +110,7 @@ def test_ten_minutes_cost_no_more_memory_than_one_second(read_middle):
 def test_nothing_is_made_of_a_header_before_it_is_checked():
     """A server runs side by side what need not wait."""
     with tf.Graph().as_default() as graph:
-        found = graph_files.parse_wav(tf.compat.v1.placeholder(tf.string, []))
+        found = parse_wav(tf.compat.v1.placeholder(tf.string, []))
     # An assertion that shows numbers is a branch.
     checks = {op for op in graph.get_operations() if op.type in ("Assert", "If")}
     assert len(checks) == 7
@@ -149,72 +145,10 @@ def test_bad_sounds_are_refused_with_the_mend(read_middle, message):
         read_middle(BAD_SOUNDS[message])
 
 
-def photo(height, width, seed=0):
-    """Smooth colours, as photos have."""
-    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
-    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
-
-
-@pytest.mark.parametrize("size", [(64, 64), (128, 128), (300, 211), (97, 640), (40, 50), (1, 1)])
-def test_pictures_are_cut_and_resized_as_in_training(read_picture, size):
-    pixels = photo(*size)
-    found = images.unscale(read_picture(images.encode_png(pixels)).numpy()).astype(int)
-    difference = np.abs(found - images.square(pixels, 64))
-    assert difference.mean() < 1.5 and difference.max() <= (12 if size != (64, 64) else 0)
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP"])
-def test_pictures_of_all_formats_are_read(read_picture, form):
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((80, 100, 3), (200, 100, 50), np.uint8)).save(buffer, form, quality=95)
-    found = images.unscale(read_picture(buffer.getvalue()).numpy()).astype(int)
-    assert np.abs(found - (200, 100, 50)).max() <= 4
-
-
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1"])
-def test_png_files_of_all_colour_modes_are_read(read_picture, mode):
-    buffer = io.BytesIO()
-    Image.fromarray(photo(70, 70)).convert(mode).save(buffer, "PNG")
-    assert read_picture(buffer.getvalue()).shape == (64, 64, 3)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "image_bytes is empty"),
-        (b"abc", "image_bytes is no picture; send a PNG"),
-        (wav(np.zeros(RATE)), "image_bytes is no picture"),
-        (images.encode_png(photo(70, 70))[:200], "PNG"),
-        (images.encode_jpeg(photo(70, 70))[:200], "JPEG"),
-    ],
-)
-def test_bad_pictures_are_refused(read_picture, data, message):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        read_picture(data)
-
-
-def test_the_size_of_a_gif_s_first_picture_is_limited(monkeypatch):
-    buffer = io.BytesIO()
-    Image.fromarray(photo(70, 80)).save(buffer, "GIF")
-    monkeypatch.setattr(graph_files, "MAX_PIXELS", 70 * 80)
-    data = tf.constant(buffer.getvalue())
-    assert graph_files._first_of_gif(data).numpy() == buffer.getvalue()
-    monkeypatch.setattr(graph_files, "MAX_PIXELS", 70 * 80 - 1)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 5599 pixels"):
-        graph_files._first_of_gif(data)
-
-
 def test_sounds_are_written_as_16_bit_wav():
     waveforms = np.stack([noise(LENGTH), np.linspace(-1, 1, LENGTH)]).astype(np.float32)
-    for data, waveform in zip(graph_files.write_sounds(waveforms, RATE), waveforms, strict=True):
+    for data, waveform in zip(write_sounds(waveforms, RATE), waveforms, strict=True):
         information = soundfile.info(io.BytesIO(data.numpy()))
         assert (information.samplerate, information.subtype) == (RATE, "PCM_16")
         stored = soundfile.read(io.BytesIO(data.numpy()), dtype="float32")[0]
         np.testing.assert_allclose(stored, waveform, atol=1 / 16384)
-
-
-def test_pictures_are_written_as_png():
-    pictures = images.scale(np.stack([photo(64, 64, seed) for seed in (0, 1)]).astype(np.float32))
-    for data, picture in zip(graph_files.write_pictures(pictures), pictures, strict=True):
-        stored = np.asarray(Image.open(io.BytesIO(data.numpy())))
-        np.testing.assert_array_equal(stored, images.unscale(picture))

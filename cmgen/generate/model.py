@@ -1,0 +1,273 @@
+"""A trained model in Python: sounds in and pictures of the performer out, or the other way round."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmgen.export.layout import newest
+from cmgen.export.metadata import Metadata
+from cmgen.generate import image_to_sound, networks, sound_to_image
+from cmgen.generate.networks import Array, Networks
+from cmgen.media import images, video
+from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.media.sound import decode_sound_file, finish_sound
+from cmgen.utils.errors import UserError
+
+BATCH = 64
+
+Source = Path | str | bytes | np.ndarray | tuple[np.ndarray, float]
+
+
+class Model:
+    """A trained model; `load` makes it. Any number of items at once, each answered as if alone.
+
+    Attributes:
+      metadata: what it was trained for, and on what.
+      task: "s2i", half a second of sound -> a picture of its performer, or "i2s", the way back.
+      classes: the instruments, in the order of the probabilities.
+      sample_rate: in Hz.
+    """
+
+    def __init__(self, metadata: Metadata, networks: Networks):
+        self.metadata = metadata
+        self.task = metadata.task
+        self.classes = metadata.classes
+        self.sample_rate = metadata.sample_rate
+        self._networks = networks
+
+    def __repr__(self) -> str:
+        return f"<cmgen.Model {self.metadata.name}: {self.task}, {len(self.classes)} classes>"
+
+    def __call__(self, condition: Array, noise: Array) -> Array:
+        """Conditions and noise -> what the generator makes of them.
+
+        Args:
+          condition: s2i: waveforms float32 [n, window_samples]; i2s: pictures float32 [n, size,
+            size, 3]; in [-1, 1].
+          noise: float32 [n, noise_size], standard normal.
+
+        Returns:
+          s2i: pictures float32 [n, size, size, 3]; i2s: log-mel spectrograms float32 [n, n_mels,
+          frames]; in [-1, 1].
+
+        >>> waveforms = np.zeros([3, model.metadata.window_samples], np.float32)
+        >>> noise = np.zeros([3, model.metadata.noise_size], np.float32)
+        >>> model(waveforms, noise).shape
+        (3, 64, 64, 3)
+        """
+        (targets,) = _in_batches(lambda *some: (self._networks.generate(*some),), condition, noise)
+        return targets
+
+    def encode(self, condition: Array) -> tuple[Array, Array]:
+        """Conditions, as for a call, -> what the encoder finds in them.
+
+        Returns:
+          encodings: float32 [n, encoding size], which the generator starts from.
+          probabilities: float32 [n, classes].
+
+        >>> encodings, probabilities = model.encode(np.zeros([3, 22050], np.float32))
+        >>> encodings.shape, probabilities.shape == (3, len(model.classes))
+        ((3, 128), True)
+        """
+        encodings, probabilities = _in_batches(self._networks.encode, condition)
+        return encodings, probabilities
+
+    def from_encoding(self, encoding: Array, noise: Array) -> Array:
+        """Encodings of `encode` and noise -> targets, as of a call."""
+        parts = _in_batches(lambda *some: (self._networks.from_encoding(*some),), encoding, noise)
+        return parts[0]
+
+    def generate(
+        self,
+        source: Source,
+        seeds: Sequence[int] = (0,),
+        fps: float = 10.0,
+        seconds: float | None = None,
+        limits: MediaLimits = LIMITS,
+    ) -> np.ndarray:
+        """Draws the performer of a sound over time (s2i), or makes the sound of a picture (i2s).
+
+        Args:
+          source: the path or the bytes of a file: s2i: a sound or a video of at least half a
+            second; i2s: a picture or a video. Or an array with its rate: s2i: (float [n] or
+            [n, channels] in [-1, 1], Hz); i2s: (uint8 [n, height, width, 3], pictures a second),
+            or one picture alone, uint8 [height, width, 3].
+          seeds: each is one noise: s2i: one performer, held for the whole length; i2s: one of the
+            sounds that fit.
+          fps: s2i: pictures a second.
+          seconds: i2s: length of the sound of a picture, 5 if None; a video's is the video's own.
+          limits: of the source.
+
+        Returns:
+          s2i: pictures uint8 [times, seeds, size, size, 3]; i2s: waveforms float32 [seeds, samples]
+          in [-1, 1] at `sample_rate`.
+
+        Raises:
+          UserError: the source can't be read, is too short or too long, or not of the right kind.
+
+        >>> model.generate("a.wav", seeds=[0, 1], fps=10).shape
+        (20, 2, 64, 64, 3)
+        >>> model.generate((np.zeros(48000), 48000)).shape
+        (10, 1, 64, 64, 3)
+        >>> model.generate(open("a.wav", "rb").read(), fps=2).shape
+        (4, 1, 64, 64, 3)
+        """
+        if self.task == "s2i":
+            sound = self.read_sound(source, limits)
+            times = sound_to_image.frame_times(len(sound) / self.sample_rate, fps)
+            return np.concatenate(
+                list(sound_to_image.pictures(self, self.metadata, sound, times, seeds))
+            )
+        shown = self.read_pictures(source, limits)
+        metadata = self.metadata
+        spectrograms = [
+            image_to_sound.spectrogram(self, metadata, shown, seed, seconds) for seed in seeds
+        ]
+        return np.stack([image_to_sound.audible(*one, metadata.sound) for one in spectrograms])
+
+    def read_sound(self, source: Source, limits: MediaLimits = LIMITS) -> Array:
+        """The sound of a source of `generate`: float32 [n], mono at `sample_rate`."""
+        if isinstance(source, tuple):
+            samples, rate = np.asarray(source[0], np.float32), source[1]
+            columns = samples[:, None] if samples.ndim == 1 else samples
+            if columns.ndim != 2 or not rate > 0:
+                raise UserError(
+                    f"an array of shape {samples.shape} at {rate} Hz: is no sound; give float [n] or "
+                    "[n, channels], and a positive rate"
+                )
+            return finish_sound("the array", columns, round(rate), self.sample_rate)
+        with _as_file(source, "s2i") as path:
+            if images.is_picture(path):
+                raise UserError(
+                    f"{path}: is a picture, and this model makes pictures of sounds; give a sound or "
+                    "video file, or a --model of --task=i2s"
+                )
+            return decode_sound_file(path, self.sample_rate, limits)
+
+    def read_pictures(self, source: Source, limits: MediaLimits = LIMITS) -> image_to_sound.Shown:
+        """The picture or the video of a source of `generate`, in the model's size."""
+        size = self.metadata.image_size
+        if isinstance(source, tuple):
+            frames, rate = np.asarray(source[0]), source[1]
+            if frames.ndim != 4 or not len(frames) or not rate > 0:
+                raise UserError(
+                    f"an array of shape {frames.shape} at {rate} pictures a second: is no video; give "
+                    "uint8 [n, height, width, 3], and a positive rate"
+                )
+            times = np.arange(len(frames)) / rate
+            pixels = np.stack([_checked_square(frame, size) for frame in frames])
+            return image_to_sound.Shown(pixels, times, len(frames) / rate, "the array")
+        if isinstance(source, np.ndarray):
+            return image_to_sound.Shown(_checked_square(source, size)[None])
+        with _as_file(source, "i2s") as path:
+            if images.is_picture(path):
+                picture = images.square(images.read_image(path, size, limits), size)
+                return image_to_sound.Shown(picture[None])
+            film, times, seconds = video.read_pictures(
+                path, size, image_to_sound.VIDEO_WINDOWS_PER_SECOND, limits
+            )
+            return image_to_sound.Shown(np.stack(film), times, seconds, str(path))
+
+
+def load(path: Path | str) -> Model:
+    """Loads a trained model from any of its forms.
+
+    Args:
+      path: a run's folder, an export's folder (its ONNX files), the folder of one of its versions
+        (a SavedModel), or an .onnx file of the whole way.
+
+    Raises:
+      UserError: there is none of them, or it is damaged.
+
+    >>> model = cmgen.load("runs/s2i")
+    >>> model.task, model.classes, model.sample_rate
+    ('s2i', ('bell', 'drum', 'flute'), 44100)
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        return Model(*networks.of_onnx(path))
+    if (path / "saved_model.pb").is_file():
+        return Model(*networks.of_saved_model(path))
+    if path.is_dir() and any(path.glob("*.onnx")):
+        return Model(*networks.of_export(path))
+    if path.is_dir() and (version := newest(path)):
+        return Model(*networks.of_saved_model(version))
+    if (path / "config.json").is_file():
+        from cmgen.models.run import load_run  # imports TensorFlow
+
+        return Model(*networks.of_run(load_run(path)))
+    raise UserError(
+        f"{path}: neither a run's folder (config.json), nor an exported one (saved_model.pb), nor an "
+        ".onnx file; train with cmgen.train or name another"
+    )
+
+
+def find_models(folder: Path) -> tuple[dict[str, Model], list[str]]:
+    """The exported models in a folder, and what is wrong with those that can't be used.
+
+    Args:
+      folder: has a folder for each model, e.g. exports; or is that of one model.
+
+    Returns:
+      models: name of its folder -> model.
+      problems: a sentence for each folder that looks like a model and isn't one.
+
+    Raises:
+      UserError: there is no model at all.
+    """
+    remedy = f"make one: python -m cmgen.export --workdir=runs/s2i --output={folder / 's2i'}"
+    if not folder.is_dir():
+        raise UserError(f"--exports={folder}: no such folder; {remedy}")
+    models, problems = {}, []
+    inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    for path in [folder] if looks_like_an_export(folder) else filter(looks_like_an_export, inside):
+        try:
+            models[path.resolve().name] = Model(*networks.of_export(path))
+        except UserError as error:
+            problems.append(str(error))
+    if not models:
+        reason = "; ".join(problems) or "has no exported model"
+        raise UserError(f"--exports={folder}: {reason}; {remedy}")
+    return models, problems
+
+
+def looks_like_an_export(folder: Path) -> bool:
+    """Whether a folder holds what cmgen.export writes, good or bad."""
+    return folder.is_dir() and (any(folder.glob("*.onnx")) or newest(folder) is not None)
+
+
+def _in_batches(function: Callable[..., tuple[Array, ...]], *inputs: Array) -> list[Array]:
+    """The outputs of a function of batches, BATCH items at a time, so that memory stays bounded."""
+    arrays = [np.ascontiguousarray(array, np.float32) for array in inputs]
+    parts = [
+        function(*(array[start : start + BATCH] for array in arrays))
+        for start in range(0, len(arrays[0]), BATCH)
+    ]
+    return [np.concatenate(some) for some in zip(*parts, strict=True)]
+
+
+@contextlib.contextmanager
+def _as_file(source: Source, task: str) -> Iterator[Path]:
+    """A path as it is; bytes as a file that is removed again."""
+    if isinstance(source, str | Path):
+        yield Path(source)
+    elif isinstance(source, bytes):
+        with tempfile.TemporaryDirectory(prefix="cmgen-") as folder:
+            path = Path(folder) / "input"
+            path.write_bytes(source)
+            yield path
+    else:
+        wanted = {"s2i": "(samples, rate)", "i2s": "pictures, or (pictures, rate)"}[task]
+        raise UserError(f"a {type(source).__name__}: is no source; give a path, bytes or {wanted}")
+
+
+def _checked_square(picture: np.ndarray, size: int) -> NDArray[np.uint8]:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise UserError(
+            f"an array of {picture.dtype} {picture.shape}: is no picture; give uint8 [height, width, 3]"
+        )
+    return images.square(picture, size)
