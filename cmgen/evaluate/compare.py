@@ -51,10 +51,10 @@ def check_alike(reports: Mapping[str, Report]) -> list[str]:
     Returns:
       a note for each hash that is missing: older versions wrote none.
     """
-    (first, one), *others = reports.items()
+    (first, report), *others = reports.items()
     for name, other in others:
-        if one["task"] != other["task"]:
-            raise UserError(f"{name} is of task {other['task']} and {first} of {one['task']}")
+        if other["task"] != report["task"]:
+            raise UserError(f"{name} is of task {other['task']} and {first} of {report['task']}")
     notes = []
     for part, words in _SAME.items():
         marks = {name: _hash(report, part) for name, report in reports.items()}
@@ -63,20 +63,16 @@ def check_alike(reports: Mapping[str, Report]) -> list[str]:
             for name, mark in marks.items()
             if mark is None
         ]
-        _check_equal(part, {name: mark for name, mark in marks.items() if mark is not None})
+        hashed = {name: mark for name, mark in marks.items() if mark is not None}
+        first = next(iter(hashed), "")
+        for name, mark in hashed.items():
+            if mark != hashed[first]:
+                raise UserError(
+                    f"{name} was measured with {words} than {first} ({mark}, {hashed[first]}), so "
+                    f"that their numbers can't be compared; {_REMEDY[part]}"
+                )
     _check_settings(reports)
     return notes
-
-
-def _check_equal(part: str, marks: Mapping[str, str]) -> None:
-    """Refuses hashes of which one differs from the first, naming both reports."""
-    first = next(iter(marks), "")
-    for name, mark in marks.items():
-        if mark != marks[first]:
-            raise UserError(
-                f"{name} was measured with {_SAME[part]} than {first} ({mark}, {marks[first]}), so "
-                f"that their numbers can't be compared; {_REMEDY[part]}"
-            )
 
 
 def _check_settings(reports: Mapping[str, Report]) -> None:
@@ -105,16 +101,14 @@ def _check_settings(reports: Mapping[str, Report]) -> None:
 
 
 def table(reports: Mapping[str, Report]) -> str:
-    """The headlines that all of them have, a column for each, with intervals where there are any.
+    """The headlines that all reports have, with intervals if any; a column for each report.
 
     Args:
       reports: of `check_alike`.
     """
-    (_, one), *others = reports.items()
+    first = next(iter(reports.values()))
     shared = [
-        name
-        for name, value in one.items()
-        if isinstance(value, float) and all(isinstance(r.get(name), float) for _, r in others)
+        name for name in first if all(isinstance(r.get(name), float) for r in reports.values())
     ]
     rows = [("", *reports)]
     rows += [(name, *(_cell(report, name) for report in reports.values())) for name in shared]

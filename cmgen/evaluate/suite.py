@@ -41,15 +41,8 @@ def check(folder: Path, run: Run, config: MeasureConfig) -> None:
         _load_control(config.label_control, run)
 
 
-def measure(
-    run: Run,
-    folder: Path,
-    output: Path,
-    config: MeasureConfig,
-) -> dict[str, Any]:
-    """Measures a run on the train and test splits of prepared data.
-
-    Nothing is chosen by what is measured here.
+def measure(run: Run, folder: Path, output: Path, config: MeasureConfig) -> dict[str, Any]:
+    """Measures a run on the train and test splits of prepared data; no choice depends on it.
 
     Args:
       run: a finished run with a verifier.
@@ -60,7 +53,7 @@ def measure(
     Returns:
       {"headlines": key -> number, "measures": name -> details, "notes": [str], "settings": ...}.
     """
-    # So that measuring again gives the same numbers, of what is trained too.
+    # So that measuring again gives the same numbers, also of networks that are trained.
     tf.config.experimental.enable_op_determinism()
     train, test = (_load(folder, split, run) for split in ("train", "test"))
     notes: list[str] = []
@@ -71,11 +64,8 @@ def measure(
         scores = sound.compare(sounds, run.config.sound)
     else:
         scores, notes = _measure_pictures(run, train, test, output, config)
-    headlines: dict[str, Any] = {}
-    for score in scores:
-        headlines |= score.headline()
     return {
-        "headlines": headlines,
+        "headlines": {k: v for score in scores for k, v in score.headline().items()},
         "measures": {score.name: score.detail() for score in scores},
         "notes": notes,
         "settings": _settings(config),
@@ -89,10 +79,10 @@ def _measure_pictures(
     output: Path,
     config: MeasureConfig,
 ) -> tuple[list[Score], list[str]]:
-    """All scores of a run that makes pictures, and what could not be measured."""
-    weights, folder_of_control = config.inception_weights, config.label_control
+    """All scores of a run that makes pictures, and notes on what could not be measured."""
+    weights = config.inception_weights
     extractor = None if weights is None else inception.load(weights)
-    control = None if folder_of_control is None else _load_control(folder_of_control, run)
+    control = None if config.label_control is None else _load_control(config.label_control, run)
     networks = Networks.of(run)
     measured = MeasuredRun(
         run,

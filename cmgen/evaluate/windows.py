@@ -104,19 +104,12 @@ class Networks:
     ):
         self.encoder, self.generator, self.verifier = encoder, generator, verifier
         self.classes, self.config = tuple(classes), config
-        waveform = tf.TensorSpec([None, config.sound.window_samples], tf.float32)
-        noise = tf.TensorSpec([None, config.gan.noise_size], tf.float32)
-        source, target = (
-            tf.TensorSpec([None, *config.shape_of(modality)], tf.float32)
-            for modality in (config.direction.condition, config.direction.target)
-        )
-        self._lms = self._traced(lambda waveform: lms_tf.lms(waveform, config.sound), waveform)
-        self._generate = self._traced(self._generate_eagerly, source, noise)
-        self._verify = self._traced(self._verify_eagerly, target)
-
-    @staticmethod
-    def _traced(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Any:
-        return tf.function(function, input_signature=inputs, autograph=False)
+        source = config.shape_of(config.direction.condition)
+        target = config.shape_of(config.direction.target)
+        waveform, noise = (config.sound.window_samples,), (config.gan.noise_size,)
+        self._lms = _traced(lambda waveform: lms_tf.lms(waveform, config.sound), waveform)
+        self._generate = _traced(self._generate_eagerly, source, noise)
+        self._verify = _traced(self._verify_eagerly, target)
 
     @classmethod
     def of(cls, run: Run) -> "Networks":
@@ -167,6 +160,12 @@ class Networks:
     def _verify_eagerly(self, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = self.verifier.encode(target)
         return features, tf.argmax(self.verifier.classify(features), axis=-1)
+
+
+def _traced(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Any:
+    """One graph for batches of any size."""
+    inputs = [tf.TensorSpec([None, *shape], tf.float32) for shape in shapes]
+    return tf.function(function, input_signature=inputs, autograph=False)
 
 
 @dataclass(frozen=True)

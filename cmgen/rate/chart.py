@@ -45,7 +45,7 @@ def draw_votes(sources: Sequence[SourceVotes]) -> NDArray[np.uint8]:
       uint8 [height, width, 3].
     """
     group = len(SCORES) * BAR + (len(SCORES) - 1) * GAP
-    legend = _legend_width()
+    legend = round(sum(_legend_widths()))
     width = max(len(sources) * (group + GROUP_GAP), legend) + 2 * SIDE
     size = (width * SCALE, (TOP + HEIGHT + BOTTOM) * SCALE)
     sheet = Image.new("RGB", size, "white")
@@ -75,29 +75,17 @@ def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size * SCALE)
 
 
-def _legend_width() -> int:
-    return max(round(_legend_end(row)) for row in range(2))
-
-
-def _legend_cells(row: int) -> list[tuple[int, str]]:
-    return list(SCORES.items())[2 * row : 2 * row + 2]
-
-
-def _legend_end(row: int) -> float:
-    return sum(_cell_width(score, meaning) for score, meaning in _legend_cells(row))
-
-
-def _cell_width(score: int, meaning: str) -> float:
-    return 22 + _font(11).getlength(f"{score}: {meaning}") / SCALE + 18
+def _legend_widths() -> list[float]:
+    """Of both columns of the legend, which has two rows."""
+    widths = [_font(11).getlength(f"{score}: {SCORES[score]}") / SCALE + 40 for score in SCORES]
+    return [max(widths[0::2]), max(widths[1::2])]
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
-    second = max(_cell_width(*_legend_cells(row)[0]) for row in range(2))
-    for row in range(2):
-        for column, (score, meaning) in enumerate(_legend_cells(row)):
-            x, y = SIDE + column * second, 10 + 18 * row
-            _rectangle(draw, x, y, x + 12, y + 12, COLOURS[score])
-            _text(draw, x + 18, y + 10, f"{score}: {meaning}", 11, anchor="ls")
+    for place, (score, meaning) in enumerate(SCORES.items()):
+        x, y = SIDE + place % 2 * _legend_widths()[0], 10 + 18 * (place // 2)
+        _rectangle(draw, x, y, x + 12, y + 12, COLOURS[score])
+        _text(draw, x + 18, y + 10, f"{score}: {meaning}", 11, anchor="ls")
 
 
 def _rectangle(

@@ -100,7 +100,8 @@ def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectCon
     first = next(iter(runs.values())).config
     window, sound = first.sound.window_samples, recordings.sound.numpy()
     places = draw_places(recordings, _sounding(recordings, first), window, config)
-    waveforms = _cut(recordings, sound, places, window).astype(np.float32) / 32768.0
+    begin = recordings.sound_offsets[places.recording] + places.start
+    waveforms = sound[begin[:, None] + np.arange(window)].astype(np.float32) / 32768.0
     pictures = {REAL: recordings.frames.numpy()[places.frame]}
     pictures |= {name: _pictures(run, waveforms, config.seed) for name, run in runs.items()}
     files = _sounds(recordings, sound, places, window, config.sound_seconds)
@@ -196,13 +197,6 @@ def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Places:
     )
     places = Places(rows.recording, rows.start, rows.frame)
     return places[columns["sounding"] & (rows.frame >= 0)]
-
-
-def _cut(
-    recordings: pipeline.Recordings, sound: NDArray[np.int16], places: Places, window: int
-) -> NDArray[np.int16]:
-    begin = recordings.sound_offsets[places.recording] + places.start
-    return sound[begin[:, None] + np.arange(window)]
 
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:

@@ -105,11 +105,10 @@ def mean_interval(
 
 def reliability_table(votes: Sequence[Vote]) -> NDArray[np.float64]:
     """Scores as float [raters, items], NaN where a rater did not judge an item."""
-    rows = {rater: row for row, rater in enumerate(sorted({vote.rater for vote in votes}))}
-    columns = {item: column for column, item in enumerate(sorted({vote.item for vote in votes}))}
-    table = np.full((len(rows), len(columns)), np.nan)
-    for vote in votes:
-        table[rows[vote.rater], columns[vote.item]] = vote.score
+    raters, row = np.unique([vote.rater for vote in votes], return_inverse=True)
+    items, column = np.unique([vote.item for vote in votes], return_inverse=True)
+    table = np.full((len(raters), len(items)), np.nan)
+    table[row, column] = [vote.score for vote in votes]
     return table
 
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sql
@@ -52,7 +51,7 @@ VOTES = sql.Table(
 
 @dataclass(frozen=True)
 class Rater:
-    """Someone who rates: `number` counts a study's raters from 0 and fixes their order."""
+    """Someone who rates: `number` counts a study's raters from 0 and decides their order of items."""
 
     id: int
     number: int
@@ -82,7 +81,7 @@ class Store(AbstractContextManager["Store"]):
     Args:
       database: a file for SQLite, or an SQLAlchemy URL.
       study: its id; other studies may share the database.
-      must_exist: whether a missing SQLite file is an error rather than made.
+      must_exist: whether a missing SQLite file is an error; otherwise it is created.
     """
 
     def __init__(self, database: str | Path, study: str, must_exist: bool = False):
@@ -105,12 +104,7 @@ class Store(AbstractContextManager["Store"]):
         with self._explained():
             _METADATA.create_all(self._engine)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._engine.dispose()
 
     def add_rater(self, name: str) -> tuple[Rater, str]:
@@ -131,7 +125,7 @@ class Store(AbstractContextManager["Store"]):
         raise UserError(f"{self._where}: too many people join at once; try again", FAILED_WORK)
 
     def rater(self, code: str) -> Rater | None:
-        """Whose code this is; None if it is nobody's."""
+        """The rater who has this code, if any."""
         wanted = sql.select(RATERS.c.id, RATERS.c.number, RATERS.c.name).where(
             RATERS.c.study == self._study, RATERS.c.code_hash == _hashed(code)
         )
@@ -140,7 +134,7 @@ class Store(AbstractContextManager["Store"]):
         return Rater(*row) if row else None
 
     def scores(self, rater: Rater) -> list[int]:
-        """The rater's own scores so far, in their order."""
+        """The rater's scores so far, in the order of their items."""
         wanted = sql.select(VOTES.c.score).where(VOTES.c.rater == rater.id).order_by(VOTES.c.place)
         with self._explained(), self._engine.connect() as connection:
             return list(connection.execute(wanted).scalars())
@@ -149,7 +143,7 @@ class Store(AbstractContextManager["Store"]):
         """Writes the score of the rater's next picture, or changes that of the one before it.
 
         Args:
-          rater: whose vote it is.
+          rater: who votes.
           place: of the picture in the rater's order, from 0.
           item: key of the picture.
           score: 0 to 3.
@@ -158,8 +152,8 @@ class Store(AbstractContextManager["Store"]):
           OutOfTurn: the vote is for any other picture.
         """
         now = datetime.now(UTC).replace(tzinfo=None)
-        mine = VOTES.c.rater == rater.id
-        count = sql.select(sql.func.count()).select_from(VOTES).where(mine)
+        by_rater = VOTES.c.rater == rater.id
+        count = sql.select(sql.func.count()).select_from(VOTES).where(by_rater)
         values: dict[str, Any] = {"score": score, "voted": now}
         try:
             with self._explained(), self._engine.begin() as connection:
@@ -170,7 +164,7 @@ class Store(AbstractContextManager["Store"]):
                     )
                     connection.execute(added)
                 elif place == done - 1:
-                    changed = sql.update(VOTES).where(mine, VOTES.c.place == place)
+                    changed = sql.update(VOTES).where(by_rater, VOTES.c.place == place)
                     connection.execute(changed.values(**values))
                 else:
                     raise OutOfTurn(place)
@@ -251,5 +245,5 @@ def _parse_url(database: str) -> sql.URL:
 
 
 def _check_foreign_keys(connection: Any, _: Any) -> None:
-    """SQLite holds to foreign keys only where it is told to."""
+    """Foreign keys, which SQLite ignores by default."""
     connection.execute("PRAGMA foreign_keys = ON")

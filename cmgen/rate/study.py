@@ -229,9 +229,8 @@ def _read_checked(path: Path, mark: str) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: can't be read ({error.strerror}); collect the study again") from (
-            error
-        )
+        message = f"{path}: can't be read ({error.strerror}); collect the study again"
+        raise UserError(message) from error
     if sha256(data) != mark:
         raise UserError(f"{path}: is not the file that the manifest names; collect the study again")
     return data

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cmgen.config import SoundConfig
-from cmgen.media.lms import mel_edges
+from cmgen.media.lms import mel_edges, unscale_db
 
 PITCHES = 12
-# Below, a mel band is wider than a semitone and tells nothing of the pitch; above, partials crowd.
+# Below, mel bands are wider than a semitone; above, partials crowd.
 LOWEST_HZ, HIGHEST_HZ = 130.0, 4200.0
 
 
@@ -37,8 +37,8 @@ def chroma(lms: ArrayLike, config: SoundConfig) -> NDArray[np.float64]:
 
     Each mel band gives its power to the pitch classes by a Gaussian about its centre, at least a
     semitone wide: Fujishima, "Realtime Chord Recognition of Musical Sound" (1999), on a mel
-    filterbank, as librosa's `chroma` filters do on a linear one. Straight from the LMS, since a
-    generated one has no waveform but by guessing phases.
+    filterbank, as librosa.filters.chroma does on a linear one. Straight from the LMS, since the
+    phases of a generated one can only be guessed.
 
     Args:
       lms: float [windows, mels, frames] in [-1, 1].
@@ -47,18 +47,22 @@ def chroma(lms: ArrayLike, config: SoundConfig) -> NDArray[np.float64]:
     Returns:
       float64 [windows, 12], C first, each row with sum 1.
     """
-    half_span = (config.ceiling_db - config.floor_db) / 2.0
-    decibels = (np.asarray(lms, np.float64) + 1.0) * half_span + config.floor_db
-    power = np.power(10.0, decibels / 10.0).mean(axis=2)
-    folded = power @ chroma_matrix(config)
-    return folded / np.maximum(folded.sum(axis=1, keepdims=True), 1e-30)
+    import librosa  # takes seconds
+
+    power = librosa.db_to_power(unscale_db(np.asarray(lms, np.float64), config)).mean(axis=2)
+    chroma: NDArray[np.float64] = librosa.util.normalize(
+        power @ chroma_matrix(config), norm=1, axis=1, threshold=1e-30
+    )
+    return chroma
 
 
 def chroma_matrix(config: SoundConfig) -> NDArray[np.float64]:
     """Weights of pitch classes in mel bands; float64 [n_mels, 12]."""
+    import librosa
+
     edges = mel_edges(config)
     centres = edges[1:-1]
-    semitones = 69.0 + PITCHES * np.log2(np.maximum(centres, 1.0) / 440.0)
+    semitones = librosa.hz_to_midi(np.maximum(centres, 1.0))
     # Half a band's width at half its height, in semitones.
     width = PITCHES * np.log2(1.0 + (edges[2:] - edges[:-2]) / 4.0 / np.maximum(centres, 1.0))
     width = np.maximum(width, 0.5)
@@ -70,7 +74,7 @@ def chroma_matrix(config: SoundConfig) -> NDArray[np.float64]:
 
 
 def chroma_agreement(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Correlation of two chromas over the twelve pitch classes.
+    """Pearson's correlation of two chromas over the twelve pitch classes.
 
     Args:
       first: float [windows, 12].
@@ -101,11 +105,11 @@ def shuffled_within(labels: ArrayLike, groups: ArrayLike, seed: int) -> NDArray[
     random = np.random.default_rng(seed)
     partners = np.empty(len(labels), np.int64)
     for name in np.unique(groups):
-        own = np.flatnonzero(groups == name)
+        windows = np.flatnonzero(groups == name)
         others = np.flatnonzero(groups != name)
-        alike = others[labels[others] == labels[own[0]]]
-        pool = alike if len(alike) else others
+        same_class = others[labels[others] == labels[windows[0]]]
+        pool = same_class if len(same_class) else others
         if not len(pool):
             raise ValueError("shuffled pairs need at least two recordings")
-        partners[own] = random.choice(pool, len(own))
+        partners[windows] = random.choice(pool, len(windows))
     return partners
