@@ -1,4 +1,4 @@
-"""The examples in docstrings, and docs/notebook.py, run as they stand."""
+"""The examples in docstrings, of README.md and docs/, and docs/notebook.py, run as they stand."""
 
 import doctest
 import importlib
@@ -13,6 +13,7 @@ import soundfile
 from checkout import ROOT
 from fixtures import tone
 from PIL import Image
+from readme import PYTHON
 from tiny_run import write_run
 
 import cmgen
@@ -26,11 +27,13 @@ MODULES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, and two seconds of sound, as the examples name them."""
+    """Two runs, two seconds of sound and a picture, as the examples name them."""
     folder = tmp_path_factory.mktemp("examples")
     for task in ("s2i", "i2s"):
         write_run(folder / "runs" / task, ("bell", "drum", "flute"), task=task, size=64)
-    soundfile.write(folder / "a.wav", tone(440.0, 2.0), 44100)
+    for name in ("a.wav", "recording.wav"):
+        soundfile.write(folder / name, tone(440.0, 2.0), 44100)
+    Image.new("RGB", (80, 64)).save(folder / "photo.jpg")
     return folder
 
 
@@ -44,6 +47,14 @@ def test_examples_in_docstrings(name: str, folder: Path, monkeypatch: pytest.Mon
     globs = {"cmgen": cmgen, "np": np, "model": cmgen.load("runs/s2i")}
     failed, attempted = doctest.testmod(importlib.import_module(name), extraglobs=globs)
     assert attempted and not failed
+
+
+@pytest.mark.parametrize("snippet", [text for text in PYTHON if "import cmgen" in text])
+def test_snippets_of_the_documents(
+    snippet: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    exec(compile(snippet, "snippet", "exec"), {})
 
 
 def test_the_notebook_draws_a_grid_and_makes_a_sound(folder: Path) -> None:
