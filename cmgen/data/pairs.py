@@ -11,15 +11,14 @@ from cmgen.data.sampling import CLASS_ORDER, CLASS_SHIFT, shuffle
 
 
 def class_stream(positions: tf.Tensor, num_classes: int, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Class of each position of the stream, and how many times that class was visited before.
+    """Returns the class of each position of the stream, and the number of earlier visits to it.
 
-    Blocks of `num_classes` pairs: the even member runs through all classes in a shuffled order,
-    the odd member is the same order shifted by 1 to num_classes - 1, so that within a block every
-    class comes exactly twice.
+    In a block of `num_classes` pairs the even members are all classes in a shuffled order; the odd
+    members are the same order shifted by 1 to num_classes - 1, so each class occurs twice in a block.
 
     Args:
       positions: int64 [n], places in the endless stream.
-      num_classes: how many; a single one is everywhere.
+      num_classes: number of classes; a single one is everywhere.
       seed: of the stream.
 
     Returns:

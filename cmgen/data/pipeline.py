@@ -229,11 +229,11 @@ def evaluation_rows(
 def _cutter(
     recordings: Recordings, batches: BatchConfig, window: int
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """step -> the undecorated batch of that step, cut from what is in memory."""
+    """Returns a function: step -> its batch as stored integers, cut from memory."""
     count, seed = batches.batch_size, batches.seed
     classes = np.array(_drawn_classes(recordings, batches), np.int64)
     gap = round(batches.mismatch_seconds * recordings.info.sample_rate)
-    heard, shown = streaming.class_tables(recordings, window)
+    with_sound, with_frames = streaming.class_tables(recordings, window)
     low, high = recordings.start_range(window)
     keys = sampling.frame_keys(recordings.frame_times, recordings.frame_offsets)
     sound, frames, paired = recordings.sound, recordings.frames, recordings.paired
@@ -243,7 +243,7 @@ def _cutter(
         positions = step * count + tf.range(count, dtype=tf.int64)
         label, visit = pairs.class_stream(positions // batches.instants, len(classes), seed)
         label, visit = pairs.share_pairs(tf.gather(classes, label), visit, batches.mismatch)
-        recording = sampling.pick_recordings(label, visit, heard, seed)
+        recording = sampling.pick_recordings(label, visit, with_sound, seed)
         bounds = tf.gather(low, recording), tf.gather(high, recording)
         start = sampling.pick_starts(step, *bounds, seed)
         if batches.mismatch != "class":
@@ -252,7 +252,7 @@ def _cutter(
             pictured = recording
             frame = sampling.nearest_frames(keys, frame_offsets, recording, start + window // 2)
         else:
-            pictured = sampling.pick_recordings(label, visit, shown, seed, kind=1)
+            pictured = sampling.pick_recordings(label, visit, with_frames, seed, kind=1)
             frame = tf.gather(frame_offsets, pictured)
         begin = batches.shard_rows(tf.gather(sound_offsets, recording) + start)
         # Copies whole windows; a gather of single samples takes five times as long.

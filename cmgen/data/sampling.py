@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-# Keeps the random numbers of different uses apart.
+# Separates the random numbers of different uses.
 CLASS_ORDER, CLASS_SHIFT, _RECORDING, _START, _NOISE, _UNIFORMS, _FILES = range(7)
 # Longer than any recording, in samples (290 days): keys of different recordings never mix.
 _KEY_STRIDE = 2**40
@@ -28,7 +28,7 @@ class ClassTable:
 
     @classmethod
     def of(cls, labels: np.ndarray, chosen: np.ndarray, num_classes: int) -> "ClassTable":
-        """For the recordings where `chosen` (bool [recordings]) holds."""
+        """Makes the table of the recordings where `chosen`, bool [recordings], is true."""
         indices = np.flatnonzero(chosen)
         members = indices[np.argsort(labels[indices], kind="stable")]
         counts = np.bincount(labels[indices], minlength=num_classes).astype(np.int64)
@@ -38,13 +38,13 @@ class ClassTable:
 def pick_recordings(
     label: tf.Tensor, visit: tf.Tensor, table: ClassTable, seed: int, kind: int = 0
 ) -> tf.Tensor:
-    """The recording of each visit: every pass over a class takes its recordings in a new order.
+    """Picks the recording of each visit: every pass over a class takes its recordings in a new order.
 
     Args:
       label, visit: int64 [n], of `pairs.class_stream`.
       table: the recordings.
       seed: of the stream.
-      kind: draws apart for each kind, such as sounds and pictures that share only their class.
+      kind: makes draws independent, such as of sounds and pictures that share only their class.
 
     Returns:
       int64 [n], indices of recordings.
@@ -56,7 +56,7 @@ def pick_recordings(
 
 
 def pick_starts(step: tf.Tensor, low: tf.Tensor, high: tf.Tensor, seed: int) -> tf.Tensor:
-    """First samples of windows, evenly distributed from low to high inclusive; int64 [n]."""
+    """Draws first samples of windows uniformly from low to high inclusive; int64 [n]."""
     # float64 resolves single samples of any recording.
     draw = tf.random.stateless_uniform(
         tf.shape(low), _key(seed, step, _START), dtype=tf.float64, alg="philox"
@@ -68,7 +68,7 @@ def pick_starts(step: tf.Tensor, low: tf.Tensor, high: tf.Tensor, seed: int) -> 
 def draw_numbers(
     step: tf.Tensor, batch_size: int, noise_size: int, uniforms: int, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Noise N(0, 1) [batch, noise_size] and numbers in [0, 1) [batch, uniforms] of one step."""
+    """Draws noise N(0, 1) [batch, noise_size] and [0, 1) numbers [batch, uniforms] of one step."""
     noise = tf.random.stateless_normal(
         [batch_size, noise_size], _key(seed, step, _NOISE), alg="philox"
     )
@@ -79,12 +79,12 @@ def draw_numbers(
 
 
 def shuffled_range(count: int, seed: int, cycle: tf.Tensor) -> tf.Tensor:
-    """The numbers below `count` in an order that belongs to (seed, cycle); int64 [count]."""
+    """Shuffles the numbers below `count` by (seed, cycle); int64 [count]."""
     return shuffle(tf.range(count, dtype=tf.int64), seed, _FILES, cycle, count)
 
 
 def frame_keys(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sorted keys by which `nearest_frames` finds frames.
+    """Makes the sorted keys by which `nearest_frames` looks frames up.
 
     Args:
       times: int64 [frames] in samples, increasing within a recording.
@@ -97,7 +97,9 @@ def frame_keys(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def nearest_frames(
     keys: tf.Tensor, offsets: tf.Tensor, recording: tf.Tensor, moment: tf.Tensor
 ) -> tf.Tensor:
-    """Index of the frame of `recording` nearest to `moment` (in samples); the earlier if equal.
+    """Returns the index of the frame of `recording` nearest to `moment` (in samples).
+
+    Of two at the same distance it is the earlier one.
 
     Args:
       keys: int64 [frames], of `frame_keys`.
@@ -115,7 +117,7 @@ def nearest_frames(
 def shuffle(
     index: tf.Tensor, seed: int, use: tf.Tensor | int, cycle: tf.Tensor, count: tf.Tensor | int
 ) -> tf.Tensor:
-    """Where `index` lies in the shuffled order of [0, count) that belongs to (seed, use, cycle)."""
+    """Maps `index` by the permutation of [0, count) that belongs to (seed, use, cycle)."""
     zeros = tf.zeros_like(index)
     # tf.random.experimental.index_shuffle pads a batch of seeds along the wrong axis (TF 2.16).
     return tf.raw_ops.RandomIndexShuffle(

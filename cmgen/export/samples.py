@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.data.shards import read_info
 from cmgen.evaluate.windows import class_indices
 from cmgen.models.run import Run
 from cmgen.prepare import cache
@@ -72,7 +73,7 @@ def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
     key = "waveform" if config.direction.condition == "lms" else "image"
     try:
         folder = cache.resolve(dataclasses.replace(config.data, data=run.data))
-        split = next(s for s in splits if s in cache.splits(folder))
+        split = next(s for s in splits if s in read_info(folder).splits)
         recordings = pipeline.load_split(folder, split, config.data)
         stride = max(1, pipeline.count_windows(recordings, config) // (2 * count))
         batches = list(pipeline.evaluation_windows(recordings, stride, config))

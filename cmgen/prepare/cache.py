@@ -55,11 +55,6 @@ def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
             raise
 
 
-def splits(folder: Path) -> list[str]:
-    """Returns the names of the splits of a prepared folder."""
-    return list(read_info(folder).splits)
-
-
 def demo_folder() -> Path:
     """Returns the folder of videos that cmgen ships."""
     folder = _demo_path()

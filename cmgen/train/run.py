@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
+from cmgen.data.shards import read_info
 from cmgen.evaluate import report
 from cmgen.evaluate.accuracy import score_split
 from cmgen.evaluate.windows import Networks
@@ -229,9 +230,9 @@ def _seconds_per_step(model: keras.Model, config: TrainConfig, count: int) -> fl
 
 
 def _load_if_there(folder: Path, split: str, config: TrainConfig) -> pipeline.Recordings | None:
-    return (
-        pipeline.load_split(folder, split, config.data) if split in cache.splits(folder) else None
-    )
+    if split in read_info(folder).splits:
+        return pipeline.load_split(folder, split, config.data)
+    return None
 
 
 def train_gan(

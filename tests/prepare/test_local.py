@@ -15,7 +15,7 @@ from cmgen.data.shards import read_info
 from cmgen.media.video import write_video
 from cmgen.prepare import __main__ as prepare_main
 from cmgen.prepare import plan
-from cmgen.prepare.cache import fingerprint, resolve, splits
+from cmgen.prepare.cache import fingerprint, resolve
 from cmgen.prepare.local import PrepareConfig, prepare
 from cmgen.prepare.sources import FileItem
 from cmgen.utils import cli
@@ -217,7 +217,7 @@ def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
     assert "3 classes (bell, drum, flute)" in done.stdout
     assert "6 recordings" in done.stdout
     assert resolve(DataConfig(data=str(out))) == out
-    assert splits(out) == ["train", "validation", "test"]
+    assert list(read_info(out).splits) == ["train", "validation", "test"]
     with pytest.raises(UserError, match="--image_size=64"):
         resolve(DataConfig(data=str(out), image_size=32))
 
