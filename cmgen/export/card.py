@@ -84,6 +84,7 @@ classes, `{name}_generator.onnx` goes on from `encoding` and `noise` (opset {ops
 With {needs}: `python client.py {input} {output}`.
 
 TensorFlow Serving takes the folder above `1/`, `2/`, ...; all operations are TensorFlow's own.
+There is no image of it for ARM; use `client.py` there.
 {files}
 
 | signature | inputs | outputs |
