@@ -104,7 +104,7 @@ def measure(workdir: Path) -> dict[str, Any]:
     folder = cache.resolve(config.data)
     recordings = pipeline.load_split(folder, "test", config.data)
     encoder = load_encoder(workdir, "sound_encoder", classes, config)
-    right, places = encoders.windows_right(
+    right, places = encoders.windows_correct(
         encoder, config.sound_encoder.representation, recordings, config
     )
     low, high = classification.bootstrap_interval(right, places)

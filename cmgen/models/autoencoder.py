@@ -1,4 +1,4 @@
-"""The other half of the sound autoencoder (S2I-A), which the paper names but does not draw."""
+"""The other half of the sound autoencoder (S2I-A), which the paper mentions but does not draw."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from cmgen.models.kernels import normalization
 
 
 class Decoder(keras.Model):
-    """The mirror image of a sound encoder: encoding -> what the encoder saw.
+    """The mirror image of a sound encoder: encoding -> the encoder's input.
 
     Dense layers grow the encoding to the encoder's last maps; then each 3 x 3 convolution with its
     stride has a transposed one, in the opposite order, cut to the size that the encoder had there.

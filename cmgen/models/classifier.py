@@ -1,4 +1,4 @@
-"""Training of the encoders and of the verifier: classification, or rebuilding of the input."""
+"""Training of the encoders and of the verifier: classification, or reconstruction of the input."""
 
 from collections.abc import Callable
 
@@ -19,23 +19,23 @@ AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 
 
 class Classifier(keras.Model):
-    """Trains an encoder to name the instrument or, with a decoder, to rebuild what it sees.
+    """Trains an encoder to classify instruments or, with a decoder, to reconstruct its input.
 
-    With a decoder the class head learns beside the encoder, as a linear classifier of an encoding
-    that it does not move: so an autoencoder has class scores, and they say what its encoding holds.
+    With a decoder the class head learns beside the encoder, as a linear classifier that leaves the
+    encoding alone: so an autoencoder has class scores too, which say what its encoding holds.
 
     Args:
       encoder: network to train.
-      key: what of a batch it sees: "image" or a sound representation, "lms" ...
+      modality: what of a batch it sees: "image" or a sound representation, "lms" ...
       config: its settings.
       total_steps: length of the learning rate's cosine.
-      decoder: encoding -> what the encoder saw; trained with it.
+      decoder: encoding -> the encoder's input; trained with it.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        key: str,
+        modality: str,
         config: EncoderConfig,
         total_steps: int,
         decoder: Decoder | None = None,
@@ -43,7 +43,7 @@ class Classifier(keras.Model):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.key = key
+        self.modality = modality
         self.config = config
         self.total_steps = total_steps
 
@@ -62,16 +62,16 @@ class Classifier(keras.Model):
         self.optimizer.build(self.moving)
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update. batch: `key`, label [batch], uniforms [batch, 16]; returns metrics."""
-        inputs, labels = batch[self.key], batch["label"]
+        """One update. batch: `modality`, label [batch], uniforms [batch, 16]; returns metrics."""
+        inputs, labels = batch[self.modality], batch["label"]
         if self.config.augment:
-            inputs = AUGMENTATIONS[self.key](inputs, batch["uniforms"])
+            inputs = AUGMENTATIONS[self.modality](inputs, batch["uniforms"])
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context is not None else 0
         seed = tf.stack([tf.cast(self.optimizer.iterations, tf.int32), 2 * replica])
         with tf.GradientTape() as tape:
             encoding = self.encoder.encode(inputs, training=True, seed=seed)
-            loss, metrics = self._rebuilding_loss(encoding, inputs)
+            loss, metrics = self._reconstruction_loss(encoding, inputs)
             if self.decoder is not None:
                 encoding = tf.stop_gradient(encoding)
             logits = self.encoder.logits(encoding, seed)
@@ -87,17 +87,17 @@ class Classifier(keras.Model):
                 total += tf.add_n(self.encoder.losses) / replicas
         gradients = tape.gradient(total, self.moving)
         self.optimizer.apply_gradients(zip(gradients, self.moving, strict=True))
-        right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
+        correct = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
         return metrics | {
             "loss/classification": tf.reduce_mean(class_loss),
-            "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
+            "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32)),
             "gradient_norm/encoder": tf.linalg.global_norm(gradients),
         }
 
-    def _rebuilding_loss(
+    def _reconstruction_loss(
         self, encoding: tf.Tensor, inputs: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Mean squared error of each rebuilt input [batch] and its metric; zeros without decoder."""
+        """Mean squared error of each reconstruction [batch] and its metric; zeros without decoder."""
         if self.decoder is None:
             return tf.zeros([tf.shape(inputs)[0]]), {}
         loss = tf.reduce_mean(tf.square(self.decoder(encoding, training=True) - inputs), [1, 2])

@@ -1,7 +1,7 @@
-"""Training of two encoders together: for the instrument, and for which sound goes with which picture.
+"""Training of two encoders together: to classify instruments, and to match sounds with pictures.
 
-An encoding that is trained to tell instruments apart alone throws the pose away. Here the sound
-must also find the picture of its own instant among those of other instants of the same recording.
+An encoding that is trained to classify alone discards the pose. Here the sound must also find the
+picture of its instant among those of other instants of the same recording.
 """
 
 import keras
@@ -25,7 +25,7 @@ class CorrespondenceClassifier(keras.Model):
       image: encoder of pictures.
       config: settings; learning rate, weights and instants count.
       total_steps: length of the learning rate's cosine.
-      kept: "lms" or "image", the encoder that is wanted; the other one is its partner.
+      kept: "lms" or "image", the encoder to keep; the other is its partner.
     """
 
     def __init__(
@@ -39,8 +39,10 @@ class CorrespondenceClassifier(keras.Model):
         super().__init__()
         self.encoders = {"lms": sound, "image": image}
         self.projections = {
-            key: keras.layers.Dense(PROJECTION_SIZE, use_bias=False, name=f"project_{key}")
-            for key in self.encoders
+            modality: keras.layers.Dense(
+                PROJECTION_SIZE, use_bias=False, name=f"project_{modality}"
+            )
+            for modality in self.encoders
         }
         for projection in self.projections.values():
             projection.build((None, config.encoding_size))
@@ -79,18 +81,22 @@ class CorrespondenceClassifier(keras.Model):
         metrics: dict[str, tf.Tensor] = {}
         losses, vectors = [], {}
         with tf.GradientTape() as tape:
-            for offset, (key, encoder) in enumerate(self.encoders.items()):
-                own_seed = seed + [0, 2 * offset]
-                encoding = encoder.encode(inputs[key], training=True, seed=own_seed)
-                vectors[key] = tf.math.l2_normalize(self.projections[key](encoding), axis=-1)
-                loss, accuracy = self._class_loss(encoder, encoding, batch["label"], own_seed)
+            for offset, (modality, encoder) in enumerate(self.encoders.items()):
+                encoder_seed = seed + [0, 2 * offset]
+                encoding = encoder.encode(inputs[modality], training=True, seed=encoder_seed)
+                vectors[modality] = tf.math.l2_normalize(
+                    self.projections[modality](encoding), axis=-1
+                )
+                loss, accuracy = self._class_loss(encoder, encoding, batch["label"], encoder_seed)
                 losses.append(loss)
-                suffix = "" if key == self.kept else "_partner"
+                suffix = "" if modality == self.kept else "_partner"
                 metrics[f"loss/classification{suffix}"] = tf.reduce_mean(loss)
                 metrics[f"accuracy{suffix}"] = accuracy
-            found = self._correspondence(vectors)
-            metrics["loss/correspondence"] = tf.reduce_mean(found)
-            total = scale_loss(tf.add_n(losses) + self.config.correspondence_weight * found)
+            correspondence = self._correspondence(vectors)
+            metrics["loss/correspondence"] = tf.reduce_mean(correspondence)
+            total = scale_loss(
+                tf.add_n(losses) + self.config.correspondence_weight * correspondence
+            )
             penalties = [loss for encoder in self.encoders.values() for loss in encoder.losses]
             if penalties:
                 total += tf.add_n(penalties) / tf.distribute.get_strategy().num_replicas_in_sync
@@ -100,8 +106,8 @@ class CorrespondenceClassifier(keras.Model):
         return metrics
 
     def _augmented(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Both inputs, each window varied by its own numbers; none of it moves the pose."""
-        inputs = {key: batch[key] for key in self.encoders}
+        """Both inputs, each window varied by numbers of its own; the pose stays."""
+        inputs = {modality: batch[modality] for modality in self.encoders}
         if not self.config.augment:
             return inputs
         uniforms = batch["uniforms"]
@@ -120,8 +126,8 @@ class CorrespondenceClassifier(keras.Model):
             from_logits=True,
             label_smoothing=self.config.label_smoothing,
         )
-        right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
-        return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+        correct = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
+        return loss, tf.reduce_mean(tf.cast(correct, tf.float32))
 
     def _correspondence(self, vectors: dict[str, tf.Tensor]) -> tf.Tensor:
         """Mean of both directions for each example; candidates come from all replicas."""
@@ -131,8 +137,8 @@ class CorrespondenceClassifier(keras.Model):
         if context is not None and context.num_replicas_in_sync > 1:
             everywhere = {key: context.all_gather(v, axis=0) for key, v in vectors.items()}
             first = context.replica_id_in_sync_group * count
-        own = first + tf.range(count)
+        partners = first + tf.range(count)
         return 0.5 * (
-            correspondence_loss(vectors["lms"], everywhere["image"], own)
-            + correspondence_loss(vectors["image"], everywhere["lms"], own)
+            correspondence_loss(vectors["lms"], everywhere["image"], partners)
+            + correspondence_loss(vectors["image"], everywhere["lms"], partners)
         )

@@ -23,10 +23,7 @@ AUGMENTATIONS = {"image": augment_for_discriminator, "lms": augment_lms_for_disc
 
 
 class Scores(NamedTuple):
-    """The discriminator's logits [batch] of three kinds of pairs.
-
-    Where a penalty needs them, the gradients of the first and the last by the target are there too.
-    """
+    """Logits [batch] of three kinds of pairs; gradients by the target where a penalty needs them."""
 
     real: tf.Tensor
     mismatched: tf.Tensor
@@ -41,8 +38,7 @@ class CrossModalGan(keras.Model):
     Args:
       direction: which of the two is the condition and which the target.
       encoder: the trained encoder of the condition; it stays as it is.
-      generator: trained.
-      discriminator: trained.
+      generator, discriminator: the networks to train.
       generator_ema: a second generator, built alike, that holds the averaged weights.
       config: objective and optimizers.
     """
@@ -70,10 +66,9 @@ class CrossModalGan(keras.Model):
         """Makes and builds both optimizers; call it inside the strategy's scope."""
         config = self.config
         betas = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": 1e-8}
-        generator_optimizer = keras.optimizers.Adam(config.generator_learning_rate, **betas)
+        self.generator_optimizer = keras.optimizers.Adam(config.generator_learning_rate, **betas)
         # Keras would otherwise make an RMSprop, whose variables would be in every checkpoint.
-        super().compile(optimizer=generator_optimizer, jit_compile=False)
-        self.generator_optimizer = generator_optimizer
+        super().compile(optimizer=self.generator_optimizer, jit_compile=False)
         self.discriminator_optimizer = keras.optimizers.Adam(
             config.discriminator_learning_rate, **betas
         )
@@ -202,22 +197,19 @@ def swap_neighbours(x: tf.Tensor) -> tf.Tensor:
 def generator_gradient(
     discriminator_gradient: tf.Tensor, scores: Scores, mismatch_weight: float
 ) -> tf.Tensor:
-    """The gradient of G's loss by the fakes, without a second pass through D.
+    """The gradient of G's loss by the fakes, [batch, ...], without a second pass through D.
 
     Where D has no batch normalisation, a fake x changes its own logit s alone. Both losses reach x
     by way of s, so with a = dL_D/ds > 0 and b = dL_G/ds, two functions of s,
 
         dL_D/dx = a ds/dx    and    dL_G/dx = b ds/dx = (b / a) dL_D/dx.
 
-    With the R2 penalty L_D depends on x by way of ds/dx too; but then ds/dx itself is known.
+    With the R2 penalty L_D depends on x by way of ds/dx too; but then ds/dx has been computed.
 
     Args:
       discriminator_gradient: of D's loss by the fakes, [batch, ...].
       scores: of the same pass through D.
       mismatch_weight: as in `losses.matching_discriminator_loss`.
-
-    Returns:
-      [batch, ...].
     """
     gradient, factor = scores.fake_gradients, losses.generator_logit_weight(scores.fake)
     if gradient is None:
@@ -234,9 +226,7 @@ def build_gan(
     """A GAN with all its variables; the averaged generator equals the generator.
 
     Args:
-      direction: what is condition and what is target.
-      encoder: the trained encoder of the condition.
-      config: networks and objective.
+      direction, encoder, config: of `CrossModalGan`.
       shape: of one target.
       policy: Keras dtype policy.
     """

@@ -14,9 +14,9 @@ def matching_discriminator_loss(
     """-[log S_r + (log(1 - S_w) + log(1 - S_f)) / 2], which D minimises.
 
     Args:
-      real: logits of real targets with their own conditions, [batch].
+      real: logits of real targets with matching conditions, [batch].
       mismatched: logits of real targets with conditions of another class, [batch].
-      fake: logits of generated targets with the conditions they were made from, [batch].
+      fake: logits of generated targets with the conditions that they come from, [batch].
       mismatch_weight: 1 as in the paper; 0 leaves S_w out and gives S_f its whole weight (S2I-N).
 
     Returns:
@@ -58,9 +58,9 @@ def gradient_penalty(gradients: tf.Tensor) -> tf.Tensor:
 
 
 def correspondence_loss(
-    anchors: tf.Tensor, others: tf.Tensor, own: tf.Tensor, temperature: float = 0.1
+    anchors: tf.Tensor, others: tf.Tensor, partners: tf.Tensor, temperature: float = 0.1
 ) -> tf.Tensor:
-    """InfoNCE: -log of the share that an anchor's own partner has among all candidates.
+    """InfoNCE: -log of the share of an anchor's partner among all candidates.
 
     van den Oord et al., "Representation Learning with Contrastive Predictive Coding" (2018), eq. 4,
     with cosine similarity over a temperature (Chen et al., "SimCLR", 2020, eq. 1).
@@ -68,10 +68,10 @@ def correspondence_loss(
     Args:
       anchors: unit vectors [batch, size].
       others: unit vectors [candidates, size].
-      own: index of each anchor's partner among the candidates, int [batch].
+      partners: index of each anchor's partner among the candidates, int [batch].
 
     Returns:
       [batch], not negative.
     """
     similarity = tf.matmul(anchors, others, transpose_b=True) / temperature
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=similarity)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=partners, logits=similarity)

@@ -1,4 +1,4 @@
-"""AdamW with a warm-up and a cosine: what encoders, verifiers and the measures' networks learn with."""
+"""AdamW with a warm-up and a cosine: the optimizer of encoders, verifiers and the measures' networks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,7 @@ class WarmedAdamW(keras.optimizers.AdamW):
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), Algorithm 2; the cosine is
     that of "SGDR" (2017), Eq. 5, without restarts.
 
-    Keras's asks its schedule anew for every weight that decays: as many times the schedule's operations
-    in each step, all of them traced before the first.
+    Keras's AdamW evaluates its schedule anew for every weight that decays, and traces it as often.
 
     Args:
       peak: learning rate after the warm-up.
@@ -40,7 +39,7 @@ class WarmedAdamW(keras.optimizers.AdamW):
         return super().learning_rate if self._of_this_step is None else self._of_this_step
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
-        """One update; as in Keras, which tells what it takes."""
+        """One update, as in Keras."""
         self._of_this_step = super().learning_rate
         try:
             super().apply(grads, trainable_variables)

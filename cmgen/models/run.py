@@ -134,6 +134,7 @@ def load_encoder(
 
 def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
     """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
-    kind = config.kind_seen_by(name)
-    shape = config.shape_of(kind) if kind == "image" else representations.shape(kind, config.sound)
-    return build_encoder(kind, num_classes, getattr(config, name), shape, policy)
+    modality = config.kind_seen_by(name)
+    is_image = modality == "image"
+    shape = config.shape_of(modality) if is_image else representations.shape(modality, config.sound)
+    return build_encoder(modality, num_classes, getattr(config, name), shape, policy)

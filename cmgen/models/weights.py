@@ -22,10 +22,10 @@ def weights_path(workdir: Path, name: str) -> Path:
 
 def named_variables(network: keras.layers.Layer) -> dict[str, Any]:
     """Variables by the names under which files hold them."""
-    named = {v.path.split("/", 1)[1]: v for v in network.variables}
-    if len(named) != len(network.variables):
+    by_name = {v.path.split("/", 1)[1]: v for v in network.variables}
+    if len(by_name) != len(network.variables):
         raise ValueError(f"{network.name}: two variables share a name; name the layers")
-    return named
+    return by_name
 
 
 def save_weights(
@@ -33,7 +33,7 @@ def save_weights(
 ) -> None:
     """Writes all variables by name into one .npz, with metadata (e.g. the step) beside them.
 
-    The comment, what made them, is the archive's: `unzip -z` shows it.
+    The comment, which says what made them, is the archive's; `unzip -z` shows it.
     """
     arrays = {name: keras.ops.convert_to_numpy(v) for name, v in named_variables(network).items()}
     arrays |= {f"{_METADATA}{name}": np.asarray(value) for name, value in metadata.items()}

@@ -231,11 +231,11 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 
 def config_from_flags(flag_values: flags.FlagValues, arguments: Sequence[str] = ()) -> TrainConfig:
-    """The run's settings as the parsed flags say.
+    """The run's settings.
 
     Args:
       flag_values: parsed.
-      arguments: the command line, where --train_steps may mean an encoder; flag files are of GANs.
+      arguments: the command line; --train_steps there means the encoder if --task is one.
     """
     sections: dict[str, dict[str, Any]] = {}
     for setting in settings():
@@ -243,11 +243,11 @@ def config_from_flags(flag_values: flags.FlagValues, arguments: Sequence[str] = 
         sections.setdefault(setting.section, {})[setting.field] = value
     task = sections[""]["task"]
     if task in TASKS and task in sections and "train_steps" in (given := cli.flag_names(arguments)):
-        steps, own = sections[""]["train_steps"], sections[task]["train_steps"]
-        if f"{task}_train_steps" in given and own != steps:
+        steps, encoder_steps = sections[""]["train_steps"], sections[task]["train_steps"]
+        if f"{task}_train_steps" in given and encoder_steps != steps:
             raise UserError(
                 f"--train_steps={steps}: means the {task}'s steps with --task={task}, and so does "
-                f"--{task}_train_steps={own}; give one of the two"
+                f"--{task}_train_steps={encoder_steps}; give one of the two"
             )
         sections[task]["train_steps"] = steps
     defaults = TrainConfig()
@@ -266,8 +266,8 @@ define_flags(FLAGS)
 
 def main() -> None:
     config = config_from_flags(FLAGS, sys.argv[1:])
-    known = tf_config.read(config.strategy)
-    if known is None or known.index == 0:
+    cluster = tf_config.read(config.strategy)
+    if cluster is None or cluster.index == 0:
         print(to_json(config), end="", flush=True)
     from cmgen.train import run  # TensorFlow is imported only when the work starts
 

@@ -1,4 +1,4 @@
-"""What happens around training steps: progress, logs, checkpoints, sample pictures, NaN, Ctrl-C."""
+"""Callbacks of training steps: progress, logs, checkpoints, sample pictures, NaN, Ctrl-C."""
 
 import json
 import math
@@ -62,16 +62,16 @@ class StopOnNan(StepCallback):
             for v in network.variables
             if not np.isfinite(keras.ops.convert_to_numpy(v)).all()
         ]
-        found = f"; in the weights: {', '.join(weights[:4])}" if weights else ""
+        culprits = f"; in the weights: {', '.join(weights[:4])}" if weights else ""
         raise UserError(
-            f"step {self.step}: {bad[0]} is not finite{found}. The last good checkpoint is in "
+            f"step {self.step}: {bad[0]} is not finite{culprits}. The last good checkpoint is in "
             f"{self.folder}; lower the learning rate, raise --r1_gamma, or use --nomixed_precision",
             FAILED_WORK,
         )
 
 
 class Progress(StepCallback):
-    """A bar with pictures per second and the time left.
+    """A progress bar with examples per second and the time left.
 
     Args:
       name: what is trained.
@@ -183,7 +183,7 @@ class StopOnInterrupt(StepCallback):
     """Ctrl-C and SIGTERM end training after the step in progress, saved; comes after the others.
 
     Where several workers train, all must stop after the same step: `agreed` then says whether any of
-    them was told to.
+    them was asked to.
 
     Args:
       start_step: steps done before.
@@ -208,13 +208,13 @@ class StopOnInterrupt(StepCallback):
     def after_step(self, logs: dict[str, float]) -> None:
         if self.asked if self.agreed is None else self.agreed:
             if not self.asked:
-                print("\nanother worker was told to stop, so all do", flush=True)
+                print("\nanother worker was asked to stop, so all stop", flush=True)
             self.save(self.step)
             raise KeyboardInterrupt(
                 f"stopped after step {self.step}; the same command goes on from there"
             )
 
     def restore_handlers(self) -> None:
-        """Gives the signals back to whoever had them."""
+        """Restores the former signal handlers."""
         for number, handler in self.handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The run folder in training: its config, its metadata, and checkpoints of everything that moves."""
+"""The run folder in training: its config, its metadata, and checkpoints."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ CHANGEABLE = ("train_steps", "checkpoint_steps", "keep_checkpoints", "strategy",
 
 
 def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfig:
-    """Makes the run folder or takes an earlier run up again.
+    """Creates the run folder or resumes an earlier run.
 
     Args:
-      config: what the flags say.
-      resolved_precision: what `mixed_precision=None` means on this machine; an earlier run keeps
+      config: of the flags.
+      resolved_precision: what `mixed_precision=None` means on this machine; a resumed run keeps
         the arithmetic that it began with.
 
     Returns:
@@ -66,20 +66,20 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
 
 def find_differences(one: Any, other: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
     """(name, value in one, value in the other) of settings that differ; names like `data.data`."""
-    found = []
+    differences = []
     for item in dataclasses.fields(one):
         pair = getattr(one, item.name), getattr(other, item.name)
         if dataclasses.is_dataclass(pair[0]):
-            found += find_differences(*pair, f"{prefix}{item.name}.")
+            differences += find_differences(*pair, f"{prefix}{item.name}.")
         elif pair[0] != pair[1]:
-            found.append((f"{prefix}{item.name}", *pair))
-    return found
+            differences.append((f"{prefix}{item.name}", *pair))
+    return differences
 
 
 def write_metadata(workdir: Path, classes: tuple[str, ...], data: str, data_hash: str) -> None:
-    """Remembers the classes and the data of a run beside its config, and what it was made with.
+    """Writes the classes, data and versions of a run beside its config.
 
-    Refuses data that have changed since the run began, and tells versions that have.
+    Refuses data that have changed since the run began; prints a note about versions that have.
     """
     path, now = workdir / METADATA_FILE, installed()
     before = read_metadata(path) if path.exists() else RunMetadata(classes, data, data_hash, now)
@@ -96,7 +96,7 @@ def write_metadata(workdir: Path, classes: tuple[str, ...], data: str, data_hash
         if versions[-1].get(name) != now.get(name)
     ]
     if changed:
-        print(f"note: --workdir={workdir}: goes on with other versions: {'; '.join(changed)}")
+        print(f"note: --workdir={workdir}: resumes with other versions: {'; '.join(changed)}")
         versions.append(now)
     metadata = RunMetadata(classes, data, data_hash, versions[0], tuple(versions[1:]))
     write_text(path, typed_json.to_json(metadata))
@@ -116,7 +116,7 @@ def _trackable(part: Any) -> Any:
 
 
 class Checkpoints:
-    """Saves and restores everything that moves, so that the same command goes on exactly.
+    """Saves and restores everything that changes in training, so that a run resumes exactly.
 
     Args:
       folder: where.
@@ -189,7 +189,7 @@ class Checkpoints:
 
 
 def _damage(path: str) -> str | None:
-    """What is wrong with a checkpoint's files; all their numbers have checksums."""
+    """The damage to a checkpoint's files, None if there is none; all their numbers have checksums."""
     try:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
@@ -206,8 +206,8 @@ def _first_line(error: Exception) -> str:
 def resume(saved: Checkpoints, group: WorkerGroup) -> int:
     """Restores the chief's newest checkpoint on all workers; returns its step, 0 if there is none.
 
-    To be called outside the strategy's scope: there the counter that TensorFlow makes for a checkpoint
-    would be a variable of all workers, and the chief would wait for them to make it too.
+    Call it outside the strategy's scope: inside, the counter that TensorFlow creates for a checkpoint
+    would be a variable of all workers, and the chief would wait for them to create it too.
     """
     start = int(group.from_chief(saved.restore() if group.is_chief else None))
     if start:

@@ -1,4 +1,4 @@
-"""Training of one encoder or verifier, and how often it is right."""
+"""Training of one encoder or verifier, and its accuracy."""
 
 import dataclasses
 import math
@@ -33,14 +33,14 @@ def train_encoder(
 ) -> None:
     """Trains "sound_encoder", "image_encoder" or "verifier" on train recordings alone.
 
-    Its finished weights go to `workdir/{name}.npz`, by the group's chief; with `keep`, such as are there
-    already stay as they are. The network is made even then: so what is made after it draws the same
-    random numbers, wherever an earlier process was stopped.
+    The chief writes its finished weights to `workdir/{name}.npz`; with `keep`, existing ones stay.
+    The network is built even then, so that what is built after it draws the same random numbers
+    wherever an earlier process stopped.
     """
     workdir = Path(config.workdir)
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
-    key = config.kind_seen_by(name)
+    modality = config.kind_seen_by(name)
     with group.strategy.scope():
         policy = precision.policy(config.mixed_precision)
         encoder = make_encoder(name, len(train.classes), config, policy)
@@ -59,30 +59,30 @@ def train_encoder(
     start = resume(saved, group)
     total = settings.train_steps
     if start < total:
-        watchers: list[callbacks.StepCallback] = [
+        step_callbacks: list[callbacks.StepCallback] = [
             callbacks.StopOnNan(start, [encoder], folder / "checkpoints")
         ]
         if group.is_chief:
-            watchers += _chiefs_watchers(name, config, saved, start)
-        watchers.append(callbacks.StopOnInterrupt(start, saved.save))
-        kind = _batches(name, config, isinstance(model, CorrespondenceClassifier))
-        batches = loop.batches(train, config, kind, start, group)
-        loop.fit(model, batches, total - start, watchers, group)
+            step_callbacks += _chief_callbacks(name, config, saved, start)
+        step_callbacks.append(callbacks.StopOnInterrupt(start, saved.save))
+        spec = _batches(name, config, isinstance(model, CorrespondenceClassifier))
+        batches = loop.batches(train, config, spec, start, group)
+        loop.fit(model, batches, total - start, step_callbacks, group)
     if not group.is_chief:
         return
     if settings.objective == "autoencoder":
-        encoder.scale_encoding(1.0 / encoding_scale(encoder, key, train, config))
+        encoder.scale_encoding(1.0 / encoding_scale(encoder, modality, train, config))
     comment = provenance_of(workdir, config)
     save_weights(encoder, weights_path(workdir, name), comment, step=total)
     if validation is not None:
-        score = validation_accuracy(encoder, key, validation, config)
+        score = validation_accuracy(encoder, modality, validation, config)
         print(f"{name}: {score:.3f} right on validation recordings", flush=True)
 
 
-def _chiefs_watchers(
+def _chief_callbacks(
     name: str, config: TrainConfig, saved: Checkpoints, start: int
 ) -> list[callbacks.StepCallback]:
-    """What logs, shows and saves; of several workers, on the chief alone."""
+    """Callbacks that log, show and save; of several workers, only the chief has them."""
     settings: EncoderConfig = getattr(config, name)
     total, shown = settings.train_steps, ("loss/reconstruction", "loss/classification", "accuracy")
     return [
@@ -101,93 +101,93 @@ def _batches(name: str, config: TrainConfig, with_partner: bool) -> pipeline.Bat
         seed=config.seed + 1000 * number,
         noise_size=config.gan.noise_size,
         instants=settings.correspondence_instants if with_partner else 1,
-        kinds=_wanted(config.kind_seen_by(name), with_partner),
+        kinds=_kinds(config.kind_seen_by(name), with_partner),
     )
 
 
-def _wanted(key: str, with_partner: bool) -> tuple[str, ...]:
-    """What the pipeline must give to an encoder of `key`, and to its partner if there is one."""
+def _kinds(modality: str, with_partner: bool) -> tuple[str, ...]:
+    """What batches must hold for an encoder of `modality`, and for its partner if there is one."""
     if with_partner:
         return "waveform", "image"
-    return ("image",) if key == "image" else ("waveform",)
+    return ("image",) if modality == "image" else ("waveform",)
 
 
 def make_trainer(
     encoder: Encoder, name: str, config: TrainConfig, policy: str
 ) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
-    """What trains the encoder, and what moves besides it."""
+    """The model that trains the encoder, and what is trained beside it."""
     settings: EncoderConfig = getattr(config, name)
-    key = config.kind_seen_by(name)
+    modality = config.kind_seen_by(name)
     if settings.objective == "autoencoder":
-        decoder = Decoder(settings, representations.shape(key, config.sound), policy)
-        model = Classifier(encoder, key, settings, settings.train_steps, decoder)
+        decoder = Decoder(settings, representations.shape(modality, config.sound), policy)
+        model = Classifier(encoder, modality, settings, settings.train_steps, decoder)
         return model, {"decoder": decoder}
     if not settings.correspondence_weight:
-        return Classifier(encoder, key, settings, settings.train_steps), {}
+        return Classifier(encoder, modality, settings, settings.train_steps), {}
     other = "image_encoder" if name == "sound_encoder" else "sound_encoder"
     partner = make_encoder(other, encoder.num_classes, config, policy)
     pair = (encoder, partner) if name == "sound_encoder" else (partner, encoder)
-    model = CorrespondenceClassifier(*pair, settings, settings.train_steps, key)
+    model = CorrespondenceClassifier(*pair, settings, settings.train_steps, modality)
     return model, {"partner": partner, **{p.name: p for p in model.projections.values()}}
 
 
 def encoding_scale(
-    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+    encoder: Encoder, modality: str, recordings: pipeline.Recordings, config: TrainConfig
 ) -> float:
     """Root mean square of the encodings of some windows.
 
-    A classifier's is about 1. An autoencoder's may be anything, and of 8 the GAN diverged.
+    A classifier's is about 1. An autoencoder's may be anything; with 8 the GAN diverged.
 
     Args:
       encoder: of sounds.
-      key: its representation.
+      modality: its representation.
       recordings: every tenth of their windows is taken.
       config: the run's.
     """
     encode = tf.function(lambda inputs: tf.reduce_mean(tf.square(encoder.encode(inputs)), axis=-1))
     config = dataclasses.replace(config, only_classes=())
     squares = [
-        encode(representations.represent(batch["waveform"], key, config.sound)).numpy()
+        encode(representations.represent(batch["waveform"], modality, config.sound)).numpy()
         for batch in pipeline.evaluation_windows(recordings, 10, config)
     ]
     return max(float(np.sqrt(np.concatenate(squares).mean())), 1e-6)
 
 
 def validation_accuracy(
-    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+    encoder: Encoder, modality: str, recordings: pipeline.Recordings, config: TrainConfig
 ) -> float:
-    """Share of windows (sounding ones, for sound) or pictures whose instrument is named."""
-    right, _ = windows_right(encoder, key, recordings, config)
-    return float(right.mean()) if len(right) else math.nan
+    """Share of sounding windows, or of pictures, whose instrument is predicted correctly."""
+    correct, _ = windows_correct(encoder, modality, recordings, config)
+    return float(correct.mean()) if len(correct) else math.nan
 
 
-def windows_right(
-    encoder: Encoder, key: str, recordings: pipeline.Recordings, config: TrainConfig
+def windows_correct(
+    encoder: Encoder, modality: str, recordings: pipeline.Recordings, config: TrainConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the instrument of each window is named, and the index of its recording.
+    """Whether the instrument of each window is predicted correctly, and the index of its recording.
 
     Args:
       encoder: to be measured.
-      key: what it sees: "image" or a sound representation; for sound, windows must sound.
+      modality: what it sees: "image" or a sound representation; for sound, windows must sound.
       recordings: one split.
       config: the run's.
 
     Returns:
       bool [windows] and int64 [windows]; empty for pictures where the data have none.
     """
-    name = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
-    right: list[np.ndarray] = []
-    places: list[np.ndarray] = []
+    predict = tf.function(lambda inputs: tf.argmax(encoder(inputs), -1, output_type=tf.int32))
+    results: list[np.ndarray] = []
+    recording_indices: list[np.ndarray] = []
     config = dataclasses.replace(config, only_classes=())  # encoders see all classes
     for batch in pipeline.evaluation_windows(recordings, 1, config):
-        if key == "image" and "image" not in batch:
+        if modality == "image" and "image" not in batch:
             return np.zeros(0, bool), np.zeros(0, np.int64)
-        if key == "image":
+        if modality == "image":
             inputs = batch["image"]
         else:
-            inputs = representations.represent(batch["waveform"], key, config.sound)
-        found = name(inputs).numpy() == batch["label"].numpy()
-        counted = slice(None) if key == "image" else batch["sounding"].numpy()
-        right.append(found[counted])
-        places.append(batch["recording"].numpy()[counted])
-    return np.concatenate(right), np.concatenate(places)
+            inputs = representations.represent(batch["waveform"], modality, config.sound)
+        correct = predict(inputs).numpy() == batch["label"].numpy()
+        counted = slice(None) if modality == "image" else batch["sounding"].numpy()
+        results.append(correct[counted])
+        recording_indices.append(batch["recording"].numpy()[counted])
+    return np.concatenate(results), np.concatenate(recording_indices)

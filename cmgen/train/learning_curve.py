@@ -1,7 +1,7 @@
 """The paper's curve (Fig. 9): the verifier's accuracy on generated pictures over training.
 
 Counted on a fixed subset of each split with fixed noise, so that it costs a second a checkpoint. It
-is a figure: which generator is kept follows from validation alone (`training.best_step`).
+chooses nothing: which generator is kept follows from validation alone (`train.run.best_step`).
 """
 
 import json
@@ -37,9 +37,9 @@ class Curve:
     Args:
       workdir: the run folder.
       splits: name -> recordings, such as those of train, validation and test.
-      encoder: the trained encoder of the condition; each sound is heard once.
+      encoder: the trained encoder of the condition; each condition is encoded once.
       generator: `(condition, noise)` -> target; its present weights count each time.
-      verifier: names the instrument in a target.
+      verifier: predicts the instrument in a target.
       config: the run's.
       start: rows of later steps, of a run that was killed, are dropped.
     """
@@ -59,23 +59,25 @@ class Curve:
         encode = tf.function(
             lambda inputs: encoder.encode(inputs), input_signature=[seen], autograph=False
         )
-        self.sounds = {name: _hear(some, encoder, encode, config) for name, some in splits.items()}
+        self.examples = {
+            name: _encode_split(some, encoder, encode, config) for name, some in splits.items()
+        }
         self.rows: list[dict[str, float]] = []
         if self.path.exists():
             stored = read_json(self.path, "delete it; the curve then begins at the present step")
             self.rows = [row for row in stored if row["step"] <= start]
 
-        def name_made(told: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-            return tf.argmax(verifier(generator((told, noise), training=False)), axis=-1)
+        def predict(conditions: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+            return tf.argmax(verifier(generator((conditions, noise), training=False)), axis=-1)
 
-        self._name = tf.function(name_made, autograph=False, reduce_retracing=True)
+        self._predict = tf.function(predict, autograph=False, reduce_retracing=True)
 
     def __call__(self, step: int) -> dict[str, float]:
         """Adds the row of a step; returns split -> accuracy."""
         row = {}
-        for name, (told, noise, labels) in self.sounds.items():
+        for name, (conditions, noise, labels) in self.examples.items():
             parts = [
-                self._name(told[at : at + BATCH], noise[at : at + BATCH])
+                self._predict(conditions[at : at + BATCH], noise[at : at + BATCH])
                 for at in range(0, len(labels), BATCH)
             ]
             row[name] = float(np.mean(np.concatenate(parts) == labels))
@@ -115,26 +117,26 @@ def _first_row(path: Path) -> NDArray[np.uint8] | None:
     return pixels[: pixels.shape[0] // ROWS]
 
 
-def _hear(
+def _encode_split(
     recordings: pipeline.Recordings, encoder: Encoder, encode: Any, config: TrainConfig
 ) -> tuple[Any, Any, NDArray[np.int64]]:
-    """What the generator is told, noise and labels of a fixed subset of sounding windows."""
-    kind = config.direction.condition
+    """Conditions, noise and labels of a fixed subset of sounding windows."""
+    modality = config.direction.condition
     stride = max(1, round(pipeline.count_windows(recordings, config) / WINDOWS))
-    told, labels = [], []
+    conditions, labels = [], []
     for batch in pipeline.evaluation_windows(recordings, stride, config):
         sounding = batch["sounding"]
-        if kind == "lms":
+        if modality == "lms":
             batch["lms"] = lms_tf.lms(batch["waveform"], config.sound)
-        if kind not in batch:
+        if modality not in batch:
             raise UserError(
                 f"split {recordings.split!r} lacks pictures of some classes or of all, and this run "
                 "makes sounds from pictures; add pictures"
             )
-        encoding = tf.boolean_mask(encode(batch[kind]), sounding)
-        told.append(condition(encoder, encoding, config.gan.condition))
+        encoding = tf.boolean_mask(encode(batch[modality]), sounding)
+        conditions.append(condition(encoder, encoding, config.gan.condition))
         labels.append(tf.boolean_mask(batch["label"], sounding).numpy())
     noise = np.random.default_rng(SEED).standard_normal(
         (sum(map(len, labels)), config.gan.noise_size)
     )
-    return tf.concat(told, axis=0), tf.cast(noise, tf.float32), np.concatenate(labels)
+    return tf.concat(conditions, axis=0), tf.cast(noise, tf.float32), np.concatenate(labels)

@@ -1,4 +1,4 @@
-"""What the training of encoders and of GANs has in common: batches, resuming, the loop."""
+"""The training loop of encoders and GANs, and its batches."""
 
 import dataclasses
 from collections.abc import Callable
@@ -28,38 +28,36 @@ def pairs(config: TrainConfig) -> pipeline.BatchConfig:
 def batches(
     recordings: pipeline.Recordings,
     config: TrainConfig,
-    kind: pipeline.BatchConfig,
+    spec: pipeline.BatchConfig,
     start: int,
     group: WorkerGroup,
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """What training sees from step `start` on; of several workers, each makes its own part."""
+    """Batches from step `start` on; of several workers, each makes its part."""
     if group.strategy.num_replicas_in_sync == 1:
-        return _local_batches(recordings, config, kind, start)
-    kind = dataclasses.replace(kind, shard=group.shard)
+        return _local_batches(recordings, config, spec, start)
+    spec = dataclasses.replace(spec, shard=group.shard)
 
-    def own(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # One element for each of this worker's devices.
-        count = context.get_per_replica_batch_size(kind.batch_size)
-        return _local_batches(recordings, config, kind, start).rebatch(count, drop_remainder=True)
+        count = context.get_per_replica_batch_size(spec.batch_size)
+        return _local_batches(recordings, config, spec, start).rebatch(count, drop_remainder=True)
 
-    return group.strategy.distribute_datasets_from_function(own)
+    return group.strategy.distribute_datasets_from_function(of_worker)
 
 
 def _local_batches(
-    recordings: pipeline.Recordings, config: TrainConfig, kind: pipeline.BatchConfig, start: int
+    recordings: pipeline.Recordings, config: TrainConfig, spec: pipeline.BatchConfig, start: int
 ) -> tf.data.Dataset:
-    stream = pipeline.training_dataset(recordings, kind, config, start_step=start)
-
-    # The GAN's sound encoder sees the LMS (config.validate); one that is trained alone, any.
-    kind_of_sound = config.sound_encoder.representation
-
-    if "waveform" not in kind.kinds:
+    stream = pipeline.training_dataset(recordings, spec, config, start_step=start)
+    if "waveform" not in spec.kinds:
         return stream
+    # The GAN's sound encoder sees the LMS (config.validate); one that is trained alone, any.
+    sound_kind = config.sound_encoder.representation
 
     def with_sound(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         rest = {name: values for name, values in batch.items() if name != "waveform"}
-        sound = representations.represent(batch["waveform"], kind_of_sound, config.sound)
-        return rest | {kind_of_sound: sound}
+        sound = representations.represent(batch["waveform"], sound_kind, config.sound)
+        return rest | {sound_kind: sound}
 
     return stream.map(with_sound, num_parallel_calls=1).prefetch(2)
 
@@ -68,38 +66,37 @@ def fit(
     model: keras.Model,
     batches: tf.data.Dataset | tf.distribute.DistributedDataset,
     steps: int,
-    watchers: list[callbacks.StepCallback],
+    step_callbacks: list[callbacks.StepCallback],
     group: WorkerGroup,
 ) -> None:
-    """Runs `steps` training steps with the callbacks in their order; signals and bars are mended.
+    """Runs `steps` training steps with the callbacks in order; restores signal handlers at the end.
 
     Not Keras's fit, which on several replicas wants models that can be called on a batch, and in
     several processes can't take batches that are dictionaries (3.15).
     """
     step = step_function(model, group.strategy)
-    (stop,) = (watcher for watcher in watchers if isinstance(watcher, callbacks.StopOnInterrupt))
+    (stop,) = (c for c in step_callbacks if isinstance(c, callbacks.StopOnInterrupt))
     iterator = None
     try:
-        for watcher in watchers:
-            watcher.set_model(model)
-            watcher.on_train_begin()
+        for callback in step_callbacks:
+            callback.set_model(model)
+            callback.on_train_begin()
         iterator = iter(batches)
         for number in range(steps):
             logs = step(next(iterator), stop.asked)
-            told = logs.pop("told to stop") > 0
+            asked = logs.pop("asked to stop") > 0
             if group.cluster is not None:
                 # What came during the last step would be lost with the next stage.
-                stop.agreed = told or (number == steps - 1 and group.any(stop.asked))
-            for watcher in watchers:
-                watcher.on_train_batch_end(number, logs)
+                stop.agreed = asked or (number == steps - 1 and group.any(stop.asked))
+            for callback in step_callbacks:
+                callback.on_train_batch_end(number, logs)
     finally:
         # An error keeps this frame until the process ends, which would wait for what reads ahead.
         del iterator
-        for watcher in watchers:
-            if isinstance(watcher, callbacks.Progress):
-                watcher.close()
-            elif isinstance(watcher, callbacks.StopOnInterrupt):
-                watcher.restore_handlers()
+        stop.restore_handlers()
+        for callback in step_callbacks:
+            if isinstance(callback, callbacks.Progress):
+                callback.close()
 
 
 def step_function(
@@ -109,7 +106,7 @@ def step_function(
     names: list[str] = []
 
     def on_replica(batch: dict[str, tf.Tensor], asked: tf.Tensor) -> tf.Tensor:
-        metrics = model.train_step(batch) | {"told to stop": asked}
+        metrics = model.train_step(batch) | {"asked to stop": asked}
         names[:] = metrics
         # One vector, so that workers exchange one message.
         return tf.stack([tf.cast(value, tf.float32) for value in metrics.values()])

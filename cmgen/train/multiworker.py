@@ -1,7 +1,7 @@
-"""Training by several processes: meeting, agreeing, and what to say when one of them is gone.
+"""Training by several processes: how they meet, agree, and report a lost worker.
 
-Only the chief reads and writes the run's folder. The others get from it over the network what they
-need, so they share nothing with it but the data.
+Only the chief reads and writes the run's folder. It sends the others what they need over the
+network, so they share only the data.
 """
 
 import json
@@ -25,7 +25,7 @@ from cmgen.utils.errors import FAILED_WORK, UserError
 START_SECONDS = 300  # workers wait for each other so long before they give up
 _PART = 2**22  # numbers sent at once
 
-# What a collective operation raises when another process ends, hangs, starts anew or can't be reached.
+# Raised by collective operations when another process ends, hangs, restarts or can't be reached.
 CONNECTION_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.DeadlineExceededError,
@@ -41,7 +41,7 @@ class WorkerGroup:
     All of them must call `from_chief`, `any`, `share` and `wait` in the same order.
 
     Args:
-      strategy: under which everybody trains.
+      strategy: under which all train.
       cluster: all workers; None for this process alone.
     """
 
@@ -60,13 +60,13 @@ class WorkerGroup:
         return (self.cluster.index, len(self.cluster.addresses)) if self.cluster else (0, 1)
 
     def from_chief(self, value: Any) -> Any:
-        """The chief's value (of JSON types), whatever the others give."""
+        """The chief's value (of JSON types), whatever the others pass."""
         if self.cluster is None:
             return value
         text = json.dumps(value).encode() if self.is_chief else b""
         (length,) = self._add_up(np.array([len(text)], np.float64))
-        letters = np.frombuffer(text, np.uint8) if self.is_chief else np.zeros(int(length))
-        return json.loads(self._add_up(letters.astype(np.float64)).astype(np.uint8).tobytes())
+        characters = np.frombuffer(text, np.uint8) if self.is_chief else np.zeros(int(length))
+        return json.loads(self._add_up(characters.astype(np.float64)).astype(np.uint8).tobytes())
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any worker."""
@@ -77,15 +77,15 @@ class WorkerGroup:
         if self.cluster is None:
             return
         arrays = [keras.ops.convert_to_numpy(v).astype(np.float64) for v in variables]
-        own = np.concatenate([array.ravel() for array in arrays])
-        values = self._add_up(own if self.is_chief else np.zeros_like(own))
+        flat = np.concatenate([array.ravel() for array in arrays])
+        values = self._add_up(flat if self.is_chief else np.zeros_like(flat))
         at = 0
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(values[at : at + array.size].reshape(array.shape))
             at += array.size
 
     def wait(self) -> None:
-        """Returns when all workers have come so far; Ctrl-C ends the wait."""
+        """Waits until all workers call it; Ctrl-C ends the wait."""
         if self.cluster is not None:
             with _ended_by_interrupt():
                 self.any(False)
@@ -105,15 +105,15 @@ class WorkerGroup:
 
     @contextmanager
     def explain_lost_workers(self) -> Iterator[None]:
-        """Turns the error of a collective operation into a UserError that names who is gone."""
+        """Turns the error of a collective operation into a UserError that names the lost workers."""
         try:
             yield
         except CONNECTION_ERRORS as error:
             if self.cluster is None:
                 raise
-            gone = self.cluster.silent()
-            who = ", ".join(gone) if gone else "another worker"
-            verb = "is" if len(gone) < 2 else "are"
+            lost = self.cluster.silent()
+            who = ", ".join(lost) if lost else "another worker"
+            verb = "is" if len(lost) < 2 else "are"
             raise UserError(
                 f"{who} {verb} gone: ended, killed, or out of reach, so no worker can go on "
                 f"({_reason(error)}). See the output there; then start the same command on every "
@@ -123,7 +123,7 @@ class WorkerGroup:
 
 
 def join(strategy: str) -> WorkerGroup:
-    """The group for --strategy; waits until all its workers are there, `START_SECONDS` at most.
+    """The group for --strategy; waits until all its workers have joined, `START_SECONDS` at most.
 
     Must come before TensorFlow's first operation.
 
@@ -160,7 +160,7 @@ def _meet(cluster: Cluster) -> tf.distribute.Strategy:
     collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_initial_timeout = (
         START_SECONDS
     )
-    # What they would log of ports and of lost workers is said here and by `explain_lost_workers`.
+    # Ports and lost workers are reported here and by `explain_lost_workers` instead of in their logs.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.getLogger("tensorflow").setLevel(logging.CRITICAL)
     print(
@@ -182,7 +182,7 @@ def _meet(cluster: Cluster) -> tf.distribute.Strategy:
             ) from error
         missing = cluster.silent()
         what = (
-            f"nobody answers at {', '.join(missing)}: start the same command there, or open the "
+            f"no answer from {', '.join(missing)}: start the same command there, or open the "
             "port to the other workers"
             if missing
             else f"the others answer, but {_reason(error)}: is the cluster in "
@@ -195,7 +195,7 @@ def _meet(cluster: Cluster) -> tf.distribute.Strategy:
 
 @contextmanager
 def _ended_by_interrupt() -> Iterator[None]:
-    """Lets Ctrl-C end the process at once, since Python would notice it after the wait only."""
+    """Lets Ctrl-C end the process at once; Python would notice it only after the wait."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
@@ -204,7 +204,7 @@ def _ended_by_interrupt() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What TensorFlow says, in a few words."""
+    """TensorFlow's reason in a few words."""
     text = str(getattr(error, "message", error))
     text = text.partition("is aborted by: ")[2] or text
     return text.strip().partition("\n")[0][:200].rstrip(". ")

@@ -1,4 +1,4 @@
-"""The whole job of one training command: data, encoders, GAN, measuring, what to do next."""
+"""One training command: data, encoders, GAN, evaluation, next steps."""
 
 import dataclasses
 import hashlib
@@ -39,25 +39,25 @@ from cmgen.utils.errors import UserError
 from cmgen.utils.files import read_json, write_text
 from cmgen.utils.typed_json import checked, from_json, to_json
 
-# Checkpoints whose validation accuracy is this close to the best are told apart by how near their
-# examples' features lie to those of real ones.
+# Among checkpoints whose validation accuracy is this close to the best, the one whose examples'
+# features lie nearest to real ones is kept.
 ACCURACY_TIE = 0.01
 VALIDATION_STRIDE = 4
-# What may differ from one worker to the next; the arithmetic is then the chief's.
-WORKERS_OWN = ("workdir", "data.data", "strategy", "mixed_precision")
+# Settings that may differ between workers; the chief's arithmetic counts.
+MAY_DIFFER = ("workdir", "data.data", "strategy", "mixed_precision")
 
 
 def run(config: TrainConfig) -> None:
-    """Trains what `config.task` asks for; called again, it goes on where it stopped.
+    """Trains what `config.task` asks for; called again, it resumes.
 
     Where several workers train, all must call it; only the chief writes, and measures at the end.
 
     Args:
       config: settings; `config.workdir` receives everything.
     """
-    known = tf_config.read(config.strategy)
-    if known is not None:
-        _check_batches(config, len(known.addresses), known.index == 0)
+    cluster = tf_config.read(config.strategy)
+    if cluster is not None:
+        _check_batches(config, len(cluster.addresses), cluster.index == 0)
     group = multiworker.join(config.strategy)
     with group.explain_lost_workers():
         _check_batches(config, group.strategy.num_replicas_in_sync, group.is_chief)
@@ -77,8 +77,8 @@ def _run(config: TrainConfig, group: WorkerGroup) -> None:
     validation = test = None
     if group.is_chief:
         validation, test = (_load_if_there(folder, name, config) for name in ("validation", "test"))
-        there = [some for some in (train, validation, test) if some is not None]
-        leaks.check_apart({some.split: leaks.contents(some) for some in there}, str(folder))
+        splits = [split for split in (train, validation, test) if split is not None]
+        leaks.check_apart({split.split: leaks.contents(split) for split in splits}, str(folder))
         # Absolute, so that a run can be evaluated and exported from any folder.
         data = config.data.data
         data = data if data == cache.DEMO else str(Path(data).resolve())
@@ -96,7 +96,7 @@ def _train(
     test: pipeline.Recordings | None,
     group: WorkerGroup,
 ) -> None:
-    """The encoders that are missing, the GAN, and what it is worth."""
+    """Trains the missing encoders and the GAN, and evaluates it."""
     if config.task not in DIRECTIONS:
         train_encoder(config.task, config, train, validation, group)
         group.say("done")
@@ -110,13 +110,13 @@ def _train(
 
 
 def _measure(config: TrainConfig) -> None:
-    """Draws the curve, evaluates the kept generator, and says what to do with it."""
+    """Draws the learning curve, evaluates the kept generator, and suggests next steps."""
     workdir = Path(config.workdir)
     finished = load_run(workdir)
     learning_curve.draw(finished)
     scores = report.evaluate_run(finished, config.data.data, workdir / "evaluation.json")
     print(report.summary(scores), flush=True)
-    print(_what_next(config), flush=True)
+    print(_next_steps(config), flush=True)
 
 
 def _check_batches(config: TrainConfig, replicas: int, is_chief: bool) -> None:
@@ -136,16 +136,16 @@ def _agreed_settings(config: TrainConfig, group: WorkerGroup) -> TrainConfig:
     """The chief opens the run folder; the others must have its settings."""
     if group.is_chief:
         config = open_run_folder(config, precision.has_fast_bfloat16())
-    own = {name: versions.installed().get(name) for name in ("cmgen", "tensorflow", "keras")}
-    text, theirs = group.from_chief([to_json(config), own])
+    ours = {name: versions.installed().get(name) for name in ("cmgen", "tensorflow", "keras")}
+    text, theirs = group.from_chief([to_json(config), ours])
     chiefs = from_json(TrainConfig, text, "the chief's settings")
     differences = [
         f"{name} is {here} here and {there} on the chief"
         for name, here, there in (
-            *((name, own[name], theirs[name]) for name in own if own[name] != theirs[name]),
+            *((name, ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]),
             *find_differences(config, chiefs),
         )
-        if name not in WORKERS_OWN
+        if name not in MAY_DIFFER
     ]
     if differences:
         raise UserError(
@@ -178,8 +178,8 @@ def _check_same_data(train: pipeline.Recordings, group: WorkerGroup) -> None:
 
 def dry_run(config: TrainConfig) -> None:
     """Prints the parameter counts and the cost of a run without starting it."""
-    known = tf_config.read(config.strategy)
-    _check_batches(config, len(known.addresses) if known else 1, True)
+    cluster = tf_config.read(config.strategy)
+    _check_batches(config, len(cluster.addresses) if cluster else 1, True)
     policy = precision.policy(config.mixed_precision)
     classes = 13
     is_gan = config.task in DIRECTIONS
@@ -244,8 +244,8 @@ def train_gan(
 ) -> None:
     """Trains the task's GAN; its averaged generator, best on validation, goes to generator.npz.
 
-    Test recordings are for the curve alone and choose nothing. Workers other than the chief need
-    neither these nor those of validation.
+    Test recordings are for the learning curve alone and choose nothing. Workers other than the
+    chief need neither those nor validation's.
     """
     workdir = Path(config.workdir)
     with group.strategy.scope():
@@ -270,24 +270,24 @@ def train_gan(
     if start >= total:
         print(f"already at step {start} of {total}", flush=True)
         return
-    watchers: list[callbacks.StepCallback] = [
+    step_callbacks: list[callbacks.StepCallback] = [
         callbacks.StopOnNan(start, [gan.generator, gan.discriminator], workdir / "checkpoints")
     ]
     if group.is_chief:
-        watchers += _chiefs_watchers(gan, config, (train, validation, test), saved, start)
-    watchers.append(callbacks.StopOnInterrupt(start, saved.save))
+        step_callbacks += _chief_callbacks(gan, config, (train, validation, test), saved, start)
+    step_callbacks.append(callbacks.StopOnInterrupt(start, saved.save))
     batches = loop.batches(train, config, loop.pairs(config), start, group)
-    loop.fit(gan, batches, total - start, watchers, group)
+    loop.fit(gan, batches, total - start, step_callbacks, group)
 
 
-def _chiefs_watchers(
+def _chief_callbacks(
     gan: CrossModalGan,
     config: TrainConfig,
     splits: tuple[pipeline.Recordings, pipeline.Recordings | None, pipeline.Recordings | None],
     saved: Checkpoints,
     start: int,
 ) -> list[callbacks.StepCallback]:
-    """What logs, shows, draws, chooses and saves; of several workers, on the chief alone."""
+    """Callbacks that log, show, draw, choose and save; of several workers, only the chief has them."""
     workdir, total = Path(config.workdir), config.train_steps
     train, validation, test = splits
     classes = tuple(train.classes)
@@ -295,16 +295,16 @@ def _chiefs_watchers(
     sheet = SampleSheet(workdir, validation or train, config, log.writer)
     choose = _Chooser(gan, classes, config, validation, log, start)
     verifier = load_encoder(workdir, "verifier", classes, config)
-    named = {"train": train, "validation": validation, "test": test}
-    there = {name: some for name, some in named.items() if some is not None}
-    follow = learning_curve.Curve(
-        workdir, there, gan.encoder, gan.generator_ema, verifier, config, start
+    by_name = {"train": train, "validation": validation, "test": test}
+    present = {name: split for name, split in by_name.items() if split is not None}
+    curve = learning_curve.Curve(
+        workdir, present, gan.encoder, gan.generator_ema, verifier, config, start
     )
 
     def at_checkpoint(step: int) -> None:
         sheet.write(gan, step)
         choose(step)
-        log.write({f"curve/{name}": share for name, share in follow(step).items()})
+        log.write({f"curve/{name}": share for name, share in curve(step).items()})
         saved.save(step)
 
     return [
@@ -360,7 +360,7 @@ class _Chooser:
 
 @dataclass(frozen=True)
 class _Record:
-    """What validation.json holds: of each checkpoint what `best_step` takes."""
+    """The contents of validation.json: for each checkpoint a row that `best_step` takes."""
 
     rows: tuple[dict[str, float], ...]
 
@@ -382,13 +382,13 @@ def best_step(record: list[dict[str, float]]) -> int:
     Args:
       record: rows of step, accuracy and (where there are real targets) feature_distance.
     """
-    bar = max(row["accuracy"] for row in record) - ACCURACY_TIE
-    close = [row for row in record if row["accuracy"] >= bar]
+    least = max(row["accuracy"] for row in record) - ACCURACY_TIE
+    close = [row for row in record if row["accuracy"] >= least]
     chosen = min(close, key=lambda row: (row.get("feature_distance", 0.0), -row["accuracy"]))
     return int(chosen["step"])
 
 
-def _what_next(config: TrainConfig) -> str:
+def _next_steps(config: TrainConfig) -> str:
     folder = config.workdir
     generate = f"  python -m cmgen.generate --model={folder} --input=YOUR"
     uses = {
@@ -397,7 +397,7 @@ def _what_next(config: TrainConfig) -> str:
         "i2s": f"{generate}.jpg --output=sound.wav\n{generate}.mp4 --output=dubbed.mp4\n",
     }
     return (
-        f"\nDone. What it made while it learned: {folder}/samples. What next:\n"
+        f"\nDone. Samples of the training: {folder}/samples. What next:\n"
         f"  python -m cmgen.evaluate --workdir={folder} --output=other.json --data=OTHER_VIDEOS\n"
         f"{uses[config.task]}"
         f"  tensorboard --logdir={folder}"

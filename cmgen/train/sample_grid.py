@@ -1,4 +1,4 @@
-"""Samples that show how far training has come: fixed conditions and noise, at each checkpoint."""
+"""Samples at each checkpoint, from fixed conditions and noise."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ GRIFFIN_LIM_ROUNDS = 32  # enough to hear what was learned
 class SampleSheet:
     """Writes samples/NNNNNN.png, one column a class, and the real targets once as reals.png.
 
-    An LMS is drawn as a picture of its own, low frequencies below.
+    An LMS is drawn as a picture, low frequencies at the bottom.
 
     Args:
       workdir: the run folder.
-      recordings: where the conditions come from, preferably of the validation split.
+      recordings: source of the conditions, preferably the validation split.
       config: the run's.
       writer: TensorBoard's; receives the pictures, the real sounds and the generated ones.
     """
@@ -42,7 +42,7 @@ class SampleSheet:
         if config.direction.condition not in examples:
             raise UserError(
                 f"{recordings.folder}: split {recordings.split!r} lacks pictures of some class; "
-                "add pictures, for sounds are made from them"
+                "add pictures, since sounds are generated from them"
             )
         condition = examples[config.direction.condition]
         self.columns = len(condition)
@@ -80,7 +80,7 @@ class SampleSheet:
             tf.summary.audio(name, clipped, self.sound.sample_rate, step, self.columns)
 
     def write(self, gan: CrossModalGan, step: int) -> None:
-        """Draws the sheet with the averaged generator; an LMS of the first row is made audible."""
+        """Draws the sheet with the averaged generator; an LMS of the first row becomes sound."""
         targets = gan((self.conditions, self.noise))
         sheet = images.grid(self._drawn(targets), self.columns)
         images.write_png(self.folder / f"{step:06d}.png", sheet, self.comment)
@@ -88,5 +88,5 @@ class SampleSheet:
             tf.summary.image("samples", sheet[None], step=step)
         if self.target == "lms":
             first = targets[: self.columns]
-            made = griffin_lim_tf.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
-            self._log_sounds("generated", made, step)
+            waveforms = griffin_lim_tf.lms_to_waveform(first, self.sound, GRIFFIN_LIM_ROUNDS)
+            self._log_sounds("generated", waveforms, step)

@@ -1,4 +1,4 @@
-"""The machines that train one run together, as TF_CONFIG names them. No TensorFlow here."""
+"""The machines that train one run together, as TF_CONFIG lists them. No TensorFlow here."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Cluster:
         return f"{role} {index} ({self.addresses[index]})"
 
     def silent(self) -> list[str]:
-        """Names of the other workers at whose address nobody takes a connection."""
+        """Names of the other workers whose address accepts no connection."""
         others = [i for i in range(len(self.addresses)) if i != self.index]
         return [self.name(i) for i in others if not _answers(self.addresses[i])]
 
@@ -53,7 +53,7 @@ def read(strategy: str) -> Cluster | None:
     if not text:
         if strategy == "multiworker":
             raise UserError(
-                f"--strategy=multiworker: needs {VARIABLE} in the environment, which names all "
+                f"--strategy=multiworker: needs {VARIABLE} in the environment, which lists all "
                 f"workers and this one: {EXAMPLE}"
             )
         return None
@@ -63,19 +63,19 @@ def read(strategy: str) -> Cluster | None:
         raise _malformed(f"is not JSON ({error})") from error
     jobs: Any = values.get("cluster") if isinstance(values, dict) else None
     if strategy == "auto" and isinstance(values, dict) and not jobs:
-        return None  # what some platforms set for a job on one machine
+        return None  # some platforms set this for a job on one machine
     addresses = _addresses(jobs)
     cluster = Cluster(addresses, _index(values.get("task"), jobs))
     return cluster if len(addresses) > 1 else None
 
 
 def _addresses(jobs: Any) -> tuple[str, ...]:
-    """The chief, if it is named apart, then the workers."""
+    """The chief, if it is listed apart, then the workers."""
     if not isinstance(jobs, dict) or not jobs:
         raise _malformed("has no cluster")
-    unknown = sorted(set(jobs) - {"chief", "worker"})
-    if unknown:
-        raise _malformed(f"has the job {unknown[0]!r}; only chief and worker train here")
+    extra = sorted(set(jobs) - {"chief", "worker"})
+    if extra:
+        raise _malformed(f"has the job {extra[0]!r}; only chief and worker train here")
     for job, members in jobs.items():
         if not isinstance(members, list) or not members:
             raise _malformed(f"has no list of addresses for the job {job!r}")

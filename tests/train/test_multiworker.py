@@ -220,7 +220,7 @@ def test_nobody_waits_for_ever_for_a_worker_that_never_comes(data, cache, tmp_pa
         process = start(tmp_path / "run", data, cache, addresses, index, before=IMPATIENT)
         code, _, errors = finish(process)
         assert code == 1 and "Traceback" not in errors
-        assert f"did not meet within 5 s; nobody answers at {'chief, ' * (not missing)}" in errors
+        assert f"did not meet within 5 s; no answer from {'chief, ' * (not missing)}" in errors
         assert addresses[missing] in errors
     assert not (tmp_path / "run").exists()
 
