@@ -21,7 +21,7 @@ from tiny_training import TINY
 
 pytestmark = pytest.mark.slow
 
-SCRIPTS = ("train", "evaluate", "generate", "prepare", "rate", "studio")
+SCRIPTS = ("train", "evaluate", "export", "generate", "prepare", "rate", "studio")
 # Of a checkout, what only those need who develop it or wrote results into it.
 NOT_SHIPPED = (".ci/", ".git", "exports/", "findings/", "results/figures/")
 STRAYS = (
@@ -159,7 +159,9 @@ def test_every_console_script_answers_from_an_empty_folder(packages, kind, tmp_p
     assert not list(empty.iterdir())
 
 
-def test_an_installed_wheel_trains_and_shows_its_demo(packages, tmp_path, monkeypatch) -> None:
+def test_an_installed_wheel_trains_exports_and_shows_its_demo(
+    packages, tmp_path, monkeypatch
+) -> None:
     programs = install(packages.wheel, tmp_path / "environment")
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -174,3 +176,6 @@ def test_an_installed_wheel_trains_and_shows_its_demo(packages, tmp_path, monkey
         cwd=empty,
     )
     assert (empty / "grid.png").read_bytes().startswith(b"\x89PNG")
+    run(programs / "cmgen-export", "--workdir=run", "--output=exports/s2i", cwd=empty)
+    program = "import cmgen; print(cmgen.load('exports/s2i').classes)"
+    assert "bell" in run(programs / "python", "-c", program, cwd=empty)

@@ -59,8 +59,8 @@ class Model:
         >>> model(waveforms, noise).shape
         (3, 64, 64, 3)
         """
-        (targets,) = _in_batches(lambda *some: (self._networks.generate(*some),), condition, noise)
-        return targets
+        inputs = self._checked(condition), self._checked_noise(noise, len(condition))
+        return _in_batches(lambda *some: (self._networks.generate(*some),), *inputs)[0]
 
     def encode(self, condition: Array) -> tuple[Array, Array]:
         """Conditions, as for a call, -> what the encoder finds in them.
@@ -73,13 +73,13 @@ class Model:
         >>> encodings.shape, probabilities.shape == (3, len(model.classes))
         ((3, 128), True)
         """
-        encodings, probabilities = _in_batches(self._networks.encode, condition)
+        encodings, probabilities = _in_batches(self._networks.encode, self._checked(condition))
         return encodings, probabilities
 
     def from_encoding(self, encoding: Array, noise: Array) -> Array:
         """Encodings of `encode` and noise -> targets, as of a call."""
-        parts = _in_batches(lambda *some: (self._networks.from_encoding(*some),), encoding, noise)
-        return parts[0]
+        inputs = encoding, self._checked_noise(noise, len(encoding))
+        return _in_batches(lambda *some: (self._networks.from_encoding(*some),), *inputs)[0]
 
     def generate(
         self,
@@ -116,6 +116,8 @@ class Model:
         >>> model.generate(open("a.wav", "rb").read(), fps=2).shape
         (4, 1, 64, 64, 3)
         """
+        if not len(seeds) or not fps > 0:
+            raise UserError(f"seeds={seeds}, fps={fps}: give at least one seed, and a rate above 0")
         if self.task == "s2i":
             sound = self.read_sound(source, limits)
             times = sound_to_image.frame_times(len(sound) / self.sample_rate, fps)
@@ -128,6 +130,27 @@ class Model:
             image_to_sound.spectrogram(self, metadata, shown, seed, seconds) for seed in seeds
         ]
         return np.stack([image_to_sound.audible(*one, metadata.sound) for one in spectrograms])
+
+    def _checked(self, condition: Array) -> Array:
+        """The condition, refused if a network would not take it."""
+        size = self.metadata.image_size
+        item = (self.metadata.window_samples,) if self.task == "s2i" else (size, size, 3)
+        shape = np.shape(condition)
+        if shape[1:] != item or not shape[0] or not np.isfinite(condition).all():
+            raise UserError(
+                f"the condition has the shape {shape}, or holds NaN or infinite numbers; give "
+                f"float32 [n, {', '.join(map(str, item))}] in [-1, 1], n at least 1"
+            )
+        return condition
+
+    def _checked_noise(self, noise: Array, count: int) -> Array:
+        wanted = (count, self.metadata.noise_size)
+        if np.shape(noise) != wanted or not np.isfinite(noise).all():
+            raise UserError(
+                f"the noise has the shape {np.shape(noise)}, or holds NaN or infinite numbers; give "
+                f"float32 {list(wanted)}, standard normal"
+            )
+        return noise
 
     def read_sound(self, source: Source, limits: MediaLimits = LIMITS) -> Array:
         """The sound of a source of `generate`: float32 [n], mono at `sample_rate`."""
