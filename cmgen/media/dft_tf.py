@@ -5,10 +5,10 @@ import tensorflow as tf
 
 
 def power_by_matrices(frames: tf.Tensor, n_fft: int) -> tf.Tensor:
-    """Power spectra of real frames as two products of small matrices.
+    """Computes power spectra of real frames by two products of small matrices.
 
-    ONNX has no fast transform that all runtimes know, and one matrix for the whole of it takes
-    twenty times as many multiplications. This is Cooley and Tukey's (1965) of two factors: samples
+    ONNX has no fast Fourier transform that all runtimes know, and a single matrix takes twenty times
+    as many multiplications. This is Cooley and Tukey's factorization (1965) in two: samples
     t = columns * i + j, frequencies k = p + rows * q, the twiddle factors merged into the second.
 
     Args:

@@ -23,15 +23,15 @@ Tensors = tuple[tf.Tensor, ...]
 def lms_to_waveform(
     scaled: tf.Tensor, config: SoundConfig, iterations: int = GRIFFIN_LIM_ROUNDS, seed: int = 0
 ) -> tf.Tensor:
-    """LMS -> waveforms that have it, phases found by the fast Griffin-Lim algorithm.
+    """LMS -> waveforms, with phases from the fast Griffin-Lim algorithm.
 
     Perraudin, Balazs, Søndergaard: A fast Griffin-Lim algorithm (2013), momentum 0.99.
 
     Args:
       scaled: float32 [batch, n_mels, frames] in [-1, 1]; frames is static.
-      config: the settings that made the LMS.
-      iterations: rounds of Griffin-Lim.
-      seed: of the phases that it starts from.
+      config: the spectrogram's settings.
+      iterations: of Griffin-Lim.
+      seed: of the initial phases.
 
     Returns:
       float32 [batch, samples]: window_samples for the frames of one window, else
@@ -41,7 +41,7 @@ def lms_to_waveform(
     one_window = frames == config.frames
     samples = config.window_samples if one_window else (frames - 1) * config.hop_length
     magnitude = tf.sqrt(_power_from_mel(scaled, config))
-    # The same for every item, so that no sound depends on its neighbours.
+    # The same for every item, so that no sound depends on its batch.
     phases = tf.random.stateless_uniform(magnitude.shape[1:], [seed, 0], 0.0, 2.0 * np.pi)
     magnitude = tf.complex(magnitude, tf.zeros_like(magnitude))
     angles = tf.complex(tf.cos(phases), tf.sin(phases)) * tf.ones_like(magnitude)
@@ -60,13 +60,13 @@ def lms_to_waveform(
 
 
 def finish_sound(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
-    """What `lms_to_waveform` gave, ready for a file: faded in and out within 10 ms, not above 1.
+    """Finishes the output of `lms_to_waveform`: fades its ends over 10 ms, limits its peak to 1.
 
-    The level is the LMS's own, unless its phases pile up beyond what a file can hold.
+    The level is the LMS's own, unless the phases add up beyond what a file can hold.
 
     Args:
       waveform: float32 [batch, samples]; samples is static.
-      config: the settings that made the LMS.
+      config: the spectrogram's settings.
 
     Returns:
       float32 [batch, samples] in [-1, 1].
@@ -96,7 +96,7 @@ def _inverse_stft(spectrum: tf.Tensor, samples: int, config: SoundConfig) -> tf.
 
 
 def _power_from_mel(scaled: tf.Tensor, config: SoundConfig, rounds: int = 50) -> tf.Tensor:
-    """The non-negative power spectrum whose mel bands fit best; float32 [batch, frames, bins].
+    """Fits a non-negative power spectrum to the mel bands; float32 [batch, frames, bins].
 
     Multiplicative updates (Lee and Seung 2001, eq. 4) keep every bin at or above zero.
     """
@@ -113,7 +113,7 @@ def _power_from_mel(scaled: tf.Tensor, config: SoundConfig, rounds: int = 50) ->
 
 
 def _repeat(step: Callable[..., Tensors], state: Tensors, times: int) -> Tensors:
-    """step(*step(*...step(*state))), as a loop of the graph that needs no autograph."""
+    """Applies `step` to the state `times` times, as a loop of the graph without autograph."""
 
     def counted(index: tf.Tensor, *state: tf.Tensor) -> Any:
         return index + 1, *step(*state)

@@ -1,9 +1,8 @@
-"""Waveforms and log-mel spectrograms (LMS) as pure functions of tensors and a SoundConfig.
+"""Log-mel spectrograms (LMS) of waveforms as pure functions of tensors and a SoundConfig.
 
 The LMS equals librosa's `power_to_db(melspectrogram(y, ...), ref=1.0, amin=1e-10, top_db=None)`
 with its defaults (periodic Hann window, centred frames, zero padding, Slaney mels), clipped to
-[floor_db, ceiling_db] and scaled to [-1, 1]. Every clip is computed by itself: no maximum is taken
-over a batch.
+[floor_db, ceiling_db] and scaled to [-1, 1]. Each clip is computed independently of its batch.
 """
 
 import numpy as np
@@ -20,7 +19,7 @@ def lms(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.
     Args:
       waveform: float [batch, samples] in [-1, 1] at config.sample_rate; samples is static.
       config: the spectrogram's settings.
-      for_onnx: use only what converts to fast ONNX operations (the same values).
+      for_onnx: uses only what converts to fast ONNX operations (the same values).
 
     Returns:
       float32 [batch, n_mels, 1 + samples // hop_length] in [-1, 1].
@@ -46,8 +45,8 @@ def power_to_db(power: tf.Tensor) -> tf.Tensor:
 
 def mel_power(waveform: tf.Tensor, config: SoundConfig, for_onnx: bool = False) -> tf.Tensor:
     """Waveforms [batch, samples] -> float32 power [batch, n_mels, frames], not negative."""
-    # In float32 the rounding of a loud tone's spectrum covers quiet bands: off by 0.04 dB at
-    # -80 dB. In float64 the result is within 3e-5 dB of librosa's.
+    # In float32, rounding of a loud tone's spectrum covers quiet bands: 0.04 dB off at -80 dB. In
+    # float64 the result is within 3e-5 dB of librosa's.
     frames = _windowed_frames(tf.cast(waveform, tf.float64), config)
     if for_onnx:
         power = power_by_matrices(frames, config.n_fft)
@@ -67,8 +66,7 @@ def stft_magnitude(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
 def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     """[batch, samples] -> windowed, centred frames [batch * frames, n_fft] (rank 2 for tf2onnx).
 
-    Cut into hops first, then every frame is n_fft / hop_length neighbouring hops: copies of whole
-    rows instead of a gather of single samples.
+    A frame is made of n_fft / hop_length neighbouring hops: rows are copied, samples not gathered.
     """
     hop, n_fft = config.hop_length, config.n_fft
     samples = waveform.shape[1]
@@ -79,7 +77,7 @@ def _windowed_frames(waveform: tf.Tensor, config: SoundConfig) -> tf.Tensor:
     after = max(0, hops * hop - samples - before)
     padded = tf.pad(waveform, [[0, 0], [before, after]])[:, : hops * hop]
     rows = tf.reshape(padded, [-1, hops, hop])
-    # Zeros after the window's end silence what the last piece takes beyond n_fft.
+    # Zeros after the window silence what the last hop has beyond n_fft.
     window = np.pad(hann(config), (0, pieces * hop - n_fft)).reshape(pieces, hop)
     window = window.astype(waveform.dtype.as_numpy_dtype)
     parts = [rows[:, piece : piece + frames] * window[piece] for piece in range(pieces)]

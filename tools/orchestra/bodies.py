@@ -85,8 +85,8 @@ def bake(path: Path, count: int = 40, seed: int = 0) -> None:
     identity = torch.eye(4)[None, None].repeat(1, model.bone_count, 1, 1)
     vertices, joints = [], []
     for row in traits:
-        named = {name: float(value) for name, value in zip(TRAITS, row, strict=True)}
-        shape = {**named, "proportions": 0.6, "cupsize": 0.4, "firmness": 0.5}
+        phenotype = {name: float(value) for name, value in zip(TRAITS, row, strict=True)}
+        shape = {**phenotype, "proportions": 0.6, "cupsize": 0.4, "firmness": 0.5}
         with torch.no_grad():
             out = model(pose_parameters=identity, phenotype_kwargs=shape)
         vertices.append(out["rest_vertices"][0].numpy()[used])

@@ -16,7 +16,7 @@ UPRIGHT = np.array([0.0, 0.0, 1.0])
 
 @dataclass(frozen=True)
 class Placed:
-    """An instrument somewhere: world = rotation @ own + origin."""
+    """An instrument somewhere: world = rotation @ local + origin."""
 
     instrument: Instrument
     rotation: np.ndarray
@@ -24,8 +24,10 @@ class Placed:
 
     def at(self, point: Sequence[float] | np.ndarray | str) -> np.ndarray:
         """World place [3] of a point of the instrument, by name or coordinates."""
-        own = self.instrument.points[point] if isinstance(point, str) else np.asarray(point, float)
-        return self.rotation @ own + self.origin
+        local = (
+            self.instrument.points[point] if isinstance(point, str) else np.asarray(point, float)
+        )
+        return self.rotation @ local + self.origin
 
     def way(self, direction: Sequence[float] | np.ndarray) -> np.ndarray:
         """World direction [3] of a direction in the instrument's frame."""

@@ -102,8 +102,8 @@ def pose_player(figure: Figure, instrument: str, pose: Pose, look_seed: int) -> 
     """
     part = _part(instrument)
     take_posture(figure, part.stance, pose)
-    made = instruments.build(instrument, look_seed, size_of(figure))
-    performance = part.hold(figure, made, pose)
+    built = instruments.build(instrument, look_seed, size_of(figure))
+    performance = part.hold(figure, built, pose)
     if not part.stance.seated:
         return performance
     return Performance(

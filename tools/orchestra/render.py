@@ -127,8 +127,8 @@ def chosen(recordings: list[Recording]) -> list[Recording]:
     """The recordings that the flags ask for, in the plan's order."""
     for name in FLAGS.only:
         if name not in choreography.INSTRUMENTS:
-            known = ", ".join(choreography.INSTRUMENTS)
-            raise app.UsageError(f"--only={name}: must be among {known}")
+            names = ", ".join(choreography.INSTRUMENTS)
+            raise app.UsageError(f"--only={name}: must be among {names}")
     for name in FLAGS.splits:
         if name not in SPLITS:
             raise app.UsageError(f"--splits={name}: must be among {', '.join(SPLITS)}")

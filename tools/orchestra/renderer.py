@@ -79,8 +79,8 @@ class Camera:
         points = np.atleast_2d(np.asarray(points, float))
         whole = np.concatenate([points, np.ones((len(points), 1))], axis=1)
         clip = whole @ (self.lens() @ self.view() @ self.place()).T
-        seen = clip[:, :2] / clip[:, 3:4]
-        return np.stack([seen[:, 0] + 1, 1 - seen[:, 1]], axis=1) / 2
+        screen = clip[:, :2] / clip[:, 3:4]
+        return np.stack([screen[:, 0] + 1, 1 - screen[:, 1]], axis=1) / 2
 
 
 class Renderer:

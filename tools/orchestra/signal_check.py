@@ -110,16 +110,16 @@ def network(shape: tuple[int, ...], outputs: int, side: int, policy: str) -> Any
     """
     from keras import Input, Model, layers
 
-    picture, known = Input(shape), Input((side,))
+    picture, instrument = Input(shape), Input((side,))
     x = picture
     for width, stride in zip(WIDTHS, STRIDES, strict=True):
         x = layers.Conv2D(width, 3, stride, "same", use_bias=False, dtype=policy)(x)
         x = layers.BatchNormalization(momentum=0.95, dtype=policy)(x)
         x = layers.ReLU(dtype=policy)(x)
     x = layers.Flatten(dtype=policy)(layers.Conv2D(SQUEEZE, 1, dtype=policy)(x))
-    x = layers.Concatenate(dtype=policy)([layers.Dropout(0.3, dtype=policy)(x), known])
+    x = layers.Concatenate(dtype=policy)([layers.Dropout(0.3, dtype=policy)(x), instrument])
     x = layers.Dropout(0.2)(layers.Dense(160, "relu", dtype=policy)(x))
-    return Model([picture, known], layers.Dense(outputs, dtype="float32")(x))
+    return Model([picture, instrument], layers.Dense(outputs, dtype="float32")(x))
 
 
 def prepared_sound(batch: Any, uniforms: Any) -> Any:
@@ -180,12 +180,12 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
         source, prepare = windows.image, prepared_picture
     one_hot = np.eye(len(windows.classes), dtype=np.float32)[windows.label]
     # The pose networks are told the instrument: what 0.7 of the range means depends on it.
-    known, targets = one_hot, windows.pose.astype(np.float32)
+    instruments, targets = one_hot, windows.pose.astype(np.float32)
     if task == "instrument":
-        known, targets = np.zeros_like(one_hot), one_hot
+        instruments, targets = np.zeros_like(one_hot), one_hot
     weights = pose_weights(windows)
     policy = policy_of(None)
-    model = network(source.shape[1:], targets.shape[1], known.shape[1], policy)
+    model = network(source.shape[1:], targets.shape[1], instruments.shape[1], policy)
     # Neighbouring windows share most of their sound, and their instrument: every other one teaches
     # as much. The pose changes from picture to picture.
     every = 1 if (modality, task) == ("picture", "pose") else 2
@@ -196,11 +196,13 @@ def estimates(windows: Windows, modality: str, task: str, epochs: int, seed: int
         order = rng.permutation(chosen)[: steps * BATCH].reshape(steps, BATCH)
         label = f"{modality} -> {task} {epoch + 1}/{epochs}"
         for batch in tqdm(order, desc=label, unit="step", leave=False):
-            step(source[batch], known[batch], targets[batch], weights[batch])
+            step(source[batch], instruments[batch], targets[batch], weights[batch])
     outputs = np.zeros_like(targets)
     scored = np.flatnonzero(~windows.of("train"))
     for batch in np.array_split(scored, -(-len(scored) // 512)):
-        outputs[batch] = model((prepare(source[batch], None), tf.constant(known[batch]))).numpy()
+        outputs[batch] = model(
+            (prepare(source[batch], None), tf.constant(instruments[batch]))
+        ).numpy()
     return outputs
 
 
@@ -212,7 +214,7 @@ def pose_weights(windows: Windows) -> np.ndarray:
 
 
 def training_step(model: Any, prepare: Any, task: str, steps: int) -> Any:
-    """A compiled function (inputs, known, targets, weights) that updates the model once."""
+    """A compiled function (inputs, instruments, targets, weights) that updates the model once."""
     import keras
     import tensorflow as tf
 
@@ -235,10 +237,10 @@ def training_step(model: Any, prepare: Any, task: str, steps: int) -> Any:
         return tf.reduce_sum(means)
 
     @tf.function(reduce_retracing=True)
-    def step(inputs: Any, known: Any, targets: Any, weights: Any) -> None:
+    def step(inputs: Any, instruments: Any, targets: Any, weights: Any) -> None:
         inputs = prepare(inputs, tf.random.uniform([BATCH, 16]))
         with tf.GradientTape() as tape:
-            value = loss(model([inputs, known], training=True), targets, weights)
+            value = loss(model([inputs, instruments], training=True), targets, weights)
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
