@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cmgen.config import TrainConfig
 from cmgen.data import pipeline
+from cmgen.data.streaming import Rows
 from cmgen.evaluate import windows as split_windows
 from cmgen.generate import networks
 from cmgen.generate.model import Model
@@ -60,24 +61,6 @@ class CollectConfig:
     sound_seconds: float
     seed: int
     data: str | None = None
-
-
-@dataclass(frozen=True)
-class Places:
-    """Windows of a split, as equally long columns.
-
-    Attributes:
-      recording: index of the recording, int64 [n].
-      start: first sample of the window, from the recording's, int64 [n].
-      frame: index of the real picture, int64 [n].
-    """
-
-    recording: NDArray[np.int64]
-    start: NDArray[np.int64]
-    frame: NDArray[np.int64]
-
-    def __getitem__(self, rows: Any) -> "Places":
-        return Places(self.recording[rows], self.start[rows], self.frame[rows])
 
 
 def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
@@ -129,8 +112,8 @@ def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectCon
 
 
 def draw_places(
-    recordings: pipeline.Recordings, places: Places, window: int, config: CollectConfig
-) -> Places:
+    recordings: pipeline.Recordings, places: Rows, window: int, config: CollectConfig
+) -> Rows:
     """Draws `per_class` windows of each class that don't overlap, from its recordings in turn.
 
     Returns:
@@ -152,10 +135,10 @@ def draw_places(
                 f"{len(turns)} windows that sound and don't overlap; give at most that many"
             )
         chosen += turns[: config.per_class]
-    return places[np.array(chosen)]
+    return _take(places, np.array(chosen))
 
 
-def _apart(places: Places, rows: NDArray[np.int64], window: int, draw: random.Random) -> list[int]:
+def _apart(places: Rows, rows: NDArray[np.int64], window: int, draw: random.Random) -> list[int]:
     """Windows of one recording in random order, leaving out those that overlap an earlier one."""
     kept: list[int] = []
     for row in draw.sample(list(rows), len(rows)):
@@ -187,7 +170,7 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
     return recordings
 
 
-def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Places:
+def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Rows:
     """All windows that have a picture and are louder than silence."""
     config = dataclasses.replace(config, only_classes=())
     sound = config.sound
@@ -195,8 +178,11 @@ def _sounding(recordings: pipeline.Recordings, config: TrainConfig) -> Places:
     columns = split_windows.collect(
         recordings, recordings.classes, config, lambda *_: {}, silent=True
     )
-    places = Places(rows.recording, rows.start, rows.frame)
-    return places[columns["sounding"] & (rows.frame >= 0)]
+    return _take(rows, columns["sounding"] & (rows.frame >= 0))
+
+
+def _take(rows: Rows, chosen: NDArray[Any]) -> Rows:
+    return Rows(*(column[chosen] for column in vars(rows).values()))
 
 
 def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
@@ -208,7 +194,7 @@ def _pictures(run: Run, waveforms: NDArray[np.float32], seed: int) -> NDArray[np
 def _sounds(
     recordings: pipeline.Recordings,
     sound: NDArray[np.int16],
-    places: Places,
+    places: Rows,
     window: int,
     seconds: float,
 ) -> list[bytes]:
@@ -265,7 +251,7 @@ def _keys(seed: int) -> Iterator[str]:
 
 def _describe(
     recordings: pipeline.Recordings,
-    places: Places,
+    places: Rows,
     window: int,
     keys: Iterator[str],
     files: Sequence[bytes],

@@ -96,15 +96,15 @@ def control(prepared, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judges(tmp_path_factory):
-    return tmp_path_factory.mktemp("judges")
+def reference_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("reference")
 
 
 @pytest.fixture(scope="module")
-def report_of_all(run, prepared, control, judges, tmp_path_factory):
+def report_of_all(run, prepared, control, reference_folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("scores") / "all.json"
     settings = MeasureConfig(
-        **{**vars(SMALL), "label_control": control, "reference_folder": judges}
+        **{**vars(SMALL), "label_control": control, "reference_folder": reference_folder}
     )
     return report.evaluate_run(run, str(prepared), output, settings), output
 
@@ -149,13 +149,13 @@ def test_measuring_again_gives_the_same(report_of_all, run, prepared, tmp_path):
 
 
 def test_settings_are_the_same_when_they_are_read_again():
-    own = suite._settings(
+    settings = suite._settings(
         dataclasses.replace(SMALL, reference_folder=Path("a"), label_control=Path("b"))
     )
-    assert json.loads(json.dumps(own)) == own and own["judge"]["sound"]["widths"]
-    mine = {"task": "s2i", "measure_settings": own}
-    other = {**mine, "measure_settings": json.loads(json.dumps(own))}
-    compare.check_alike({"a.json": mine, "b.json": other})
+    assert json.loads(json.dumps(settings)) == settings and settings["judge"]["sound"]["widths"]
+    first = {"task": "s2i", "measure_settings": settings}
+    other = {**first, "measure_settings": json.loads(json.dumps(settings))}
+    compare.check_alike({"a.json": first, "b.json": other})
 
 
 def test_weights_of_inception_count_by_their_content(tmp_path):
@@ -168,28 +168,32 @@ def test_weights_of_inception_count_by_their_content(tmp_path):
         compare.check_alike({"a.json": marks[0], "b.json": marks[1]})
 
 
-def test_judges_that_were_kept_say_the_same(
-    report_of_all, judges, run, prepared, tmp_path, monkeypatch, capsys
+def test_stored_networks_give_the_same_numbers(
+    report_of_all, reference_folder, run, prepared, tmp_path, monkeypatch, capsys
 ):
     before, _ = report_of_all
-    kept = {path.name.rpartition("-")[0] for path in judges.iterdir()}
+    kept = {path.name.rpartition("-")[0] for path in reference_folder.iterdir()}
     assert kept == {
         "classifier_of_real", "embedding_sound", "embedding_image", "pose_regressor",
     }  # fmt: skip
-    for path in judges.iterdir():
-        told = json.loads(zipfile.ZipFile(path).comment)
-        assert told["judge"] in path.name and told["mark"] in path.name and told["versions"]
-        assert "seed" in json.dumps(told["settings"])
-    settings = dataclasses.replace(SMALL, reference_folder=judges)
+    for path in reference_folder.iterdir():
+        metadata = json.loads(zipfile.ZipFile(path).comment)
+        assert (
+            metadata["judge"] in path.name
+            and metadata["mark"] in path.name
+            and metadata["versions"]
+        )
+        assert "seed" in json.dumps(metadata["settings"])
+    settings = dataclasses.replace(SMALL, reference_folder=reference_folder)
     monkeypatch.setattr(reference_models, "train_embedding", None)
     monkeypatch.setattr(PoseRegressor, "train", None)
     again = suite.measure(run, prepared, tmp_path / "a.json", settings)["headlines"]
     assert again == {name: before[name] for name in again}
-    assert capsys.readouterr().out.count(f"loaded from {judges}") == 3
+    assert capsys.readouterr().out.count(f"loaded from {reference_folder}") == 3
     monkeypatch.undo()
-    more = dataclasses.replace(settings, pose_steps=4)  # other settings, another judge
+    more = dataclasses.replace(settings, pose_steps=4)  # other settings, another regressor
     suite.measure(run, prepared, tmp_path / "a.json", more)
-    assert len(list(judges.glob("pose_regressor-*"))) == 2
+    assert len(list(reference_folder.glob("pose_regressor-*"))) == 2
 
 
 def test_windows_are_those_that_the_accuracy_counts(run, prepared, test_windows):
@@ -266,9 +270,9 @@ def test_the_control_is_told_classes_alone(control, prepared):
     run = load_run(control)
     recordings = pipeline.load_split(prepared, "test", run.config.data)
     found = windows.collect_pictures(windows.Networks.of(run), recordings, 10_000)
-    told = MeasuredRun(run, found, found, SMALL).conditions
-    np.testing.assert_array_equal(told.sum(axis=1), 1)
-    np.testing.assert_array_equal(told.argmax(axis=1), found.predicted_class)
+    conditions = MeasuredRun(run, found, found, SMALL).conditions
+    np.testing.assert_array_equal(conditions.sum(axis=1), 1)
+    np.testing.assert_array_equal(conditions.argmax(axis=1), found.predicted_class)
 
 
 @pytest.mark.parametrize(
@@ -336,11 +340,11 @@ def test_the_loss_is_the_mean_of_both_cross_entropies():
     random = np.random.default_rng(0)
     sounds, pictures = random.standard_normal((2, 6, 5)).astype(np.float32)
     logits = normalized(sounds) @ normalized(pictures).T / 0.1
-    own = np.eye(6)
+    matching = np.eye(6)
     expected = np.mean(
         [
-            tf.nn.softmax_cross_entropy_with_logits(own, logits),
-            tf.nn.softmax_cross_entropy_with_logits(own, logits.T),
+            tf.nn.softmax_cross_entropy_with_logits(matching, logits),
+            tf.nn.softmax_cross_entropy_with_logits(matching, logits.T),
         ]
     )
     assert float(reference_models.both_ways(sounds, pictures)) == pytest.approx(expected, rel=1e-5)

@@ -74,12 +74,12 @@ def test_no_answer_tells_a_source(browser: FlaskClient, study: Study) -> None:
         for path in ("/api/state", f"/api/picture/{place}", f"/api/sound/{place}"):
             answers.append(browser.get(path))
         answers.append(vote(browser, place, 3))
-    told = {window.recording for window in study.manifest.windows} | {"S2I", "bell", "drum"}
-    told |= {key for item in study.manifest.items for key in (item.picture, item.sha256)}
-    told |= {key for window in study.manifest.windows for key in (window.sound, window.sha256)}
+    secrets = {window.recording for window in study.manifest.windows} | {"S2I", "bell", "drum"}
+    secrets |= {key for item in study.manifest.items for key in (item.picture, item.sha256)}
+    secrets |= {key for window in study.manifest.windows for key in (window.sound, window.sha256)}
     for answer in answers:
         text = f"{answer.headers}".encode() + answer.data
-        assert [word for word in told if word.encode() in text] == []
+        assert [word for word in secrets if word.encode() in text] == []
         if answer.is_json:
             assert "source" not in answer.text and "real" not in answer.json
     assert len({tuple(a.headers) for a in answers if a.mimetype == "image/png"}) <= len(

@@ -121,9 +121,9 @@ def test_the_report_is_a_table_and_a_chart(manifest: Manifest, tmp_path: Path) -
     assert "alpha (ordinal) is 1.000, on 4 pictures" in text and "Raters: 2." in text
     written = output.read_text()
     assert text in written and "(human.png)" in written
-    told = json.loads(comment_of(tmp_path / "human.png"))
-    assert told["study"] == {"seed": manifest.seed, **manifest.facts} and told["versions"]
-    assert f"Made of: `{json.dumps(told)}`" in written
+    metadata = json.loads(comment_of(tmp_path / "human.png"))
+    assert metadata["study"] == {"seed": manifest.seed, **manifest.facts} and metadata["versions"]
+    assert f"Made of: `{json.dumps(metadata)}`" in written
     with Image.open(tmp_path / "human.png") as picture:
         assert min(picture.size) > 400
 

@@ -92,8 +92,8 @@ def test_a_rater_who_stops_early_leaves_balanced_sources(manifest: Manifest, num
 def test_no_sound_comes_again_before_all_others(manifest: Manifest) -> None:
     order, round_length = rater_order(manifest, 1), len(manifest.windows)
     for turn in range(len(manifest.sources)):
-        heard = [item.window for item in order[turn * round_length : (turn + 1) * round_length]]
-        assert sorted(heard) == list(range(round_length))
+        windows = [item.window for item in order[turn * round_length : (turn + 1) * round_length]]
+        assert sorted(windows) == list(range(round_length))
 
 
 def test_first_rounds_cover_everything_twice(manifest: Manifest) -> None:
