@@ -48,7 +48,7 @@ def test_the_window_is_the_papers() -> None:
         ({"strategy": "tpu"}, "--strategy=tpu: must be one of"),
     ],
 )
-def test_validate_names_flag_value_and_mend(change: dict, said: str) -> None:
+def test_validate_names_flag_value_and_remedy(change: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
         validate(dataclasses.replace(TrainConfig(), **change))
 

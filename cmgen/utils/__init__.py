@@ -1,1 +1,1 @@
-"""What every room needs: errors, files, JSON, hashes, command lines. No TensorFlow."""
+"""Shared by all packages: errors, files, JSON, hashes, command lines. No TensorFlow."""

@@ -140,7 +140,7 @@ BAD_SOUNDS = {
 
 
 @pytest.mark.parametrize("message", BAD_SOUNDS)
-def test_bad_sounds_are_refused_with_the_mend(read_middle, message):
+def test_bad_sounds_are_refused_with_the_remedy(read_middle, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"audio_bytes.*{message}|{message}"):
         read_middle(BAD_SOUNDS[message])
 

@@ -180,7 +180,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(data, train, tmp_pat
     for folder in sorted(killed.iterdir()):
         assert_same_numbers(train(folder / "run"), wanted)
         assert_same_results(results(folder / "run"), expected)
-        # No rests of files that were being written.
+        # No leftovers of files that were being written.
         assert [name for name in look(folder) if ".partial" in name] == []
 
 

@@ -169,7 +169,7 @@ def bad_file(folder, kind):
         ("nan.wav", "NaN"),
     ],
 )
-def test_bad_files_are_named_with_a_mend(tmp_path, kind, message):
+def test_bad_files_are_named_with_a_remedy(tmp_path, kind, message):
     with pytest.raises(UserError, match=message) as caught:
         decode_sound_file(bad_file(tmp_path, kind))
     assert str(tmp_path / kind) in str(caught.value)

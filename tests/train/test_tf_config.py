@@ -1,4 +1,4 @@
-"""TF_CONFIG is read, or refused with the mend, before TensorFlow is imported."""
+"""TF_CONFIG is read, or refused with the remedy, before TensorFlow is imported."""
 
 import json
 import socket

@@ -50,7 +50,7 @@ with one_after_another(Path(sys.argv[1])):
 """
 
 
-def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
+def test_who_comes_second_waits_and_finds_no_leftovers(tmp_path):
     path = tmp_path / "raw.1-0123"
     for name in (".raw.aa.partial.1-0123/train", ".raw.bb.partial.1-4567/train"):
         (tmp_path / name).mkdir(parents=True)
@@ -66,8 +66,8 @@ def test_who_comes_second_waits_and_finds_no_rests(tmp_path):
             assert second.poll() is None
             first.kill()
             assert second.stdout.readline() == "held\n" and second.wait(300) == 0
-    rests = sorted(p.name for p in tmp_path.iterdir())
-    assert rests == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
+    leftovers = sorted(p.name for p in tmp_path.iterdir())
+    assert leftovers == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_the_command_refuses_a_run_that_is_at_work(tmp_path, run_main):
 
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path):
-    rests = (
+    leftovers = (
         ".a.0123abcd.partial.npz",
         "checkpoints/ckpt-6_temp/part.tempstate12",
         "samples/.b.1.partial",
     )
-    for name in (*rests, "a.npz", "checkpoints/ckpt-6.index"):
+    for name in (*leftovers, "a.npz", "checkpoints/ckpt-6.index"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
     with only_writer(tmp_path):

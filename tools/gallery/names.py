@@ -36,5 +36,5 @@ def files() -> list[Odd]:
         Odd("M\u00fcnchen \u97f3\u697d \U0001f3bb.wav", "a name beyond ASCII", _write_tone, GOOD),
         Odd("concat:a|b.wav", "a name that FFmpeg would take for a list", _write_tone, GOOD),
         Odd("-i.wav", "a name like a flag", _write_tone, GOOD),
-        Odd("x" * 240 + ".wav", "a name of 244 letters", _write_tone, GOOD),
+        Odd("x" * 240 + ".wav", "a name of 244 characters", _write_tone, GOOD),
     ]

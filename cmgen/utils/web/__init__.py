@@ -1,1 +1,1 @@
-"""What the pages of the studio and of the rating share."""
+"""Shared by the pages of the studio and of the rating."""
