@@ -190,11 +190,7 @@ def count_windows(recordings: Recordings, config: TrainConfig) -> int:
 
 
 def evaluation_rows(
-    recordings: Recordings,
-    stride: int,
-    window: int,
-    sample_rate: int,
-    only: tuple[str, ...] = (),
+    recordings: Recordings, stride: int, window: int, sample_rate: int, only: tuple[str, ...] = ()
 ) -> streaming.Rows:
     """Lists the windows and pictures of `evaluation_windows`; of the classes in `only`, if any."""
     chosen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []

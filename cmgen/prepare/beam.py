@@ -46,11 +46,7 @@ _FETCH_TRIES = 3
 
 
 def prepare_with_beam(
-    source_folder: str,
-    output: str,
-    config: PrepareConfig,
-    runner: str,
-    options: Sequence[str] = (),
+    source_folder: str, output: str, config: PrepareConfig, runner: str, options: Sequence[str] = ()
 ) -> DatasetInfo:
     """Does what `prepare` does by Beam; files that can't be read are always set aside.
 
