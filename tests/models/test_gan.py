@@ -46,22 +46,24 @@ def test_swap_neighbours():
     np.testing.assert_array_equal(swap_neighbours(rows), [[2, 3], [0, 1], [6, 7], [4, 5]])
 
 
-def test_the_label_control_hears_nothing_in_training():
-    """Its losses follow from the class alone, and a used one is told the class that is heard."""
+def test_the_label_control_ignores_the_sound_in_training():
+    """Its losses follow from the class alone; in use its condition is the predicted class."""
     config = dataclasses.replace(TINY, condition="label")
     batch = make_batch()
     other = batch | {"lms": -batch["lms"]}
-    first, second = (make_gan(config).train_step(some) for some in (batch, other))
+    first, second = (make_gan(config).train_step(each) for each in (batch, other))
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
-    wrong = make_gan(config).train_step(batch | {"label": (batch["label"] + 1) % 3})
-    assert float(wrong["loss/generator"]) != float(first["loss/generator"])
+    relabelled = make_gan(config).train_step(batch | {"label": (batch["label"] + 1) % 3})
+    assert float(relabelled["loss/generator"]) != float(first["loss/generator"])
 
     gan = make_gan(config)
-    heard = tf.argmax(gan.encoder(batch["lms"]), axis=-1)
-    told = tf.one_hot(heard, ENCODER.encoding_size)
+    predicted_class = tf.argmax(gan.encoder(batch["lms"]), axis=-1)
+    condition = tf.one_hot(predicted_class, ENCODER.encoding_size)
     np.testing.assert_allclose(
-        gan((batch["lms"], batch["noise"])), gan.generator_ema((told, batch["noise"])), atol=1e-6
+        gan((batch["lms"], batch["noise"])),
+        gan.generator_ema((condition, batch["noise"])),
+        atol=1e-6,
     )
 
 
@@ -91,15 +93,17 @@ def test_the_label_control_hears_nothing_in_training():
 def test_one_step_has_the_gradients_of_the_textbook_step(task, changes, monkeypatch):
     gan = make_gan(dataclasses.replace(TINY, **changes), task=task)
     batch = make_batch()
-    wanted = textbook.gradients(gan, batch)
-    found = {}
+    expected = textbook.gradients(gan, batch)
+    applied = {}
     monkeypatch.setattr(
-        gan, "_apply", lambda optimizer, network, gradients: found.update({network.name: gradients})
+        gan,
+        "_apply",
+        lambda optimizer, network, gradients: applied.update({network.name: gradients}),
     )
     gan.train_step(batch)
-    for name, gradients in zip(("generator", "discriminator"), wanted, strict=True):
+    for name, gradients in zip(("generator", "discriminator"), expected, strict=True):
         scale = max(float(tf.reduce_max(tf.abs(g))) for g in gradients)
-        for ours, theirs in zip(found[name], gradients, strict=True):
+        for ours, theirs in zip(applied[name], gradients, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=2e-4 * scale)
 
 

@@ -26,5 +26,5 @@ def test_spectra_are_added_to_what_the_convolutions_make():
 
 def test_modulation_in_training_is_the_plain_one():
     layer = FiLMConv(UpConv(4), 4)
-    x, told = tf.random.stateless_normal([2, 4, 4, 3], [1, 2]), tf.ones([2, 5])
-    np.testing.assert_allclose(layer(x, told, training=True), layer(x, told), atol=1e-5)
+    x, condition = tf.random.stateless_normal([2, 4, 4, 3], [1, 2]), tf.ones([2, 5])
+    np.testing.assert_allclose(layer(x, condition, training=True), layer(x, condition), atol=1e-5)

@@ -33,7 +33,7 @@ def test_mismatched_and_fake_scores_share_by_the_weight():
     # A third for the mismatched pair, two thirds for the generated one.
     wanted = math.log1p(1 / math.e) + math.log1p(math.e**2) / 3 + 2 * math.log1p(1 / math.e) / 3
     np.testing.assert_allclose(found, [wanted], rtol=1e-6)
-    # Half for each, unless told.
+    # Half for each by default.
     wanted = math.log1p(1 / math.e) + math.log1p(math.e**2) / 2 + math.log1p(1 / math.e) / 2
     found = losses.matching_discriminator_loss(real, mismatched, fake)
     np.testing.assert_allclose(found, [wanted], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Checkpoints hold everything that moves."""
+"""Checkpoints hold everything that changes in training."""
 
 import dataclasses
 
@@ -46,8 +46,8 @@ def test_every_weight_and_statistic_comes_back(changes: dict, tmp_path) -> None:
     assert restored.restore() == 5
     assert int(other.generator_optimizer.iterations.numpy()) == 7
     for name in NETWORKS:
-        wanted, found = getattr(gan, name).get_weights(), getattr(other, name).get_weights()
-        for a, b in zip(wanted, found, strict=True):
+        expected, actual = getattr(gan, name).get_weights(), getattr(other, name).get_weights()
+        for a, b in zip(expected, actual, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 

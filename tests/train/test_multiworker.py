@@ -140,7 +140,7 @@ def mirrored(data, cache, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_two(data, cache, tmp_path_factory):
-    """Two processes that nobody disturbs: the chief's folder, and what each gave."""
+    """Two undisturbed processes: the chief's folder, and each one's exit code and output."""
     folder = tmp_path_factory.mktemp("in_two")
     return folder / "chief", train_in_two(folder, data, cache)
 
@@ -153,7 +153,7 @@ def assert_same_training(chief: Path, wanted: Path) -> None:
     found, expected = results(chief), results(wanted)
     assert found.keys() == expected.keys()
     for files in (found, expected):
-        # Means begin anew where it was told to stop, between the last two checkpoints.
+        # Means begin anew where it was asked to stop, between the last two checkpoints.
         means = [line for line in files["metrics.jsonl"] if "loss/generator" in line]
         assert [line["step"] for line in means] == [6, 12, 18]
         files["metrics.jsonl"].remove(means[-1])

@@ -96,19 +96,19 @@ def test_a_run_leaves_what_it_promises(whole):
     assert all(0 <= row[split] <= 1 for row in curve for split in ("train", "validation", "test"))
 
 
-def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
-    metadata, found = read_metadata(whole / METADATA_FILE), []
+def test_every_file_of_a_run_holds_seed_data_and_versions(whole):
+    metadata, comments = read_metadata(whole / METADATA_FILE), []
     for path in sorted(whole.rglob("*")):
         if path.suffix == ".png":
-            found.append(json.loads(Image.open(path).info["Comment"]))
+            comments.append(json.loads(Image.open(path).info["Comment"]))
         elif path.suffix == ".npz":
             with zipfile.ZipFile(path) as archive:
-                found.append(json.loads(archive.comment))
-    assert len(found) == 3 + 4 + 3  # weights; samples, real ones and the curve; confusions
-    for said in found:
-        assert said["model"]["seed"] == 1
-        assert said["model"]["data_hash"] == metadata.data_hash != ""
-        assert said["versions"] == metadata.versions
+                comments.append(json.loads(archive.comment))
+    assert len(comments) == 3 + 4 + 3  # weights; samples, real ones and the curve; confusions
+    for comment in comments:
+        assert comment["model"]["seed"] == 1
+        assert comment["model"]["data_hash"] == metadata.data_hash != ""
+        assert comment["versions"] == metadata.versions
     scores = json.loads((whole / "evaluation.json").read_text())
     assert (scores["seed"], scores["hashes"]["data"]) == (1, metadata.data_hash)
 
@@ -116,10 +116,10 @@ def test_every_file_of_a_run_tells_seed_data_and_versions(whole):
 def test_stopped_and_started_again_is_the_same_run(data, whole, tmp_path):
     training.run(make_config(data, tmp_path, train_steps=3))
     training.run(make_config(data, tmp_path, train_steps=6))
-    wanted, found = weights_of(whole), weights_of(tmp_path)
-    assert wanted.keys() == found.keys()
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    expected, actual = weights_of(whole), weights_of(tmp_path)
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
     lines = [(p / "metrics.jsonl").read_text().splitlines() for p in (whole, tmp_path)]
     assert json.loads(lines[0][-1])["step"] == json.loads(lines[1][-1])["step"]
     curves = [json.loads((p / "curve.json").read_text()) for p in (whole, tmp_path)]
@@ -131,9 +131,9 @@ def test_networks_that_are_there_change_nothing_that_follows(data, whole, tmp_pa
     for name in ("sound_encoder.npz", "verifier.npz"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
     training.run(make_config(data, tmp_path))
-    wanted, found = weights_of(whole), weights_of(tmp_path)
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    expected, actual = weights_of(whole), weights_of(tmp_path)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +186,10 @@ def test_pictures_to_sound_leave_the_same_files(whole_i2s):
 def test_pictures_to_sound_stopped_and_started_again_are_the_same_run(data, whole_i2s, tmp_path):
     for steps in (3, 6):
         training.run(make_config(data, tmp_path, task="i2s", train_steps=steps))
-    wanted, found = weights_of(whole_i2s), weights_of(tmp_path)
-    assert wanted.keys() == found.keys()
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    expected, actual = weights_of(whole_i2s), weights_of(tmp_path)
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
 
 
 def test_a_folder_is_of_one_direction_whatever_encoders_are_trained_in_it(data, whole):
@@ -212,8 +212,8 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
     encoder = dataclasses.replace(ENCODER, objective="autoencoder")
     fit = loop.fit
 
-    def stop_after_three(model, batches, steps, watchers, group):
-        fit(model, batches, 3, watchers, group)
+    def stop_after_three(model, batches, steps, step_callbacks, group):
+        fit(model, batches, 3, step_callbacks, group)
         raise KeyboardInterrupt
 
     for workdir in (tmp_path / "whole", tmp_path / "stopped"):
@@ -224,18 +224,18 @@ def test_an_autoencoder_that_is_stopped_ends_with_the_same_weights(data, tmp_pat
                 training.run(config)
         training.run(config)
     folders = [tmp_path / name / "sound_encoder" for name in ("whole", "stopped")]
-    wanted, found = (weights_of(folder) for folder in folders)
-    assert any(name.startswith("decoder") for name in wanted)
-    assert wanted.keys() == found.keys()
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(value, found[name], err_msg=name)
+    expected, actual = (weights_of(folder) for folder in folders)
+    assert any(name.startswith("decoder") for name in expected)
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
     with np.load(folders[0].with_suffix(".npz")) as a, np.load(folders[1].with_suffix(".npz")) as b:
         assert a.files == b.files and all(np.array_equal(a[name], b[name]) for name in a.files)
     training.run(dataclasses.replace(config, task="s2i", train_steps=1))
     run = load_run(tmp_path / "stopped")
     assert run.config.sound_encoder.objective == "autoencoder"
-    heard = pipeline.load_split(resolve(run.config.data), "train", run.config.data)
-    scale = encoders.encoding_scale(run.encoder, "lms", heard, run.config)
+    recordings = pipeline.load_split(resolve(run.config.data), "train", run.config.data)
+    scale = encoders.encoding_scale(run.encoder, "lms", recordings, run.config)
     assert scale == pytest.approx(1.0, rel=0.02)
 
 
@@ -260,28 +260,28 @@ def test_other_settings_in_the_same_folder_are_refused(data, whole):
 def test_nan_stops_with_the_step_and_the_names(tmp_path):
     network = keras.layers.Dense(2, name="bad")
     network.build([None, 3])
-    watcher = callbacks.StopOnNan(4, [network], tmp_path / "checkpoints")
-    watcher.on_train_batch_end(0, {"loss/generator": 1.0})
+    callback = callbacks.StopOnNan(4, [network], tmp_path / "checkpoints")
+    callback.on_train_batch_end(0, {"loss/generator": 1.0})
     network.kernel.assign(np.full([3, 2], np.nan))
     with pytest.raises(
         UserError, match=r"step 6: loss/generator .*bad/kernel.*checkpoints"
     ) as caught:
-        watcher.on_train_batch_end(1, {"loss/generator": math.inf})
+        callback.on_train_batch_end(1, {"loss/generator": math.inf})
     assert caught.value.exit_code == 1
 
 
 def test_interrupt_saves_the_step_in_progress_and_stops():
     saved = []
     before = signal.getsignal(signal.SIGINT)
-    watcher = callbacks.StopOnInterrupt(7, saved.append)
-    watcher.on_train_begin()
+    callback = callbacks.StopOnInterrupt(7, saved.append)
+    callback.on_train_begin()
     try:
-        watcher.on_train_batch_end(0, {})
+        callback.on_train_batch_end(0, {})
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt, match="after step 9"):
-            watcher.on_train_batch_end(1, {})
+            callback.on_train_batch_end(1, {})
     finally:
-        watcher.restore_handlers()
+        callback.restore_handlers()
     assert saved == [9]
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -328,7 +328,7 @@ def test_dry_run_writes_nothing(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("changes", [{}, {"representation": "mfcc", "augment": False}])
-def test_dry_run_of_an_encoder_tells_its_own_cost(data, tmp_path, capsys, changes):
+def test_dry_run_of_an_encoder_prints_its_cost(data, tmp_path, capsys, changes):
     encoder = dataclasses.replace(ENCODER, train_steps=7, **changes)
     config = make_config(data, tmp_path / "none", task="sound_encoder", sound_encoder=encoder)
     training.dry_run(config)

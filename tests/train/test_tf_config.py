@@ -97,7 +97,7 @@ def test_multiworker_without_tf_config_ends_in_one_line(monkeypatch, run_main: R
 
 def test_only_those_who_take_no_connection_are_silent():
     with socket.create_server(("127.0.0.1", 0)) as there, socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it, and not listening
+        closed.bind(("127.0.0.1", 0))  # bound, so that no other process takes it, and not listening
         ports = [there.getsockname()[1], closed.getsockname()[1]]
-        known = cluster.Cluster(("nowhere:1", *(f"127.0.0.1:{port}" for port in ports)), 0)
-        assert known.silent() == [f"worker 2 (127.0.0.1:{ports[1]})"]
+        three = cluster.Cluster(("nowhere:1", *(f"127.0.0.1:{port}" for port in ports)), 0)
+        assert three.silent() == [f"worker 2 (127.0.0.1:{ports[1]})"]
