@@ -18,6 +18,21 @@ AUGMENTATIONS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 }
 
 
+def classification_loss(
+    encoder: Encoder, encoding: tf.Tensor, labels: tf.Tensor, smoothing: float, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cross-entropy [batch] of the class logits with dropout by `seed`, and the accuracy."""
+    logits = encoder.logits(encoding, seed)
+    loss = keras.losses.categorical_crossentropy(
+        tf.one_hot(labels, encoder.num_classes),
+        logits,
+        from_logits=True,
+        label_smoothing=smoothing,
+    )
+    correct = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
+    return loss, tf.reduce_mean(tf.cast(correct, tf.float32))
+
+
 class Classifier(keras.Model):
     """Trains an encoder to classify instruments or, with a decoder, to reconstruct its input.
 
@@ -74,12 +89,8 @@ class Classifier(keras.Model):
             loss, metrics = self._reconstruction_loss(encoding, inputs)
             if self.decoder is not None:
                 encoding = tf.stop_gradient(encoding)
-            logits = self.encoder.logits(encoding, seed)
-            class_loss = keras.losses.categorical_crossentropy(
-                tf.one_hot(labels, self.encoder.num_classes),
-                logits,
-                from_logits=True,
-                label_smoothing=self.config.label_smoothing,
+            class_loss, accuracy = classification_loss(
+                self.encoder, encoding, labels, self.config.label_smoothing, seed
             )
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             total = scale_loss(loss + class_loss)
@@ -87,10 +98,9 @@ class Classifier(keras.Model):
                 total += tf.add_n(self.encoder.losses) / replicas
         gradients = tape.gradient(total, self.moving)
         self.optimizer.apply_gradients(zip(gradients, self.moving, strict=True))
-        correct = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
         return metrics | {
             "loss/classification": tf.reduce_mean(class_loss),
-            "accuracy": tf.reduce_mean(tf.cast(correct, tf.float32)),
+            "accuracy": accuracy,
             "gradient_norm/encoder": tf.linalg.global_norm(gradients),
         }
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cmgen.config import EncoderConfig
 from cmgen.models.augment import augment_for_correspondence, augment_lms
+from cmgen.models.classifier import classification_loss
 from cmgen.models.distributed import scale_loss
 from cmgen.models.encoder import Encoder
 from cmgen.models.losses import correspondence_loss
@@ -87,7 +88,9 @@ class CorrespondenceClassifier(keras.Model):
                 vectors[modality] = tf.math.l2_normalize(
                     self.projections[modality](encoding), axis=-1
                 )
-                loss, accuracy = self._class_loss(encoder, encoding, batch["label"], encoder_seed)
+                loss, accuracy = classification_loss(
+                    encoder, encoding, batch["label"], self.config.label_smoothing, encoder_seed
+                )
                 losses.append(loss)
                 suffix = "" if modality == self.kept else "_partner"
                 metrics[f"loss/classification{suffix}"] = tf.reduce_mean(loss)
@@ -115,19 +118,6 @@ class CorrespondenceClassifier(keras.Model):
             "lms": augment_lms(inputs["lms"], uniforms),
             "image": augment_for_correspondence(inputs["image"], tf.reverse(uniforms, [1])),
         }
-
-    def _class_loss(
-        self, encoder: Encoder, encoding: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = encoder.logits(encoding, seed)
-        loss = keras.losses.categorical_crossentropy(
-            tf.one_hot(labels, encoder.num_classes),
-            logits,
-            from_logits=True,
-            label_smoothing=self.config.label_smoothing,
-        )
-        correct = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), tf.cast(labels, tf.int32))
-        return loss, tf.reduce_mean(tf.cast(correct, tf.float32))
 
     def _correspondence(self, vectors: dict[str, tf.Tensor]) -> tf.Tensor:
         """Mean of both directions for each example; candidates come from all replicas."""
