@@ -78,13 +78,13 @@ def _foreign(graph: Any) -> set[str]:
         if name not in offered and name in functions:
             offered.add(name)
             waiting += _called(functions[name].node_def)
-    found = {node.op for node in graph.graph_def.node} - OPERATIONS - _SAVING
+    foreign = {node.op for node in graph.graph_def.node} - OPERATIONS - _SAVING
     for name, function in functions.items():
         allowed = OPERATIONS if name in offered else OPERATIONS | _SAVING
         # An operation may also be the name of a function.
-        found |= {node.op for node in function.node_def} - allowed
-        found |= set(function.attr) - _NOTES
-    return found
+        foreign |= {node.op for node in function.node_def} - allowed
+        foreign |= set(function.attr) - _NOTES
+    return foreign
 
 
 def _called(nodes: Any) -> Iterator[str]:

@@ -11,15 +11,15 @@ _WORDS: dict[str, dict[str, str]] = {
     "s2i": {
         "tag": "audio-to-image",
         "does": "Turns {window} s of sound into a picture of who plays it",
-        "judge": "A classifier trained on real training pictures alone names the instrument in each "
-        "generated picture; windows in which nothing sounds are left out.",
+        "evaluation": "A classifier trained on real training pictures alone names the instrument in "
+        "each generated picture; windows in which nothing sounds are left out.",
         "limits": "It knows the instruments, players and rooms of its training data and shows the\n"
         "nearest of them for any sound, also for sounds that are no instrument. The people in its\n"
         "pictures are as real as those of its training data: they are no record of who played.",
-        "given": "`waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1]",
-        "made": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
+        "input_row": "`waveform` | float32 [batch, {samples}] | {rate} Hz mono, in [-1, 1]",
+        "output_row": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
         "noise": "fixed, the same player moves",
-        "given_bytes": "audio_bytes",
+        "condition_bytes": "audio_bytes",
         "made_bytes": "image_bytes",
         "files": "`audio_bytes` is 16-bit PCM WAV of any channel count, 1 to 384 kHz, from 0.5 s on; "
         "its middle\nhalf second counts. `image_bytes` is a PNG.",
@@ -30,16 +30,16 @@ _WORDS: dict[str, dict[str, str]] = {
     "i2s": {
         "tag": "image-to-audio",
         "does": "Turns a picture of a player into the log-mel spectrogram (LMS) of {window} s of sound "
-        "that may be heard in it",
-        "judge": "A classifier trained on real training sounds alone names the instrument in each "
+        "that fits it",
+        "evaluation": "A classifier trained on real training sounds alone names the instrument in each "
         "generated sound; windows in which nothing sounds are left out.",
-        "limits": "It knows the instruments, players and rooms of its training data and lets sound the\n"
-        "nearest of them for any picture, also where nobody plays. What is heard is no record of what\n"
-        "was played. Phases are found by Griffin-Lim, so tones are a little blurred.",
-        "given": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
-        "made": "`lms` | float32 [batch, {mels}, {frames}] | {floor} to {ceiling} dB as [-1, 1]",
+        "limits": "It knows the instruments, players and rooms of its training data and gives the\n"
+        "nearest of them for any picture, also where nobody plays. The sound is no record of what was\n"
+        "played. Griffin-Lim estimates the phases, so tones are a little blurred.",
+        "input_row": "`image` | float32 [batch, {size}, {size}, 3] | RGB in [-1, 1]",
+        "output_row": "`lms` | float32 [batch, {mels}, {frames}] | {floor} to {ceiling} dB as [-1, 1]",
         "noise": "one of the sounds that fit",
-        "given_bytes": "image_bytes",
+        "condition_bytes": "image_bytes",
         "made_bytes": "audio_bytes",
         "files": "`image_bytes` is PNG, JPEG, GIF or BMP; the largest centred square counts. "
         "`audio_bytes` is 16-bit\nWAV, {rate} Hz, mono, {window} s.",
@@ -67,14 +67,14 @@ Licence: Apache-2.0.
 ## Evaluation
 {scores}
 
-{judge} The interval comes from a bootstrap over recordings.
+{evaluation} The interval comes from a bootstrap over recordings.
 
 ## Tensors
 | name | type | meaning |
 |---|---|---|
-| input {given} |
+| input {input_row} |
 | input `noise` | float32 [batch, {noise_size}] | standard normal; {noise} |
-| output {made} |
+| output {output_row} |
 
 `{name}.onnx` is the whole way, `{name}_encoder.onnx` gives `encoding` and `probabilities` of the
 classes, `{name}_generator.onnx` goes on from `encoding` and `noise` (opset {opset}, IR {ir}, symbolic
@@ -89,8 +89,8 @@ There is no image of it for ARM; use `client.py` there.
 
 | signature | inputs | outputs |
 |---|---|---|
-| `serving_default` | `{given_bytes}` | `{made_bytes}` |
-| `from_seed` | `{given_bytes}`, `seed` (int64, one for each) | `{made_bytes}` |
+| `serving_default` | `{condition_bytes}` | `{made_bytes}` |
+| `from_seed` | `{condition_bytes}`, `seed` (int64, one for each) | `{made_bytes}` |
 | `generate` | `{given_name}`, `noise` | `{made_name}` |
 | `encode` | `{given_name}` | `encoding`, `probabilities` |
 
@@ -113,7 +113,7 @@ service = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channe
 request = predict_pb2.PredictRequest()
 request.model_spec.name = "{name}"
 with open("{input}", "rb") as file:
-    request.inputs["{given_bytes}"].CopyFrom(tf.make_tensor_proto([file.read()]))
+    request.inputs["{condition_bytes}"].CopyFrom(tf.make_tensor_proto([file.read()]))
 answer = service.Predict(request, timeout=60)
 with open("{output}", "wb") as file:
     file.write(answer.outputs["{made_bytes}"].string_val[0])
@@ -162,10 +162,10 @@ def model_card(metadata: Mapping[str, Any], parity: Mapping[str, Any]) -> str:
 
 
 def _how(metadata: Mapping[str, Any]) -> str:
-    """What is told apart from the usual run."""
-    said = ["every wrong pair from the same recording"] if metadata["pose"] else []
-    said += ["told the class alone"] if metadata["condition"] == "label" else []
-    return f" ({'; '.join(said)})" if said else ""
+    """What differs from the usual run."""
+    notes = ["every mismatched pair from the same recording"] if metadata["pose"] else []
+    notes += ["conditioned on the class alone"] if metadata["condition"] == "label" else []
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _front_matter(metadata: Mapping[str, Any], tag: str) -> str:
@@ -203,11 +203,11 @@ def _smaller_table(name: str, parity: Mapping[str, Any]) -> str:
     if not measured:
         return ""
     rows = [
-        f"| `{name}{'' if form == 'float32' else '_' + form}.onnx` | {found['bytes'] / 1e6:.1f} MB | "
-        f"{_number(found['verifier_accuracy']) if 'verifier_accuracy' in found else '–'} | "
-        f"{found['mean_difference']:.4f} | {found['p50_ms']:.1f} ms |"
-        for form, found in measured.items()
-        if isinstance(found, dict)
+        f"| `{name}{'' if form == 'float32' else '_' + form}.onnx` | {row['bytes'] / 1e6:.1f} MB | "
+        f"{_number(row['verifier_accuracy']) if 'verifier_accuracy' in row else '–'} | "
+        f"{row['mean_difference']:.4f} | {row['p50_ms']:.1f} ms |"
+        for form, row in measured.items()
+        if isinstance(row, dict)
     ]
     head = "| file | size | recognised by the verifier | mean difference | one item, one thread |"
     return "\n".join(

@@ -9,7 +9,7 @@ import tensorflow as tf
 def require(
     condition: tf.Tensor, data: tf.Tensor, message: str, values: tuple[tf.Tensor, ...] = ()
 ) -> tf.Tensor:
-    """`data`, once `condition` has been found true; what is computed from it waits for that."""
+    """`data`, once `condition` holds; what is computed from it waits for the check."""
     with tf.control_dependencies([tf.debugging.Assert(condition, [message, *values])]):
         return tf.identity(data)
 

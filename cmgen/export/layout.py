@@ -1,4 +1,4 @@
-"""The layout of an exported model's folder: its versions, and the facts beside each. No TensorFlow."""
+"""The layout of an exported model's folder: its versions, and the metadata of each. No TensorFlow."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cmgen.utils.errors import UserError
 
-# Of the facts and the signatures; 1 had tensors in `serving_default`.
+# Of the metadata and the signatures; 1 had tensors in `serving_default`.
 FORMAT = 2
 # TF Serving and tf.saved_model leave files in this folder alone.
 EXTRA = Path("assets.extra")
@@ -23,8 +23,8 @@ def versions(folder: Path) -> list[int]:
 
 def newest(folder: Path) -> Path | None:
     """The SavedModel of the highest version in a model's folder, as a server takes it."""
-    found = [n for n in versions(folder) if (folder / str(n) / "saved_model.pb").is_file()]
-    return folder / str(found[-1]) if found else None
+    numbers = [n for n in versions(folder) if (folder / str(n) / "saved_model.pb").is_file()]
+    return folder / str(numbers[-1]) if numbers else None
 
 
 def sum_line(name: str, data: bytes) -> str:
@@ -33,7 +33,7 @@ def sum_line(name: str, data: bytes) -> str:
 
 
 def check_sums(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Refuses a file that isn't what was exported; one of which no checksum is known is let through.
+    """Refuses a file that isn't what was exported; a file without a checksum passes.
 
     Args:
       folder: the model's.
@@ -43,9 +43,9 @@ def check_sums(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     lines = (
         path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     )
-    known = {line[66:]: line[:64] for line in lines}
+    sums = {line[66:]: line[:64] for line in lines}
     for name, data in files:
-        if name in known and known[name] != sum_line(name, data)[:64]:
+        if name in sums and sums[name] != sum_line(name, data)[:64]:
             raise UserError(
                 f"{folder / name}: damaged or changed ({SUMS_FILE} has another sum); {AGAIN}"
             )

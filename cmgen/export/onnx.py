@@ -67,22 +67,22 @@ def parity(serialized: bytes, function: Any, inputs: Inputs) -> dict[str, float]
     for size in (None, 1):
         part = {name: value[:size] for name, value in inputs.items()}
         expected = {name: value.numpy() for name, value in function(*part.values()).items()}
-        found = dict(zip(expected, running.run(list(expected), part), strict=True))
+        outputs = dict(zip(expected, running.run(list(expected), part), strict=True))
         for name, value in expected.items():
-            if found[name].shape != value.shape:
+            if outputs[name].shape != value.shape:
                 raise UserError(
-                    f"ONNX output {name} has shape {found[name].shape}, TensorFlow's has "
+                    f"ONNX output {name} has shape {outputs[name].shape}, TensorFlow's has "
                     f"{value.shape}",
                     FAILED_WORK,
                 )
-            worst[name] = max(worst.get(name, 0.0), difference(found[name], value))
+            worst[name] = max(worst.get(name, 0.0), difference(outputs[name], value))
     return worst
 
 
 def check_parity(serialized: bytes, function: Any, inputs: Inputs) -> dict[str, float]:
     """`parity`, refused above TOLERANCE (or when it isn't a number)."""
-    found = parity(serialized, function, inputs)
-    for name, value in found.items():
+    differences = parity(serialized, function, inputs)
+    for name, value in differences.items():
         if not value <= TOLERANCE:
             raise UserError(
                 f"onnxruntime's {name} differs from TensorFlow's by {value:.2g}, more than "
@@ -90,9 +90,9 @@ def check_parity(serialized: bytes, function: Any, inputs: Inputs) -> dict[str, 
                 "onnxruntime",
                 FAILED_WORK,
             )
-    return found
+    return differences
 
 
-def difference(found: np.ndarray, expected: np.ndarray) -> float:
+def difference(actual: np.ndarray, expected: np.ndarray) -> float:
     """Largest absolute difference of two arrays of one shape."""
-    return float(np.abs(found - expected).max())
+    return float(np.abs(actual - expected).max())

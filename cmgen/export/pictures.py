@@ -29,16 +29,16 @@ def read_picture(data: tf.Tensor, size: int) -> tf.Tensor:
     remedy = "send a PNG, JPEG, GIF or BMP file"
     data = require(tf.strings.length(data) > 0, data, f"image_bytes is empty; {remedy}")
     starts = [(b"\x89PNG", 0, 4), (b"\xff\xd8\xff", 0, 3), (b"GIF8", 0, 4), (b"BM", 0, 2)]
-    known = [tf.equal(read_text(data, at, count), start) for start, at, count in starts]
-    data = require(tf.reduce_any(known), data, f"image_bytes is no picture; {remedy}")
-    height, width = _picture_size(data, known[0], known[1], known[3])
+    starts_with = [tf.equal(read_text(data, at, count), start) for start, at, count in starts]
+    data = require(tf.reduce_any(starts_with), data, f"image_bytes is no picture; {remedy}")
+    height, width = _picture_size(data, starts_with[0], starts_with[1], starts_with[3])
     data = require(
         height * width <= MAX_PIXELS,
         data,
         f"image_bytes has more than {MAX_PIXELS} pixels; send a smaller picture; height and width:",
         (height, width),
     )
-    data = tf.cond(known[2], lambda: _first_of_gif(data), lambda: data)
+    data = tf.cond(starts_with[2], lambda: _first_of_gif(data), lambda: data)
     pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     pixels = tf.ensure_shape(pixels, [None, None, 3])
     height, width = tf.unstack(tf.shape(pixels)[:2])

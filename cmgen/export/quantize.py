@@ -29,13 +29,13 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     copy.CopyFrom(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # weights below float16's smallest number become 0
-        made = float16.convert_float_to_float16(
+        converted = float16.convert_float_to_float16(
             copy, keep_io_types=True, node_block_list=before_networks(model)
         )
-    _drop_round_trips(made)
-    ONNXModel(made).topological_sort()  # the converter appends its casts
-    onnx.checker.check_model(made)
-    return made
+    _drop_round_trips(converted)
+    ONNXModel(converted).topological_sort()  # the converter appends its casts
+    onnx.checker.check_model(converted)
+    return converted
 
 
 def to_int8(model: onnx.ModelProto, inputs: onnx_export.Inputs) -> onnx.ModelProto:
@@ -76,23 +76,23 @@ def to_int8(model: onnx.ModelProto, inputs: onnx_export.Inputs) -> onnx.ModelPro
             )
         finally:
             logging.root.setLevel(level)
-        made = onnx.load(after)
-    made.ir_version = model.ir_version
-    return made
+        quantized = onnx.load(after)
+    quantized.ir_version = model.ir_version
+    return quantized
 
 
 def before_networks(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that lie before the first convolution: the LMS."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     first = next(node for node in model.graph.node if node.op_type == _FIRST_KEPT_APART)
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [first.input[0]]
     while waiting:
         node = made_by.get(waiting.pop())
-        if node is not None and node.name not in found:
-            found.add(node.name)
+        if node is not None and node.name not in names:
+            names.add(node.name)
             waiting += node.input
-    return sorted(found)
+    return sorted(names)
 
 
 def _drop_round_trips(model: onnx.ModelProto) -> None:
@@ -121,7 +121,7 @@ def measure(
     inputs: onnx_export.Inputs,
     accuracy: Callable[[np.ndarray], float] | None,
 ) -> dict[str, dict[str, float]]:
-    """What each form of one graph gives and takes.
+    """Measures the forms of one graph.
 
     Args:
       forms: name -> serialized graph of one output; "float32" is what the others are compared with.
@@ -132,29 +132,29 @@ def measure(
       name -> bytes, accuracy, mean and largest difference from float32, and the median time of a
       single item on one thread in ms.
     """
-    found: dict[str, dict[str, float]] = {}
+    measured: dict[str, dict[str, float]] = {}
     expected: np.ndarray | None = None
     for name, serialized in forms.items():
-        made = _run(serialized, inputs)
-        expected = made if expected is None else expected
-        found[name] = {
+        outputs = _run(serialized, inputs)
+        expected = outputs if expected is None else expected
+        measured[name] = {
             "bytes": len(serialized),
-            "largest_difference": onnx_export.difference(made, expected),
-            "mean_difference": float(np.abs(made - expected).mean()),
+            "largest_difference": onnx_export.difference(outputs, expected),
+            "mean_difference": float(np.abs(outputs - expected).mean()),
         }
         if accuracy is not None:
-            found[name]["verifier_accuracy"] = accuracy(made)
+            measured[name]["verifier_accuracy"] = accuracy(outputs)
     for name, median in _median_times(forms, inputs).items():
-        found[name]["p50_ms"] = median
-    return found
+        measured[name]["p50_ms"] = median
+    return measured
 
 
 def _median_times(forms: dict[str, bytes], inputs: onnx_export.Inputs) -> dict[str, float]:
     """Name -> median of calls with a single item on one thread, in ms.
 
-    The forms take turns, so that other work on the machine disturbs them alike.
+    The forms take turns, so that other work on the machine disturbs all of them.
     """
-    sessions = {name: onnx_export.session(made, threads=1) for name, made in forms.items()}
+    sessions = {name: onnx_export.session(data, threads=1) for name, data in forms.items()}
     one = {name: value[:1] for name, value in inputs.items()}
     times: dict[str, list[float]] = {name: [] for name in forms}
     for _ in range(_TIMED_CALLS):

@@ -1,4 +1,4 @@
-"""The windows that an export is compared, calibrated and timed on."""
+"""Windows on which an export is compared, calibrated and timed."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -27,22 +27,22 @@ class Samples:
     """Windows as the exported functions take them.
 
     Attributes:
-      given: waveforms float32 [n, window_samples] or pictures float32 [n, size, size, 3].
-      labels: class of each, int [n]; None of made-up ones.
+      conditions: waveforms float32 [n, window_samples] or pictures float32 [n, size, size, 3].
+      labels: class of each, int [n]; None for synthetic ones.
       source: what they are, e.g. "test windows of demo".
     """
 
-    given: NDArray[np.float32]
+    conditions: NDArray[np.float32]
     labels: NDArray[np.int64] | None
     source: str
 
-    def some(self, count: int) -> NDArray[np.float32]:
+    def spread(self, count: int) -> NDArray[np.float32]:
         """At most `count` of them, evenly spread."""
-        return self.given[_spread(len(self.given), count)]
+        return self.conditions[_spread(len(self.conditions), count)]
 
 
 def test_samples(run: Run, count: int = ACCURACY_WINDOWS) -> Samples:
-    """Sounding windows of the run's test split, else of another; made up if its data are gone."""
+    """Sounding windows of the run's test split, else of another; synthetic if its data are gone."""
     return _samples(run, ("test", "validation", "train"), count)
 
 
@@ -51,13 +51,13 @@ def calibration_samples(run: Run) -> Samples:
     return _samples(run, ("train",), CALIBRATION_WINDOWS)
 
 
-def made_up(config: TrainConfig, count: int = PARITY_WINDOWS, seed: int = 0) -> Samples:
+def synthetic(config: TrainConfig, count: int = PARITY_WINDOWS, seed: int = 0) -> Samples:
     """Harmonic tones of random pitch and loudness, or blurred noise for pictures."""
     rng = np.random.default_rng(seed)
     if config.direction.condition == "image":
         small = rng.uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)
         side = config.data.image_size // 8
-        return Samples(small.repeat(side, axis=1).repeat(side, axis=2), None, "made-up pictures")
+        return Samples(small.repeat(side, axis=1).repeat(side, axis=2), None, "synthetic pictures")
     sound = config.sound
     time = np.arange(sound.window_samples) / sound.sample_rate
     pitch = 55.0 * 2 ** rng.uniform(0, 5, (count, 1, 1))
@@ -65,7 +65,7 @@ def made_up(config: TrainConfig, count: int = PARITY_WINDOWS, seed: int = 0) -> 
     partials = np.sin(2 * np.pi * pitch * harmonic * time) / harmonic
     waves = partials.sum(axis=1) * 10 ** rng.uniform(-2, -0.5, (count, 1))
     noisy = np.clip(waves + rng.normal(0, 1e-4, waves.shape), -1, 1).astype(np.float32)
-    return Samples(noisy, None, "made-up tones")
+    return Samples(noisy, None, "synthetic tones")
 
 
 def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
@@ -77,17 +77,19 @@ def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
         recordings = pipeline.load_split(folder, split, config.data)
         stride = max(1, pipeline.count_windows(recordings, config) // (2 * count))
         batches = list(pipeline.evaluation_windows(recordings, stride, config))
-        given, labels, sounding = (
+        conditions, labels, sounding = (
             np.concatenate([batch[name].numpy() for batch in batches])
             for name in (key, "label", "sounding")
         )
     except (UserError, StopIteration, KeyError) as error:
-        print(f"The run's data can't be read ({error}); comparing on made-up input instead.")
-        return made_up(config)
+        print(f"The run's data can't be read ({error}); comparing on synthetic input instead.")
+        return synthetic(config)
     labels = class_indices(recordings.classes, run.classes)[labels]
-    heard = np.flatnonzero(sounding)
-    kept = heard[_spread(len(heard), count)]
-    return Samples(given[kept], labels[kept], f"sounding {split} windows of {Path(run.data).name}")
+    audible = np.flatnonzero(sounding)
+    chosen = audible[_spread(len(audible), count)]
+    return Samples(
+        conditions[chosen], labels[chosen], f"sounding {split} windows of {Path(run.data).name}"
+    )
 
 
 def _spread(total: int, count: int) -> NDArray[np.int64]:

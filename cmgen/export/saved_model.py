@@ -25,7 +25,7 @@ Request = tuple[str, dict[str, Any]]
 
 
 def save(module: functions.ServingModule, folder: Path, metadata: Mapping[str, Any]) -> list[str]:
-    """Writes a SavedModel made of core operations only, with `metadata` and warm-up beside it.
+    """Writes a SavedModel made of core operations only, with `metadata` and warm-up requests.
 
     Args:
       module: what to save.
@@ -49,7 +49,7 @@ def save(module: functions.ServingModule, folder: Path, metadata: Mapping[str, A
 
 
 def _weights(module: functions.ServingModule) -> tf.Module:
-    """Only TensorFlow's own variables, which a server restores by the names that functions call them.
+    """Only TensorFlow's own variables, which a server restores by name.
 
     A Keras variable is saved as a copy that is restored in its place, which Python's loader knows how to
     wire to the functions and a server doesn't: there the functions would find no weights.
@@ -83,7 +83,7 @@ def load(folder: Path) -> tuple[dict[str, Callable[..., Any]], dict[str, Any]]:
 
 
 def read_values(folder: Path) -> dict[str, Any]:
-    """The metadata that `save` wrote beside a SavedModel; their values are not looked at."""
+    """The metadata that `save` wrote beside a SavedModel; not checked."""
     with _explained(folder):
         metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
         if not isinstance(metadata, dict):
@@ -135,14 +135,14 @@ def warmup_requests(module: functions.ServingModule) -> list[Request]:
         [_wav(module, 44100), _wav(module, 48000)] if module.condition == "waveform" else [_png()]
     )
     shape = (1, *module.condition_spec.shape[1:])
-    given = np.zeros(shape, np.float32)
+    condition = np.zeros(shape, np.float32)
     noise = functions.example_noise(module, 1)
     bytes_name = module.condition_bytes
     return [
         *((functions.SERVING_DEFAULT, {bytes_name: [file]}) for file in files),
         ("from_seed", {bytes_name: files, "seed": np.arange(len(files), dtype=np.int64)}),
-        ("generate", {module.condition: given, "noise": noise}),
-        ("encode", {module.condition: given}),
+        ("generate", {module.condition: condition, "noise": noise}),
+        ("encode", {module.condition: condition}),
     ]
 
 

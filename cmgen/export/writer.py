@@ -30,7 +30,7 @@ _CLIENTS = Path(__file__).parent / "clients"
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` wrote.
+    """The files that `export` wrote.
 
     Attributes:
       folder: the model's.
@@ -67,23 +67,26 @@ def export(
     name = output.resolve().name
     module = functions.serving_module(run)
     metadata = describe(run, name, scores)
-    given = samples.some(PARITY_WINDOWS)
-    inputs = {module.condition: given, "noise": functions.example_noise(module, len(given))}
+    conditions = samples.spread(PARITY_WINDOWS)
+    inputs = {
+        module.condition: conditions,
+        "noise": functions.example_noise(module, len(conditions)),
+    }
     with explained_disk_errors(output), _folder_aside(output) as aside:
         saved = aside / "saved"
         operations = saved_model.save(module, saved, metadata)
         graphs = _onnx_graphs(module, name, metadata)
         parity: dict[str, Any] = {
             "compared_on": samples.source,
-            "windows": len(given),
+            "windows": len(conditions),
             "tolerance": onnx_export.TOLERANCE,
             "saved_model": _saved_model_differences(saved, module, inputs),
             "onnx": _onnx_differences(module, name, graphs, inputs),
             "operations": operations,
         }
         if forms:
-            made, parity["smaller"] = _smaller(run, module, graphs[name], samples, forms)
-            graphs |= {f"{name}_{form}": model for form, model in made.items()}
+            smaller, parity["smaller"] = _smaller(run, module, graphs[name], samples, forms)
+            graphs |= {f"{name}_{form}": model for form, model in smaller.items()}
         for stem, model in graphs.items():
             (aside / f"{stem}.onnx").write_bytes(model.SerializeToString())
         shutil.copyfile(_CLIENTS / f"{run.config.task}.py", aside / "client.py")
@@ -101,7 +104,7 @@ def read_scores(run: Run, path: str | None) -> dict[str, Any]:
     """Headlines that cmgen.evaluate wrote to `path`, or to the run's folder if None; else {}.
 
     Scores of another step would be false on the card, so they are refused if named and left out
-    if only found.
+    if it was not named.
     """
     source = Path(path) if path else run.workdir / "evaluation.json"
     if path is None and not source.is_file():
@@ -163,9 +166,9 @@ def _saved_model_differences(
 
     signatures, _ = saved_model.load(folder)
     tensors = {key: tf.constant(value) for key, value in inputs.items()}
-    found = signatures["generate"](**tensors)[module.target]
+    actual = signatures["generate"](**tensors)[module.target]
     expected = module.generate(*inputs.values())[module.target]
-    difference = onnx_export.difference(found.numpy(), expected.numpy())
+    difference = onnx_export.difference(actual.numpy(), expected.numpy())
     if not difference <= onnx_export.TOLERANCE:
         raise UserError(
             f"the SavedModel differs from the run by {difference:.2g}; nothing was written",
@@ -181,20 +184,20 @@ def _smaller(
     samples: Samples,
     forms: Sequence[str],
 ) -> tuple[dict[str, onnx.ModelProto], dict[str, Any]]:
-    """The forms asked for of the whole way, and what they cost beside float32."""
-    made = {"float16": quantize.to_float16(model)} if "float16" in forms else {}
+    """The requested smaller forms of the whole model, and what they cost against float32."""
+    models = {"float16": quantize.to_float16(model)} if "float16" in forms else {}
     if "int8" in forms:
-        calibration = calibration_samples(run).given
+        calibration = calibration_samples(run).conditions
         noise = functions.example_noise(module, len(calibration), seed=1)
-        made["int8"] = quantize.to_int8(model, {module.condition: calibration, "noise": noise})
-    noise = functions.example_noise(module, len(samples.given))
-    serialized = {form: graph.SerializeToString() for form, graph in made.items()}
+        models["int8"] = quantize.to_int8(model, {module.condition: calibration, "noise": noise})
+    noise = functions.example_noise(module, len(samples.conditions))
+    serialized = {form: graph.SerializeToString() for form, graph in models.items()}
     measured = quantize.measure(
         {"float32": model.SerializeToString()} | serialized,
-        {module.condition: samples.given, "noise": noise},
+        {module.condition: samples.conditions, "noise": noise},
         _accuracy_of(run, samples),
     )
-    return made, {"windows": len(samples.given), "threads": 1, **measured}
+    return models, {"windows": len(samples.conditions), "threads": 1, **measured}
 
 
 def _accuracy_of(run: Run, samples: Samples) -> Any:

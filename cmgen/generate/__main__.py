@@ -1,5 +1,5 @@
 """Shows who may be playing in a sound: pictures over time as a .png, or a video with the sound. With
-a model of --task=i2s, lets hear what may sound in a photo or a silent video.
+a model of --task=i2s, makes the sound of a photo or a silent video.
 
 Examples:
   python -m cmgen.generate --model=runs/s2i --input=recording.wav --output=grid.png --seeds=0-7

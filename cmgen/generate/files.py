@@ -88,8 +88,8 @@ def write_audio(
       source: a picture or video file of any format.
       output: .wav, .flac or .mp3; .png for the LMS; .mp4 for the video with the sound, its pictures
         copied as they are.
-      seed: of the noise: of all half seconds alike for a video, where what is seen shall change the
-        sound; of each half second anew for a photo, where a single noise would be a loop.
+      seed: of the noise: the same for every half second of a video, where the picture is to change the
+        sound; new for every half second of a photo, where one noise would make a loop.
       seconds: of sound from a photo, 5 if None; a video's sound is as long as it.
       scale: an LMS is drawn so many times larger.
       limits: of the source.

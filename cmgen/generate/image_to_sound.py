@@ -1,4 +1,4 @@
-"""A photo or a video -> what may be heard in it."""
+"""A photo or a video -> a sound that fits it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cmgen.media.lms import FADE_SECONDS, join_lms, sound_of_lms
 from cmgen.utils.errors import UserError
 
 PHOTO_SECONDS = 5.0
-MAX_SECONDS = 300.0  # phases are found for the whole sound at once: about 10 MB a second
+MAX_SECONDS = 300.0  # phases are estimated for the whole sound at once: about 10 MB a second
 VIDEO_WINDOWS_PER_SECOND = 10.0
 
 
@@ -47,7 +47,7 @@ def spectrogram(
       generate: pictures and noise -> LMS, as a `Model` of task i2s is called.
       metadata: of the model.
       shown: of `Model.read_pictures`.
-      seed: of the noise: of all half seconds alike for a video, of each anew for a photo.
+      seed: of the noise: the same for every half second of a video, new for each of a photo.
       seconds: of sound from a photo, PHOTO_SECONDS if None.
     """
     pixels = images.scale(shown.pixels.astype(np.float32))
@@ -100,7 +100,7 @@ def lms_of_one(
 
 
 def audible(lms: NDArray[np.float32], samples: int, config: SoundConfig) -> NDArray[np.float32]:
-    """A waveform that has an LMS, its phases found for the whole at once, so that nothing clicks.
+    """A waveform that has an LMS, its phases estimated for the whole at once, so that nothing clicks.
 
     Args:
       lms: float32 [n_mels, frames] in [-1, 1].

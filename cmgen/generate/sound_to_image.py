@@ -70,10 +70,10 @@ def pictures(
     noise = seed_noise(seeds, metadata.noise_size)
     step = max(1, BATCH // len(seeds))
     for start in range(0, len(times), step):
-        some = times[start : start + step]
-        windows = cut_windows(sound, some, metadata.window_samples, metadata.sample_rate)
-        made = generate(np.repeat(windows, len(seeds), axis=0), np.tile(noise, (len(some), 1)))
-        yield images.unscale(made).reshape(len(some), len(seeds), *made.shape[1:])
+        batch = times[start : start + step]
+        windows = cut_windows(sound, batch, metadata.window_samples, metadata.sample_rate)
+        targets = generate(np.repeat(windows, len(seeds), axis=0), np.tile(noise, (len(batch), 1)))
+        yield images.unscale(targets).reshape(len(batch), len(seeds), *targets.shape[1:])
 
 
 def frame_times(duration: float, fps: float) -> NDArray[np.float64]:
@@ -98,11 +98,11 @@ def enlarge(pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
         return pixels
     *outer, height, width, channels = pixels.shape
     size = (width * scale, height * scale)
-    made = [
+    enlarged = [
         np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC))
         for one in pixels.reshape(-1, height, width, channels)
     ]
-    return np.stack(made).reshape(*outer, size[1], size[0], channels)
+    return np.stack(enlarged).reshape(*outer, size[1], size[0], channels)
 
 
 def labelled_grid(

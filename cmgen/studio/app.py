@@ -19,9 +19,9 @@ from cmgen.media.sound import encode_wav
 from cmgen.studio import work
 from cmgen.studio.decoder import VIEW_SIZE, Decoders, Picture
 from cmgen.studio.examples import Examples
-from cmgen.studio.gate import Busy, Gate
 from cmgen.studio.store import Store
 from cmgen.studio.work import Noise, PictureInput, SoundInput
+from cmgen.studio.work_queue import Busy, WorkQueue
 from cmgen.utils.errors import UserError
 from cmgen.utils.web.access import Access
 from cmgen.utils.web.app import (
@@ -71,7 +71,7 @@ class Studio:
       examples: of the demo corpus.
       decoders: of what is sent.
       store: keeps inputs and results.
-      gate: bounds the work.
+      work_queue: bounds the requests that work or wait.
       limits: of what is sent.
     """
 
@@ -81,11 +81,11 @@ class Studio:
         examples: Examples,
         decoders: Decoders,
         store: Store,
-        gate: Gate,
+        work_queue: WorkQueue,
         limits: UploadLimits,
     ):
         self._models, self._examples, self._decoders = models, examples, decoders
-        self._store, self._gate, self._limits = store, gate, limits
+        self._store, self._queue, self._limits = store, work_queue, limits
 
     def studio(self) -> Response:
         """What the page has to know before anything else."""
@@ -111,13 +111,13 @@ class Studio:
         """A file as the request's body -> an input; its content says whether sound or picture."""
         sent = request.args.get("name", "")
         name = "".join(c for c in sent if c.isprintable())[:MAX_NAME] or "The file"
-        found = self._decoders.decode(request.get_data(cache=False), name)
-        if isinstance(found, Picture):
-            return self._new_picture(PictureInput(found.pixels))
+        decoded = self._decoders.decode(request.get_data(cache=False), name)
+        if isinstance(decoded, Picture):
+            return self._new_picture(PictureInput(decoded.pixels))
         notice = ""
-        if found.cut:
+        if decoded.cut:
             notice = f"Only the first {self._limits.seconds:g} s are used."
-        return self._new_sound(SoundInput(found.samples), notice)
+        return self._new_sound(SoundInput(decoded.samples), notice)
 
     def example(self) -> Response:
         """A number of the examples' table -> an input."""
@@ -178,7 +178,7 @@ class Studio:
         return jsonify(video=self._keep(work.film(made, sound.samples, comment), "video/mp4"))
 
     def sound(self) -> Response:
-        """What a model hears in a picture; beside it what really sounded, if that is known."""
+        """The sound that a model makes of a picture, and the real one of a demo's."""
         values = json_values(input=str, model=str, seed=int, seconds=int)
         _, model = self._model(values["model"], "i2s")
         picture = self._input(values["input"], PictureInput)
@@ -203,23 +203,23 @@ class Studio:
         )
 
     def made(self, key: str) -> Response:
-        found = self._store.get(key)
-        if not isinstance(found, _Made):
+        decoded = self._store.get(key)
+        if not isinstance(decoded, _Made):
             abort(404, GONE)
-        return partial_content(found.data, found.kind)
+        return partial_content(decoded.data, decoded.kind)
 
     def gated(self, answer: Callable[[], Response]) -> Callable[[], Response]:
-        """Lets an answer work when the gate does."""
+        """Runs an answer when the queue has room for it."""
 
         @wraps(answer)
         def entered() -> Response:
-            with self._gate.entered(caller()):
+            with self._queue.entered(caller()):
                 return answer()
 
         return entered
 
     def _new_sound(self, sound: SoundInput, notice: str = "") -> Response:
-        size = sound.samples.nbytes * 5 // 4  # with what will be heard in it
+        size = sound.samples.nbytes * 5 // 4  # with the encodings to come
         return jsonify(
             kind="sound",
             id=self._store.put(sound, size),
@@ -249,10 +249,10 @@ class Studio:
         return name, model
 
     def _input(self, key: str, kind: type) -> Any:
-        found = self._store.get(key)
-        if not isinstance(found, kind):
+        decoded = self._store.get(key)
+        if not isinstance(decoded, kind):
             abort(404, GONE)
-        return found
+        return decoded
 
 
 def create_app(studio: Studio, access: Access, limits: UploadLimits) -> Flask:

@@ -1,4 +1,4 @@
-"""What somebody sent -> a sound or a picture, decoded in processes that can be ended.
+"""Uploads -> sounds or pictures, decoded in processes that can be ended.
 
 Decoders of FFmpeg's size have faults, and a thread that hangs in one stays. A process of its own is
 ended when it takes too long, takes its memory with it, and falls without the studio.
@@ -90,19 +90,19 @@ class Decoders:
         """As `decode`; UserError too if it takes too long, too much memory or breaks."""
         process = self._idle.get()
         try:
-            found = process.ask(data, name, self._patience)
+            result = process.ask(data, name, self._patience)
         except TimeoutError:
             process.end()
-            found = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
+            result = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
         except (EOFError, OSError, ValueError):  # the process fell
             process.end()
-            found = f"{name}: can't be decoded, it breaks the decoder; convert it first"
+            result = f"{name}: can't be decoded, it breaks the decoder; convert it first"
         finally:
             fresh = process.asked < _FILES_OF_A_PROCESS and process.alive()
             self._idle.put(process if fresh else process.successor(self._limits))
-        if isinstance(found, str):
-            raise UserError(found)
-        return found
+        if isinstance(result, str):
+            raise UserError(result)
+        return result
 
     def close(self) -> None:
         for _ in range(self._count):
@@ -159,27 +159,27 @@ def _work(connection: Connection, limits: DecodeLimits) -> None:
         while True:
             name, data = connection.recv_bytes().decode(), connection.recv_bytes()
             try:
-                found: Sound | Picture | str = decode(data, name, limits)
+                result: Sound | Picture | str = decode(data, name, limits)
             except UserError as error:
-                found = str(error)
+                result = str(error)
             except MemoryError:
-                found = f"{name}: needs too much memory to decode; send a smaller one"
+                result = f"{name}: needs too much memory to decode; send a smaller one"
             except Exception as error:  # whatever a decoder thinks of; the next file may be good
-                found = f"{name}: can't be decoded ({type(error).__name__}); convert it first"
-            _send(connection, found)
-            del data, found
+                result = f"{name}: can't be decoded ({type(error).__name__}); convert it first"
+            _send(connection, result)
+            del data, result
 
 
-def _send(connection: Connection, found: Sound | Picture | str) -> None:
+def _send(connection: Connection, result: Sound | Picture | str) -> None:
     """By plain bytes: what `send` pickles could run code in the studio, if a file broke in here."""
-    if isinstance(found, str):
-        connection.send_bytes(json.dumps({"error": found}).encode())
-    elif isinstance(found, Sound):
-        connection.send_bytes(json.dumps({"cut": found.cut}).encode())
-        connection.send_bytes(found.samples.tobytes())
+    if isinstance(result, str):
+        connection.send_bytes(json.dumps({"error": result}).encode())
+    elif isinstance(result, Sound):
+        connection.send_bytes(json.dumps({"cut": result.cut}).encode())
+        connection.send_bytes(result.samples.tobytes())
     else:
-        connection.send_bytes(json.dumps({"sides": list(found.pixels)}).encode())
-        for pixels in found.pixels.values():
+        connection.send_bytes(json.dumps({"sides": list(result.pixels)}).encode())
+        for pixels in result.pixels.values():
             connection.send_bytes(pixels.tobytes())
 
 

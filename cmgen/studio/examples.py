@@ -32,11 +32,11 @@ class Examples:
     def __init__(self, folder: Path | None = None):
         folder = folder or Path(str(resources.files("cmgen"))) / "demo" / "test"
         by_class = {path.name: sorted(path.glob("*.mp4")) for path in sorted(folder.iterdir())}
-        found = {name: paths for name, paths in by_class.items() if paths}
-        self.titles = tuple(name.replace("_", " ") for name in found)
+        classes = {name: paths for name, paths in by_class.items() if paths}
+        self.titles = tuple(name.replace("_", " ") for name in classes)
         # A sound's own picture would be no test of the other direction.
-        self._sounds = tuple(paths[0] for paths in found.values())
-        self._pictures = tuple(paths[-1] for paths in found.values())
+        self._sounds = tuple(paths[0] for paths in classes.values())
+        self._pictures = tuple(paths[-1] for paths in classes.values())
         self._small: dict[int, bytes] = {}
         self._lock = threading.Lock()
 

@@ -11,8 +11,8 @@ from cmgen.studio import decoder
 from cmgen.studio.app import Studio, UploadLimits, create_app
 from cmgen.studio.decoder import Decoders
 from cmgen.studio.examples import Examples
-from cmgen.studio.gate import Gate
 from cmgen.studio.store import Store
+from cmgen.studio.work_queue import WorkQueue
 from cmgen.utils.web import server
 from cmgen.utils.web.access import Access
 
@@ -58,13 +58,13 @@ def serve(
     limits = settings.limits
     store = Store(int(settings.keep_megabytes * 2**20), settings.keep_minutes * 60)
     sizes = tuple({model.metadata.image_size for model in models.values()})
-    gate = Gate(AT_ONCE, WAITING, settings.at_once)
+    work_queue = WorkQueue(AT_ONCE, WAITING, settings.at_once)
     stopped = threading.Event()
-    threading.Thread(target=_sweep, args=(store, gate, stopped), daemon=True).start()
+    threading.Thread(target=_sweep, args=(store, work_queue, stopped), daemon=True).start()
     with closing(
         Decoders(decoder.DecodeLimits(limits.seconds, sizes, limits.megapixels), AT_ONCE)
     ) as decoders:
-        studio = Studio(models, Examples(), decoders, store, gate, limits)
+        studio = Studio(models, Examples(), decoders, store, work_queue, limits)
         server.serve(
             create_app(studio, access, limits),
             access,
@@ -80,11 +80,11 @@ def serve(
     stopped.set()
 
 
-def _sweep(store: Store, gate: Gate, stopped: threading.Event) -> None:
+def _sweep(store: Store, work_queue: WorkQueue, stopped: threading.Event) -> None:
     """Lets what is too old go though nobody asks, and its memory back to the system."""
     while not stopped.wait(_SWEEP_SECONDS):
         dropped = store.drop_old()
-        if gate.rested() or dropped:
+        if work_queue.has_finished() or dropped:
             _glibc("malloc_trim", 0)
 
 

@@ -1,4 +1,4 @@
-"""What visitors sent and what was made of it: in memory, for a while, under names nobody guesses."""
+"""Uploads and results: in memory, for a while, under keys that nobody guesses."""
 
 import secrets
 import threading
@@ -53,7 +53,7 @@ class Store:
             return self._kept[key].value
 
     def drop_old(self) -> bool:
-        """Lets go what nobody asked for in a while; whether there was such a thing."""
+        """Drops what was not used for a while; whether there was any."""
         with self._lock:
             count = len(self._kept)
             self._drop_old()

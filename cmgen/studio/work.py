@@ -40,20 +40,20 @@ class Noise:
 
 
 @dataclass
-class _Heard:
-    """What one model hears in a sound; rows of windows that are `known`."""
+class _Encoded:
+    """One model's encodings of the windows of a sound; rows count where `done`."""
 
     encodings: Array
     probabilities: Array
-    known: NDArray[np.bool_]
+    done: NDArray[np.bool_]
 
 
 @dataclass
 class SoundInput:
-    """A sound, float32 [n] at 44.1 kHz, and what was already heard in it."""
+    """A sound, float32 [n] at 44.1 kHz, and its windows' encodings so far."""
 
     samples: Array
-    _heard: dict[str, _Heard] = field(default_factory=dict)
+    _encoded: dict[str, _Encoded] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -64,11 +64,11 @@ class SoundInput:
         """Middles of the windows, in seconds."""
         return np.arange(max(1, round(self.seconds * PICTURES_PER_SECOND))) / PICTURES_PER_SECOND
 
-    def heard_by(self, name: str, model: Model, which: NDArray[np.intp]) -> tuple[Array, Array]:
+    def encode(self, name: str, model: Model, which: NDArray[np.intp]) -> tuple[Array, Array]:
         """(encodings, probabilities) of the windows `which`; each is encoded once."""
         with self._lock:
-            heard = self._heard.get(name)
-            missing = which if heard is None else which[~heard.known[which]]
+            encoded = self._encoded.get(name)
+            missing = which if encoded is None else which[~encoded.done[which]]
             if len(missing):
                 metadata = model.metadata
                 samples = resample(self.samples, SAMPLE_RATE, metadata.sample_rate)
@@ -76,16 +76,19 @@ class SoundInput:
                     samples, self.times()[missing], metadata.window_samples, metadata.sample_rate
                 )
                 encodings, probabilities = model.encode(windows)
-                if heard is None:
-                    heard = self._heard[name] = self._nothing(encodings, probabilities)
-                heard.encodings[missing], heard.probabilities[missing] = encodings, probabilities
-                heard.known[missing] = True
-            assert heard is not None
-            return heard.encodings[which], heard.probabilities[which]
+                if encoded is None:
+                    encoded = self._encoded[name] = self._nothing(encodings, probabilities)
+                encoded.encodings[missing], encoded.probabilities[missing] = (
+                    encodings,
+                    probabilities,
+                )
+                encoded.done[missing] = True
+            assert encoded is not None
+            return encoded.encodings[which], encoded.probabilities[which]
 
-    def _nothing(self, encodings: Array, probabilities: Array) -> _Heard:
+    def _nothing(self, encodings: Array, probabilities: Array) -> _Encoded:
         count = len(self.times())
-        return _Heard(
+        return _Encoded(
             np.zeros((count, encodings.shape[1]), np.float32),
             np.zeros((count, probabilities.shape[1]), np.float32),
             np.zeros(count, bool),
@@ -106,7 +109,7 @@ def perform(
 ) -> tuple[NDArray[np.uint8], Array]:
     """Pictures of each `every`th window: uint8 [n, size, size, 3]; and probabilities [n, classes]."""
     which = np.arange(0, len(sound.times()), every)
-    encodings, probabilities = sound.heard_by(name, model, which)
+    encodings, probabilities = sound.encode(name, model, which)
     held = np.repeat(noise.values(model.metadata.noise_size)[None], len(which), axis=0)
     return images.unscale(model.from_encoding(encodings, held)), probabilities
 
@@ -118,7 +121,7 @@ def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
 
 
 def comment(models: Iterable[Model], **noise: float) -> str:
-    """The comment in what is made: of which models, with which noise, by which versions."""
+    """The comment in a result: its models, noise and versions."""
     metadata = [dict(model.metadata.provenance) for model in models]
     return provenance.made_by("cmgen.studio", models=metadata, noise=noise)
 
@@ -137,12 +140,12 @@ def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str
 def imagine_sound(
     model: Model, picture: PictureInput, seed: int, seconds: float
 ) -> tuple[Array, Array, Array]:
-    """What may sound in a picture.
+    """Makes a sound of a picture.
 
     Returns:
       lms: float32 [n_mels, frames] in [-1, 1].
       sound: float32 [samples] at the model's sample rate.
-      probabilities: float32 [classes], of what the encoder sees.
+      probabilities: float32 [classes], of the picture's encoding.
     """
     metadata = model.metadata
     pixels = images.scale(picture.pixels[metadata.image_size].astype(np.float32))
@@ -160,7 +163,7 @@ def imagine_sound(
 
 
 def real_part(picture: PictureInput, seconds: float) -> Array | None:
-    """So many seconds of a demo's own sound around its picture's instant."""
+    """`seconds` of a demo's real sound around its picture's instant."""
     if picture.real_sound is None:
         return None
     length = min(round(seconds * SAMPLE_RATE), len(picture.real_sound))
@@ -171,8 +174,8 @@ def real_part(picture: PictureInput, seconds: float) -> Array | None:
 
 def lms_png(samples: Array, config: SoundConfig) -> bytes:
     """The spectrogram of a sound at 44.1 kHz, as a model with these settings sees it."""
-    heard = resample(samples, SAMPLE_RATE, config.sample_rate)
-    return draw(lms_of_sound(heard, config))
+    resampled = resample(samples, SAMPLE_RATE, config.sample_rate)
+    return draw(lms_of_sound(resampled, config))
 
 
 def draw(lms: Array, comment: str = "") -> bytes:

@@ -48,7 +48,7 @@ def exported(run, tmp_path_factory):
 def i2s_exported(tmp_path_factory):
     root = tmp_path_factory.mktemp("i2s")
     run = load_run(write_run(root / "run", CLASSES, task="i2s"))
-    samples = Samples(photos(4), np.array([0, 1, 2, 0]), "made-up pictures")
+    samples = Samples(photos(4), np.array([0, 1, 2, 0]), "synthetic pictures")
     return writer.export(run, root / "exports" / "i2s", samples, {}, writer.SMALLER)
 
 
@@ -221,9 +221,9 @@ def test_made_up_input_stands_in_for_missing_data(task, tmp_path, capsys):
     samples = read_test_samples(run)
     assert "can't be read" in capsys.readouterr().out
     shape = (22050,) if task == "s2i" else (32, 32, 3)
-    assert samples.given.shape == (PARITY_WINDOWS, *shape)
-    assert samples.labels is None and "made-up" in samples.source
-    assert 0.01 < np.abs(samples.given).max() <= 1
+    assert samples.conditions.shape == (PARITY_WINDOWS, *shape)
+    assert samples.labels is None and "synthetic" in samples.source
+    assert 0.01 < np.abs(samples.conditions).max() <= 1
 
 
 def test_sounding_windows_of_the_test_split_are_taken(tmp_path, monkeypatch):
@@ -232,10 +232,11 @@ def test_sounding_windows_of_the_test_split_are_taken(tmp_path, monkeypatch):
     run = load_run(write_run(tmp_path / "run", CLASSES, data=str(data)))
     samples = read_test_samples(run, 12)
     assert (
-        samples.given.shape == (12, 22050) and samples.source == "sounding test windows of videos"
+        samples.conditions.shape == (12, 22050)
+        and samples.source == "sounding test windows of videos"
     )
     assert sorted(set(samples.labels)) == [0, 1, 2]
-    assert len(samples.some(5)) == 5 and len(samples.some(50)) == 12
+    assert len(samples.spread(5)) == 5 and len(samples.spread(50)) == 12
     assert "train" in calibration_samples(run).source
 
 

@@ -25,9 +25,9 @@ from cmgen.studio import app, decoder, work
 from cmgen.studio.app import GONE, PAGE, STUDIO_HEADERS, Studio, UploadLimits, create_app
 from cmgen.studio.decoder import Decoders
 from cmgen.studio.examples import Examples
-from cmgen.studio.gate import Gate
 from cmgen.studio.store import Store
 from cmgen.studio.work import Noise, SoundInput
+from cmgen.studio.work_queue import WorkQueue
 from cmgen.utils.web.access import Access
 
 LIMITS = UploadLimits(1.0, 3.0)
@@ -67,15 +67,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate(1, 0, 1)
+def work_queue() -> WorkQueue:
+    return WorkQueue(1, 0, 1)
 
 
 @pytest.fixture
 def studio(
-    models: dict[str, Model], examples: Examples, decoders: Decoders, gate: Gate, clock: Clock
+    models: dict[str, Model],
+    examples: Examples,
+    decoders: Decoders,
+    work_queue: WorkQueue,
+    clock: Clock,
 ) -> Studio:
-    return Studio(models, examples, decoders, Store(10 * 2**20, 60, clock), gate, LIMITS)
+    return Studio(models, examples, decoders, Store(10 * 2**20, 60, clock), work_queue, LIMITS)
 
 
 @pytest.fixture
@@ -251,11 +255,11 @@ def test_inputs_cannot_be_fetched_as_results(browser: FlaskClient) -> None:
     assert browser.get(f"/made/{given['id']}").status_code == 404
 
 
-def test_too_many_are_told_to_come_again(browser: FlaskClient, gate: Gate) -> None:
+def test_too_many_are_told_to_come_again(browser: FlaskClient, work_queue: WorkQueue) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def work_long() -> None:
-        with gate.entered("somebody"):
+        with work_queue.entered("somebody"):
             entered.set()
             leave.wait(60)
 

@@ -53,8 +53,8 @@ def studio() -> Callable[[bytes], None]:
     from cmgen.generate.model import Model
     from cmgen.studio.app import Studio, UploadLimits, create_app
     from cmgen.studio.examples import Examples
-    from cmgen.studio.gate import Gate
     from cmgen.studio.store import Store
+    from cmgen.studio.work_queue import WorkQueue
     from cmgen.utils.web.access import Access
 
     # The smallest that a sound can be made of, for the search lives on many requests.
@@ -86,7 +86,7 @@ def studio() -> Callable[[bytes], None]:
     decoders: Any = _FewDecoders()
     limits = UploadLimits(1.0, 2.0)
     store = Store(1 << 22, 1e9)
-    state = Studio(models, examples, decoders, store, Gate(1, 0, 1), limits)
+    state = Studio(models, examples, decoders, store, WorkQueue(1, 0, 1), limits)
     app = create_app(state, Access(requests_per_minute=0), limits)
     browser = app.test_client()
     keys = {}

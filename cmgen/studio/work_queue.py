@@ -1,4 +1,4 @@
-"""Lets a few requests work at once, a few more wait, and sends all others away at once."""
+"""A queue in which a few requests work, a few more wait, and all others are refused at once."""
 
 import threading
 from collections import Counter
@@ -10,14 +10,14 @@ class Busy(Exception):
     """There is no room even to wait."""
 
 
-class Gate:
-    """Bounds the work, and with it memory and how long anybody waits.
+class WorkQueue:
+    """Bounds the work, and with it the memory and the waiting time.
 
     Args:
       at_once: requests that work.
       waiting: requests that wait for one of these to end.
-      each: requests of one caller that work or wait, so that others find room beside them.
-      patience: seconds that they wait at most.
+      each: requests of one caller that work or wait, so that there is room for others.
+      patience: seconds that a request waits at most.
     """
 
     def __init__(self, at_once: int, waiting: int, each: int, patience: float = 30.0):
@@ -31,7 +31,7 @@ class Gate:
 
     @contextmanager
     def entered(self, caller: str) -> Iterator[None]:
-        """Inside, one of `at_once` is taken; raises Busy."""
+        """Holds one of the `at_once` places; raises Busy."""
         with self._room_of(caller):
             if not self._work.acquire(timeout=self._patience):
                 raise Busy
@@ -42,12 +42,12 @@ class Gate:
                 self._count(-1)
                 self._work.release()
 
-    def rested(self) -> bool:
-        """Whether nobody works now but somebody has since this was last true."""
+    def has_finished(self) -> bool:
+        """Whether no request works now, but one has since this was last true."""
         with self._lock:
-            rested = self._worked and not self._inside
-            self._worked = self._worked and not rested
-            return rested
+            finished = self._worked and not self._inside
+            self._worked = self._worked and not finished
+            return finished
 
     @contextmanager
     def _room_of(self, caller: str) -> Iterator[None]:
