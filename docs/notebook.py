@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 import cmgen
+from cmgen.generate.sources import read_sound
 from cmgen.media.sound import write_sound
 
 demo = Path(str(resources.files("cmgen"))) / "demo" / "test"
@@ -46,7 +47,7 @@ show(rows.reshape(rows.shape[0] * rows.shape[1], -1, 3), "grid.png")
 # What the encoder hears, window by window:
 
 # %%
-sound = model.read_sound(recording)
+sound = read_sound(recording, model.sample_rate)
 length = model.metadata.window_samples
 windows = sound[: len(sound) // length * length].reshape(-1, length)
 encodings, probabilities = model.encode(windows)

@@ -25,7 +25,8 @@ from tiny_run import write_run
 from cmgen.evaluate import inception, pose_tracks
 from cmgen.export import allowed_ops, onnx_session, saved_model
 from cmgen.export.functions import serving_module
-from cmgen.generate.model import find_models, load
+from cmgen.generate.exports import find_models
+from cmgen.generate.model import load
 from cmgen.models.run import load_run, load_weights
 from cmgen.utils.errors import UserError
 

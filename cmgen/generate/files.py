@@ -6,15 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from cmgen.generate import image_to_sound
+from cmgen.generate.grids import enlarge, grid_times, labelled_grid, side_by_side
 from cmgen.generate.model import Model
-from cmgen.generate.sound_to_image import (
-    enlarge,
-    frame_times,
-    grid_times,
-    labelled_grid,
-    pictures,
-    side_by_side,
-)
+from cmgen.generate.sound_to_image import frame_times, pictures
+from cmgen.generate.sources import read_pictures, read_sound
 from cmgen.media import images, video
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import SOUNDS, write_sound
@@ -51,7 +46,7 @@ def write_pictures(
       limits: of the source.
     """
     check_suffix(output, model.task)
-    sound = model.read_sound(source, limits)
+    sound = read_sound(source, model.sample_rate, limits)
     duration = len(sound) / model.sample_rate
     comment = provenance.comment(model.metadata.provenance, seeds)
     if output.suffix.lower() in PICTURES:
@@ -100,9 +95,8 @@ def write_audio(
             f"--output={output}: {source} is a photo; end in {', '.join(OF_PICTURES[:-1])}, or give "
             "a video to dub"
         )
-    lms, samples = image_to_sound.spectrogram(
-        model, model.metadata, model.read_pictures(source, limits), seed, seconds
-    )
+    shown = read_pictures(source, model.metadata.image_size, limits)
+    lms, samples = image_to_sound.spectrogram(model, model.metadata, shown, seed, seconds)
     comment = provenance.comment(model.metadata.provenance, [seed])
     if output.suffix.lower() == ".png":
         drawn = images.draw_lms(lms).repeat(scale, axis=0).repeat(scale, axis=1)

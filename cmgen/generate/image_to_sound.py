@@ -46,7 +46,7 @@ def spectrogram(
     Args:
       generate: pictures and noise -> LMS, as a `Model` of task i2s is called.
       metadata: of the model.
-      shown: of `Model.read_pictures`.
+      shown: of `sources.read_pictures`.
       seed: of the noise: the same for every half second of a video, new for each of a photo.
       seconds: of sound from a photo, PHOTO_SECONDS if None.
     """

@@ -1,25 +1,19 @@
 """A trained model in Python: sounds in and pictures of the performer out, or the other way round."""
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cmgen.export.layout import newest
 from cmgen.export.metadata import Metadata
 from cmgen.generate import image_to_sound, networks, sound_to_image
 from cmgen.generate.networks import Array, Networks
-from cmgen.media import images, video
+from cmgen.generate.sources import Source, read_pictures, read_sound
 from cmgen.media.limits import LIMITS, MediaLimits
-from cmgen.media.sound import decode_sound_file, finish_sound
 from cmgen.utils.errors import UserError
 
 BATCH = 64
-
-Source = Path | str | bytes | np.ndarray | tuple[np.ndarray, float]
 
 
 class Model:
@@ -119,13 +113,13 @@ class Model:
         if not len(seeds) or not fps > 0:
             raise UserError(f"seeds={seeds}, fps={fps}: give at least one seed, and a rate above 0")
         if self.task == "s2i":
-            sound = self.read_sound(source, limits)
+            sound = read_sound(source, self.sample_rate, limits)
             times = sound_to_image.frame_times(len(sound) / self.sample_rate, fps)
             return np.concatenate(
                 list(sound_to_image.pictures(self, self.metadata, sound, times, seeds))
             )
-        shown = self.read_pictures(source, limits)
         metadata = self.metadata
+        shown = read_pictures(source, metadata.image_size, limits)
         spectrograms = [
             image_to_sound.spectrogram(self, metadata, shown, seed, seconds) for seed in seeds
         ]
@@ -151,49 +145,6 @@ class Model:
                 f"float32 {list(wanted)}, standard normal"
             )
         return noise
-
-    def read_sound(self, source: Source, limits: MediaLimits = LIMITS) -> Array:
-        """The sound of a source of `generate`: float32 [n], mono at `sample_rate`."""
-        if isinstance(source, tuple):
-            samples, rate = np.asarray(source[0], np.float32), source[1]
-            columns = samples[:, None] if samples.ndim == 1 else samples
-            if columns.ndim != 2 or not rate > 0:
-                raise UserError(
-                    f"an array of shape {samples.shape} at {rate} Hz: is no sound; give float [n] or "
-                    "[n, channels], and a positive rate"
-                )
-            return finish_sound("the array", columns, round(rate), self.sample_rate)
-        with _as_file(source, "s2i") as path:
-            if images.is_picture(path):
-                raise UserError(
-                    f"{path}: is a picture, and this model makes pictures of sounds; give a sound or "
-                    "video file, or a --model of --task=i2s"
-                )
-            return decode_sound_file(path, self.sample_rate, limits)
-
-    def read_pictures(self, source: Source, limits: MediaLimits = LIMITS) -> image_to_sound.Shown:
-        """The picture or the video of a source of `generate`, in the model's size."""
-        size = self.metadata.image_size
-        if isinstance(source, tuple):
-            frames, rate = np.asarray(source[0]), source[1]
-            if frames.ndim != 4 or not len(frames) or not rate > 0:
-                raise UserError(
-                    f"an array of shape {frames.shape} at {rate} pictures a second: is no video; give "
-                    "uint8 [n, height, width, 3], and a positive rate"
-                )
-            times = np.arange(len(frames)) / rate
-            pixels = np.stack([_checked_square(frame, size) for frame in frames])
-            return image_to_sound.Shown(pixels, times, len(frames) / rate, "the array")
-        if isinstance(source, np.ndarray):
-            return image_to_sound.Shown(_checked_square(source, size)[None])
-        with _as_file(source, "i2s") as path:
-            if images.is_picture(path):
-                picture = images.square(images.read_image(path, size, limits), size)
-                return image_to_sound.Shown(picture[None])
-            film, times, seconds = video.read_pictures(
-                path, size, image_to_sound.VIDEO_WINDOWS_PER_SECOND, limits
-            )
-            return image_to_sound.Shown(np.stack(film), times, seconds, str(path))
 
 
 def load(path: Path | str) -> Model:
@@ -229,40 +180,6 @@ def load(path: Path | str) -> Model:
     )
 
 
-def find_models(folder: Path) -> tuple[dict[str, Model], list[str]]:
-    """The exported models in a folder, and what is wrong with those that can't be used.
-
-    Args:
-      folder: has a folder for each model, e.g. exports; or is that of one model.
-
-    Returns:
-      models: name of its folder -> model.
-      problems: a sentence for each folder that looks like a model and isn't one.
-
-    Raises:
-      UserError: there is no model at all.
-    """
-    remedy = f"make one: python -m cmgen.export --workdir=runs/s2i --output={folder / 's2i'}"
-    if not folder.is_dir():
-        raise UserError(f"--exports={folder}: no such folder; {remedy}")
-    models, problems = {}, []
-    inside = sorted(path for path in folder.iterdir() if path.is_dir())
-    for path in [folder] if looks_like_an_export(folder) else filter(looks_like_an_export, inside):
-        try:
-            models[path.resolve().name] = Model(*networks.of_export(path))
-        except UserError as error:
-            problems.append(str(error))
-    if not models:
-        reason = "; ".join(problems) or "has no exported model"
-        raise UserError(f"--exports={folder}: {reason}; {remedy}")
-    return models, problems
-
-
-def looks_like_an_export(folder: Path) -> bool:
-    """Whether a folder holds what cmgen.export writes, good or bad."""
-    return folder.is_dir() and (any(folder.glob("*.onnx")) or newest(folder) is not None)
-
-
 def _in_batches(function: Callable[..., tuple[Array, ...]], *inputs: Array) -> list[Array]:
     """The outputs of a function of batches, BATCH items at a time, so that memory stays bounded."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in inputs]
@@ -271,26 +188,3 @@ def _in_batches(function: Callable[..., tuple[Array, ...]], *inputs: Array) -> l
         for start in range(0, len(arrays[0]), BATCH)
     ]
     return [np.concatenate(some) for some in zip(*parts, strict=True)]
-
-
-@contextlib.contextmanager
-def _as_file(source: Source, task: str) -> Iterator[Path]:
-    """A path as it is; bytes as a file that is removed again."""
-    if isinstance(source, str | Path):
-        yield Path(source)
-    elif isinstance(source, bytes):
-        with tempfile.TemporaryDirectory(prefix="cmgen-") as folder:
-            path = Path(folder) / "input"
-            path.write_bytes(source)
-            yield path
-    else:
-        wanted = {"s2i": "(samples, rate)", "i2s": "pictures, or (pictures, rate)"}[task]
-        raise UserError(f"a {type(source).__name__}: is no source; give a path, bytes or {wanted}")
-
-
-def _checked_square(picture: np.ndarray, size: int) -> NDArray[np.uint8]:
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-        raise UserError(
-            f"an array of {picture.dtype} {picture.shape}: is no picture; give uint8 [height, width, 3]"
-        )
-    return images.square(picture, size)

@@ -91,7 +91,7 @@ GROUPS = {
 
 def main() -> None:
     with cli.extra("studio"):
-        from cmgen.generate.model import find_models
+        from cmgen.generate.exports import find_models
         from cmgen.studio import app, server
 
     allowed = read_access(FLAGS, PASSWORD_VARIABLE)

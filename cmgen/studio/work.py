@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.config import SAMPLE_RATE, SoundConfig
-from cmgen.generate import image_to_sound, sound_to_image
+from cmgen.generate import grids, image_to_sound, sound_to_image
 from cmgen.generate.model import Model
 from cmgen.media import images, video
 from cmgen.media.lms import lms_of_sound
@@ -129,7 +129,7 @@ def comment(models: Iterable[Model], **noise: float) -> str:
 def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:
     """An MP4 file with the sound; of several performances side by side."""
     size = max(pictures.shape[1] for pictures in performances) * VIDEO_SCALE
-    large = [sound_to_image.enlarge(p, size // p.shape[1]) for p in performances]
+    large = [grids.enlarge(p, size // p.shape[1]) for p in performances]
     frames = np.concatenate(large, axis=2)
     with tempfile.TemporaryDirectory(prefix="cmgen-studio-") as folder:
         path = Path(folder) / "film.mp4"

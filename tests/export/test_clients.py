@@ -14,7 +14,7 @@ from tiny_run import sounds, write_exports
 
 from cmgen.config import SoundConfig
 from cmgen.export.clients import i2s, s2i
-from cmgen.generate import sound_to_image
+from cmgen.generate import grids, sound_to_image
 from cmgen.generate.model import load
 from cmgen.media import images, lms_tf
 from cmgen.media.lms import mel_matrix
@@ -73,7 +73,7 @@ def test_a_sound_becomes_the_picture_of_cmgen_generate(exports, tmp_path, rate):
     assert done.returncode == 0, done.stderr
     model = load(exports / "s2i" / "s2i.onnx")
     sound = decode_sound_file(tmp_path / "a.flac")
-    middle = sound_to_image.grid_times(len(sound) / 44100, 1)
+    middle = grids.grid_times(len(sound) / 44100, 1)
     expected = next(sound_to_image.pictures(model, model.metadata, sound, middle, [3]))
     found = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert np.abs(found - expected[0, 0]).max() <= 1

@@ -13,7 +13,7 @@ from tiny_model import make_model
 from tiny_run import write_run
 
 from cmgen.config import SoundConfig
-from cmgen.generate import files, image_to_sound
+from cmgen.generate import files, image_to_sound, sources
 from cmgen.generate.model import load
 from cmgen.media import images, lms_tf
 from cmgen.media.sound import decode_sound_file
@@ -41,7 +41,7 @@ MODEL = make_model(sing, "i2s")
 
 
 def spectrogram(photo, seed, seconds):
-    shown = MODEL.read_pictures(photo)
+    shown = sources.read_pictures(photo, MODEL.metadata.image_size)
     return image_to_sound.spectrogram(MODEL, MODEL.metadata, shown, seed, seconds)
 
 
@@ -91,7 +91,7 @@ def test_windows_join_without_clicks(photo, tmp_path):
 
 def test_a_seed_gives_its_sound_and_each_half_second_of_a_photo_its_own_noise(photo):
     first, samples = image_to_sound.spectrogram(
-        MODEL, MODEL.metadata, MODEL.read_pictures(photo), 1, 2.0
+        MODEL, MODEL.metadata, sources.read_pictures(photo, MODEL.metadata.image_size), 1, 2.0
     )
     again, _ = spectrogram(photo, 1, 2.0)
     other, _ = spectrogram(photo, 2, 2.0)
@@ -103,7 +103,7 @@ def test_a_seed_gives_its_sound_and_each_half_second_of_a_photo_its_own_noise(ph
 
 def test_the_shortest_sound_is_one_window(photo):
     lms, samples = image_to_sound.spectrogram(
-        MODEL, MODEL.metadata, MODEL.read_pictures(photo), 0, 0.5
+        MODEL, MODEL.metadata, sources.read_pictures(photo, MODEL.metadata.image_size), 0, 0.5
     )
     assert samples == 22050
     assert len(image_to_sound.audible(lms, samples, SOUND)) == samples

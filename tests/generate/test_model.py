@@ -13,7 +13,8 @@ from tiny_exports import SIZE, write_export
 from tiny_model import make_model
 
 from cmgen.generate import networks
-from cmgen.generate.model import BATCH, Model, find_models
+from cmgen.generate.exports import find_models
+from cmgen.generate.model import BATCH, Model
 from cmgen.media import images
 from cmgen.utils.errors import UserError
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_model import make_model
 from tiny_run import write_run
 
-from cmgen.generate import files, sound_to_image
+from cmgen.generate import files, grids, sound_to_image
 from cmgen.generate.model import load
 from cmgen.media import images
 from cmgen.utils.errors import UserError
@@ -90,7 +90,7 @@ def test_a_grid_has_a_row_for_each_seed_and_a_column_for_each_time(recording, tm
 def test_grid_pictures_are_put_where_their_labels_say():
     rows = np.zeros((2, 2, SIZE, SIZE, 3), np.uint8)
     rows[1, 0] = [255, 0, 0]
-    sheet = sound_to_image.labelled_grid(rows, np.array([0.5, 1.5]), [0, 1])
+    sheet = grids.labelled_grid(rows, np.array([0.5, 1.5]), [0, 1])
     middle_of_last, first_row = sheet.shape[1] - 4 - SIZE // 2, 18 + SIZE // 2
     assert list(sheet[first_row, middle_of_last]) == [255, 0, 0]
     assert list(sheet[first_row + SIZE + 4, middle_of_last]) == [0, 0, 0]

@@ -19,7 +19,8 @@ from tiny_exports import write_export
 from uploads import photo, wav
 from werkzeug.test import TestResponse
 
-from cmgen.generate.model import Model, find_models
+from cmgen.generate.exports import find_models
+from cmgen.generate.model import Model
 from cmgen.media import images
 from cmgen.studio import app, decoder, work
 from cmgen.studio.app import GONE, PAGE, STUDIO_HEADERS, Studio, UploadLimits, create_app

@@ -12,7 +12,8 @@ from tiny_exports import SIZE, write_export
 
 from cmgen.config import SoundConfig
 from cmgen.generate import sound_to_image
-from cmgen.generate.model import Model, find_models
+from cmgen.generate.exports import find_models
+from cmgen.generate.model import Model
 from cmgen.media import images
 from cmgen.media.lms import lms_of_sound
 from cmgen.media.sound import encode_wav
