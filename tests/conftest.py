@@ -14,7 +14,19 @@ from checkout import CHROMIUM, ROOT, RunMain
 from cmgen.utils import cli
 
 # Files that take longest go first, so that no worker is alone with one at the end.
-LONGEST = ("test_training", "test_export", "test_gan", "test_measures_runner", "test_saved_models")
+LONGEST = [
+    ROOT / "tests" / name
+    for name in (
+        "train/test_run.py",
+        "models/test_gan.py",
+        "tools/test_bench.py",
+        "export/test_writer.py",
+        "export/test_saved_model.py",
+        "golden/test_weights.py",
+        "evaluate/test_accuracy.py",
+        "evaluate/test_suite.py",
+    )
+]
 
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
@@ -22,7 +34,8 @@ cli.quiet_tensorflow()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    assert all(path.is_file() for path in LONGEST)
+    items.sort(key=lambda item: item.path not in LONGEST)
 
 
 def pytest_configure() -> None:

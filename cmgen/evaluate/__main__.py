@@ -1,15 +1,14 @@
-"""Scores a trained run: does the picture show the instrument that sounds? Writes a JSON file, and
-the confusion matrices as pictures beside it.
+"""Scores a trained run: does the picture show the instrument that sounds?
 
-A classifier that was trained on real training pictures alone (the verifier) names the instrument in
-each generated picture; for an i2s run one that was trained on real sounds names it in each generated
-spectrogram. Windows in which nothing sounds are counted apart. Scores of the test split
-are those to report, those of `shifted` tell how the run does on timbres that it never heard.
+Writes a JSON file, and the confusion matrices as pictures beside it. The verifier, a classifier trained
+on real training pictures only, names the instrument in each generated picture; for an i2s run, one
+trained on real sounds names it in each generated spectrogram. Silent windows are counted apart. Report
+the scores of the test split; those of the demo's `shifted` split are on timbres not in training.
 
 --measures=all adds the Classification Accuracy Score, retrieval, KID, precision and recall, diversity,
-distance to training pictures, and controls, each beside what chance and real pictures reach. It trains
-two classifiers, an embedding and a regressor of poses to do so. For an i2s run it adds the distance of
-spectrograms, the Frechet distance and the agreement in pitch, and trains nothing.
+distance to training pictures, and controls, each beside chance and real pictures. It trains two
+classifiers, an embedding and a pose regressor. For an i2s run it adds the distance of spectrograms, the
+Frechet distance and the agreement in pitch, and trains nothing.
 
 Examples:
   python -m cmgen.evaluate --workdir=runs/s2i --output=scores.json
