@@ -229,10 +229,10 @@ class TrainConfig:
         served = {direction.encoder: direction for direction in DIRECTIONS.values()}
         return (DIRECTIONS | served)[self.task]
 
-    def kind_seen_by(self, network: str) -> str:
+    def modality_of(self, network: str) -> str:
         """Returns the input of "sound_encoder", "image_encoder" or "verifier": "image", "lms", ..."""
-        kinds = {"sound_encoder": self.sound_encoder.representation, "image_encoder": "image"}
-        return kinds.get(network, self.direction.target)
+        inputs = {"sound_encoder": self.sound_encoder.representation, "image_encoder": "image"}
+        return inputs.get(network, self.direction.target)
 
     def shape_of(self, kind: str) -> tuple[int, ...]:
         """Returns the shape of one "lms", (128, 44), or one "image", (64, 64, 3)."""

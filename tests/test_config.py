@@ -119,6 +119,6 @@ def test_a_task_names_what_is_told_and_what_is_made() -> None:
     assert (s2i.direction.encoder, s2i.direction.target) == ("sound_encoder", "image")
     assert (i2s.direction.encoder, i2s.direction.target) == ("image_encoder", "lms")
     assert TrainConfig(task="image_encoder").direction == i2s.direction
-    assert (s2i.kind_seen_by("verifier"), i2s.kind_seen_by("verifier")) == ("image", "lms")
-    assert i2s.kind_seen_by("image_encoder") == "image"
+    assert (s2i.modality_of("verifier"), i2s.modality_of("verifier")) == ("image", "lms")
+    assert i2s.modality_of("image_encoder") == "image"
     assert (i2s.shape_of("lms"), i2s.shape_of("image")) == ((128, 44), (64, 64, 3))

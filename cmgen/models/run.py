@@ -134,7 +134,7 @@ def load_encoder(
 
 def make_encoder(name: str, num_classes: int, config: TrainConfig, policy: str) -> Encoder:
     """An untrained "sound_encoder", "image_encoder" or "verifier" as the config has it."""
-    modality = config.kind_seen_by(name)
+    modality = config.modality_of(name)
     is_image = modality == "image"
     shape = config.shape_of(modality) if is_image else representations.shape(modality, config.sound)
     return build_encoder(modality, num_classes, getattr(config, name), shape, policy)

@@ -40,7 +40,7 @@ def train_encoder(
     workdir = Path(config.workdir)
     folder = workdir / name
     settings: EncoderConfig = getattr(config, name)
-    modality = config.kind_seen_by(name)
+    modality = config.modality_of(name)
     with group.strategy.scope():
         policy = precision.policy(config.mixed_precision)
         encoder = make_encoder(name, len(train.classes), config, policy)
@@ -101,7 +101,7 @@ def _batches(name: str, config: TrainConfig, with_partner: bool) -> pipeline.Bat
         seed=config.seed + 1000 * number,
         noise_size=config.gan.noise_size,
         instants=settings.correspondence_instants if with_partner else 1,
-        kinds=_kinds(config.kind_seen_by(name), with_partner),
+        kinds=_kinds(config.modality_of(name), with_partner),
     )
 
 
@@ -117,7 +117,7 @@ def make_trainer(
 ) -> tuple[Classifier | CorrespondenceClassifier, dict[str, Any]]:
     """The model that trains the encoder, and what is trained beside it."""
     settings: EncoderConfig = getattr(config, name)
-    modality = config.kind_seen_by(name)
+    modality = config.modality_of(name)
     if settings.objective == "autoencoder":
         decoder = Decoder(settings, representations.shape(modality, config.sound), policy)
         model = Classifier(encoder, modality, settings, settings.train_steps, decoder)
