@@ -8,9 +8,11 @@ import json
 import logging
 import os
 import signal
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import keras
@@ -111,6 +113,7 @@ class WorkerGroup:
         except CONNECTION_ERRORS as error:
             if self.cluster is None:
                 raise
+            _close_pools(error)
             lost = self.cluster.silent()
             who = ", ".join(lost) if lost else "another worker"
             verb = "is" if len(lost) < 2 else "are"
@@ -201,6 +204,18 @@ def _ended_by_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _close_pools(error: Exception) -> None:
+    """Closes the thread pools that a failed reduction of TensorFlow leaves open.
+
+    Python would complain about them with a traceback as it ends (TensorFlow 2.16 to 2.21,
+    cross_device_ops.CollectiveAllReduce).
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, ThreadPool):
+                value.close()
 
 
 def _reason(error: Exception) -> str:

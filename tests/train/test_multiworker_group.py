@@ -1,5 +1,7 @@
 """One process alone is a group too; what is said when another worker is gone. See test_multiworker."""
 
+from multiprocessing.pool import ThreadPool
+
 import keras
 import numpy as np
 import pytest
@@ -48,6 +50,23 @@ def test_a_lost_worker_is_said_in_one_line(error, reason):
         raise error
     assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
     assert "same command on every worker" in str(caught.value)
+
+
+def test_thread_pools_that_a_failed_reduction_leaves_open_are_closed():
+    pools = []
+
+    def reduce():
+        pool = ThreadPool(1)
+        pools.append(pool)
+        raise tf.errors.UnavailableError(None, None, "gone")
+
+    group = multiworker.WorkerGroup(
+        tf.distribute.get_strategy(), Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
+    )
+    with pytest.raises(UserError), group.explain_lost_workers():
+        reduce()
+    with pytest.raises(ValueError, match="not running"):
+        pools[0].apply(print)
 
 
 def test_other_errors_and_those_of_one_process_stay_what_they_are():
