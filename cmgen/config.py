@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cmgen.utils.errors import UserError
+from cmgen.utils.values import check_value
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ DIRECTIONS = {
     "s2i": Direction("sound_encoder", "lms", "image"),
     "i2s": Direction("image_encoder", "image", "lms"),
 }
+DEMO = "demo"  # the data that cmgen ships
 TASKS = ("sound_encoder", "image_encoder", *DIRECTIONS)
 STRATEGIES = ("auto", "default", "mirrored", "multiworker")
 CONDITIONS = ("sound", "label")
@@ -113,11 +115,16 @@ class SoundConfig:
 class DataConfig:
     """Source of the recordings and how they become batches."""
 
-    data: str = "demo"
+    data: str = DEMO
     image_size: int = IMAGE_SIZE
     cache_gib: float = 4.0
     # A window below this level counts as silent.
     silence_dbfs: float = -50.0
+
+
+def data_folder(data: str | None) -> str | None:
+    """The user's folder that a value of --data names; None for the demo."""
+    return None if data == DEMO else data
 
 
 @dataclass(frozen=True)
@@ -328,6 +335,7 @@ def _check_correspondence(config: TrainConfig) -> None:
 
 def _check_value(flag: str, name: str, value: Any) -> None:
     """Checks one setting by the name of its field."""
+    check_value(flag, value, may_be_empty=isinstance(value, tuple))
     if name in CHOICES:
         allowed = CHOICES[name]
         _require(value in allowed, flag, value, f"must be one of {', '.join(allowed)}")

@@ -19,6 +19,7 @@ from absl import flags
 
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 
 POLICIES = ("float32", "mixed_bfloat16")
 
@@ -61,28 +62,39 @@ GROWTH = _flags("sizes", "recordings", "batch_sizes", "output")
 ALL = _flags(*{n: None for f in (SERVE, LMS, TRAIN, INPUT) for n in f})
 
 
+def _keep_inputs(values: flags.FlagValues) -> None:
+    """Refuses an --output that would replace what is measured."""
+    inputs = {name: values[name].value for name in ("model", "data") if name in values}
+    keep_inputs({"output": values.output}, inputs)
+
+
 def serve() -> None:
     """An exported model's answers: ONNX and SavedModel, p50 and p99 of calls."""
+    _keep_inputs(SERVE)
     _finish("serve", SERVE, _serve(SERVE))
 
 
 def lms() -> None:
     """The LMS of half-second clips against librosa, and how far they are apart."""
+    _keep_inputs(LMS)
     _finish("lms", LMS, _lms(LMS))
 
 
 def train() -> None:
     """A training step against a textbook one at the same networks, in float32 and bfloat16."""
+    _keep_inputs(TRAIN)
     _finish("train", TRAIN, _train(TRAIN))
 
 
 def input_() -> None:
     """How long training waits for its data, the data pipeline alone, and memory of a run."""
+    _keep_inputs(INPUT)
     _finish("input", INPUT, _input(INPUT))
 
 
 def all_() -> None:
     """Everything, one after the other; without the folder of --model, all but serve."""
+    _keep_inputs(ALL)
     figures: dict[str, Any] = {}
     for part in (_lms, _train, _input):
         figures |= part(ALL)
@@ -96,6 +108,7 @@ def all_() -> None:
 
 def growth() -> None:
     """How preparing, input, memory and step grow with recordings and batch; with a figure."""
+    _keep_inputs(GROWTH)
     sizes, batches = (_numbers(GROWTH, name) for name in ("sizes", "batch_sizes"))
     for count in batches:
         if count % 2:

@@ -20,9 +20,10 @@ from typing import Any
 
 from absl import flags
 
-from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig
+from cmgen.config import REPRESENTATIONS, DataConfig, TrainConfig, data_folder
 from cmgen.utils import cli, files
 from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.paths import keep_inputs
 from cmgen.utils.typed_json import from_json
 
 FLAGS = flags.FlagValues()
@@ -33,7 +34,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer("seed", 1, "Of every training.", flag_values=FLAGS)
 flags.DEFINE_integer(
     "train_steps", None, "Steps of every encoder; those of the presets if left out.",
-    flag_values=FLAGS,
+    lower_bound=1, flag_values=FLAGS,
 )  # fmt: skip
 flags.DEFINE_list("only", [], "Names of rows to run, such as lms_4; all.", flag_values=FLAGS)
 flags.DEFINE_bool("quick", False, "A few steps each, to see that it works.", flag_values=FLAGS)
@@ -183,6 +184,7 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def main() -> None:
+    keep_inputs({"output": FLAGS.output}, {}, {"data": data_folder(FLAGS.data)})
     from cmgen.data.shards import read_info
     from cmgen.prepare import cache
     from cmgen.utils import hashes  # TensorFlow is imported only when the work starts

@@ -17,6 +17,7 @@ from absl import flags
 
 from cmgen.utils import cli
 from cmgen.utils.errors import FAILED_WORK, UserError
+from cmgen.utils.paths import keep_inputs
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_list("targets", [], "Names of readers; all if left out.", flag_values=FLAGS)
@@ -30,8 +31,12 @@ flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
-flags.DEFINE_integer("hang", 20, "Seconds that one input may take.", flag_values=FLAGS)
-flags.DEFINE_integer("memory_mb", 4096, "Memory that a process may take.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "hang", 20, "Seconds that one input may take.", lower_bound=1, flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "memory_mb", 4096, "Memory that a process may take.", lower_bound=64, flag_values=FLAGS
+)
 flags.DEFINE_string(
     "corpus",
     "tests/fuzz",
@@ -50,6 +55,7 @@ GROUPS = {
 
 
 def main() -> None:
+    keep_inputs({"found": FLAGS.found, "output": FLAGS.output}, {}, {"corpus": FLAGS.corpus})
     sys.path.insert(0, str(Path(__file__).parents[1]))  # tf2onnx brings a package tools, too
     from tools.fuzzing import running
     from tools.fuzzing.targets import TARGETS

@@ -22,7 +22,9 @@ from cmgen.utils.errors import UserError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("output", None, "New folder for the tree.", flag_values=FLAGS)
-flags.DEFINE_integer("chunks", 12, "Half seconds of sound in each song.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "chunks", 12, "Half seconds of sound in each song.", lower_bound=4, flag_values=FLAGS
+)
 
 CHUNK = round(WINDOW_SECONDS * SAMPLE_RATE)
 FIRST_MS, STEP_MS = 500, 100
@@ -87,8 +89,6 @@ def picture(instrument: str, index: int, song: int) -> np.ndarray:
 def main() -> None:
     if not FLAGS.output:
         raise UserError("--output: missing; name a new folder")
-    if FLAGS.chunks < 4:
-        raise UserError(f"--chunks={FLAGS.chunks}: must be at least 4")
     write_tree(Path(FLAGS.output).expanduser(), FLAGS.chunks)
     print(f"{FLAGS.output}: {len(SONGS)} songs of {FLAGS.chunks} chunks")
 

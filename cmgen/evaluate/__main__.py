@@ -21,9 +21,11 @@ from pathlib import Path
 
 from absl import flags
 
+from cmgen.config import data_folder
 from cmgen.evaluate import compare
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)
@@ -102,6 +104,7 @@ def main() -> None:
             reference_folder=_path(FLAGS.judges),
         )
     run = load_run(FLAGS.workdir)
+    _keep_data(run.data)
     if measures is not None and run.config.task == "s2i":
         print("--measures=all takes minutes: it trains four small networks", flush=True)
     scores = report.evaluate_run(run, FLAGS.data or run.data, output, measures)
@@ -117,9 +120,25 @@ def _path(value: str | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
 
 
+def _keep_data(data: str | None) -> None:
+    outputs = {"output": FLAGS.output, "judges": FLAGS.judges}
+    keep_inputs(outputs, {}, {"data": data_folder(data)})
+
+
 def _check(output: Path) -> None:
     if output.suffix != ".json":
         raise UserError(f"--output={output}: must end in .json")
+    inputs = ("workdir", "label_control", "inception_weights")
+    for name, value in [(n, FLAGS[n].value) for n in inputs] + [
+        ("compare", p) for p in FLAGS.compare
+    ]:
+        keep_inputs({"output": output, "judges": FLAGS.judges}, {name: value})
+    keep_inputs({"output": output}, {"judges": FLAGS.judges})
+    _keep_data(FLAGS.data)
+    if output.exists() and not compare.is_report(output):
+        raise UserError(
+            f"--output={output}: is there and was not written by cmgen.evaluate; name another file"
+        )
     if FLAGS.measures not in ("paper", "all"):
         raise UserError(f"--measures={FLAGS.measures}: must be paper or all")
     if FLAGS.measure_steps is not None and FLAGS.measure_steps < 1:

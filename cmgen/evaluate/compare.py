@@ -36,10 +36,23 @@ def read(path: Path) -> Report:
     if not path.is_file():
         raise UserError(f"--compare={path}: no such file; give what cmgen.evaluate wrote")
     report = read_json(path, "measure the run again with cmgen.evaluate")
-    whole = isinstance(report, dict) and {"task", "splits", "seed"} <= report.keys()
-    if not whole or not all(isinstance(report.get(name, {}), dict) for name in _OBJECTS):
+    if not _has_scores(report) or not all(
+        isinstance(report.get(name, {}), dict) for name in _OBJECTS
+    ):
         raise UserError(f"--compare={path}: was not written by cmgen.evaluate")
     return report
+
+
+def is_report(path: Path) -> bool:
+    """Whether cmgen.evaluate wrote what is at `path`, of whichever version."""
+    try:
+        return path.is_file() and _has_scores(read_json(path, ""))
+    except UserError:
+        return False
+
+
+def _has_scores(report: Any) -> bool:
+    return isinstance(report, dict) and {"task", "splits", "seed"} <= report.keys()
 
 
 def check_alike(reports: Mapping[str, Report]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cmgen.config import DEMO
 from cmgen.data.recordings import Recordings
 from cmgen.prepare import cache
 from cmgen.utils.errors import UserError
@@ -65,7 +66,7 @@ def _source_folder(recordings: Recordings) -> Path:
     if folder.is_dir():
         return folder
     # The demo is prepared once for all installations of it.
-    return cache.demo_folder() if folder.name == cache.DEMO else folder
+    return cache.demo_folder() if folder.name == DEMO else folder
 
 
 def read_track(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from absl import flags
 
+from cmgen.config import data_folder
 from cmgen.utils import cli
+from cmgen.utils.paths import keep_inputs
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("workdir", "runs/s2i", "The run's folder.", flag_values=FLAGS)
@@ -36,12 +38,14 @@ GROUPS = {"What": ("workdir", "scores"), "Result": ("output", "float16", "int8")
 
 
 def main() -> None:
+    keep_inputs({"output": FLAGS.output}, {"workdir": FLAGS.workdir, "scores": FLAGS.scores})
     # TensorFlow is imported only when the work starts.
     from cmgen.export import samples as export_data
     from cmgen.export import saved_model, writer
     from cmgen.models.run import load_run
 
     run = load_run(FLAGS.workdir)
+    keep_inputs({"output": FLAGS.output}, {}, {"data": data_folder(run.data)})
     scores = writer.read_scores(run, FLAGS.scores)
     forms = [form for form in writer.SMALLER if FLAGS[form].value]
     samples = export_data.test_samples(run)

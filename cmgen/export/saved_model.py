@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,13 @@ def models_config(exports: Path) -> str:
         for folder in folders
     ]
     return "model_config_list {\n" + "".join(entries) + "}\n"
+
+
+def is_models_config(text: bytes) -> bool:
+    """Whether a file has nothing but what `models_config` writes."""
+    settings = rb'name: ".*"\n +base_path: ".*"\n +model_platform: "tensorflow"\n'
+    entries = rb"( +config \{\n +" + settings + rb" +\}\n)*"
+    return bool(re.fullmatch(rb"model_config_list \{\n" + entries + rb"\}\n", text))
 
 
 def has_serving_api() -> bool:

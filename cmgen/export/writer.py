@@ -64,6 +64,7 @@ def export(
       scores: of `read_scores`, for the card; may be empty.
       forms: of SMALLER, to be written besides.
     """
+    _check_ours(output)
     name = output.resolve().name
     module = functions.serving_module(run)
     metadata = describe(run, name, scores)
@@ -95,9 +96,32 @@ def export(
         version = output / str(1 + max(layout.versions(output), default=0))
         (aside / layout.SUMS_FILE).write_text(_sums(aside, version.name), encoding="utf-8")
         _move_in(aside, output, version)
-    with explained_disk_errors(output.parent):
-        write_text(output.parent / CONFIG_FILE, saved_model.models_config(output.parent))
+    _write_models_config(output.parent)
     return Exported(output, version, output / f"{name}.onnx", parity)
+
+
+def _check_ours(output: Path) -> None:
+    """Refuses a folder of somebody else's files, some of which an export would replace."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise UserError(f"--output={output}: is a file; name a folder")
+    facts = (output / str(n) / layout.METADATA_FILE for n in layout.versions(output))
+    ours = (output / layout.SUMS_FILE).exists() or any(path.exists() for path in facts)
+    if any(output.iterdir()) and not ours:
+        raise UserError(
+            f"--output={output}: holds files that cmgen.export did not write; name a new folder"
+        )
+
+
+def _write_models_config(exports: Path) -> None:
+    """Writes models.config, unless somebody has changed it by hand."""
+    path, text = exports / CONFIG_FILE, saved_model.models_config(exports)
+    with explained_disk_errors(exports):
+        if not path.exists() or saved_model.is_models_config(path.read_bytes()):
+            write_text(path, text)
+        elif path.read_text(encoding="utf-8", errors="replace") != text:
+            print(f"note: {path}: left as it is, for cmgen.export did not write it", flush=True)
 
 
 def read_scores(run: Run, path: str | None) -> dict[str, Any]:

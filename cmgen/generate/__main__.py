@@ -16,6 +16,7 @@ from absl import flags
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
@@ -98,6 +99,7 @@ GROUPS = {
 def main() -> None:
     if not FLAGS.input:
         raise UserError("--input: name a sound, video or picture file")
+    keep_inputs({"output": FLAGS.output}, {"input": FLAGS.input, "model": FLAGS.model})
     # NumPy, PyAV and ONNX Runtime are imported only when the work starts
     from cmgen.generate import files, sound_to_image
     from cmgen.generate.model import load

@@ -1,5 +1,6 @@
 """A sound -> pictures of who may be playing, over time."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -8,22 +9,28 @@ from numpy.typing import NDArray
 from cmgen.export.metadata import Metadata
 from cmgen.media import images
 from cmgen.utils.errors import UserError
+from cmgen.utils.values import MAX_SEED
 
 # Conditions and noise -> targets, as `Model` is called.
 Generate = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 BATCH = 64
+MAX_SEEDS = 1000  # players at once
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Whole numbers and ranges with both ends: "0-2,7" -> [0, 1, 2, 7]."""
+    """Whole numbers up to MAX_SEED and ranges with both ends: "0-2,7" -> [0, 1, 2, 7]."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UserError(f"--seeds={text}: {part!r} is no number or range; write e.g. 0-3,7")
-        span = range(int(first), int(last if dash else first) + 1)
+        numbers = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part.strip())
+        if not numbers or max(int(n or 0) for n in numbers.groups()) > MAX_SEED:
+            raise UserError(
+                f"--seeds={text}: {part!r} is no number or range up to {MAX_SEED}; write e.g. 0-3,7"
+            )
+        span = range(int(numbers[1]), int(numbers[2] or numbers[1]) + 1)
         if not span:
             raise UserError(f"--seeds={text}: {part!r} is empty; write the smaller number first")
+        if len(seeds) + len(span) > MAX_SEEDS:
+            raise UserError(f"--seeds={text}: more than {MAX_SEEDS} players; name fewer")
         seeds += span
     return seeds
 

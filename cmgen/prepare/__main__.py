@@ -25,6 +25,7 @@ from cmgen.config import FPS, IMAGE_SIZE
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("input", None, "Folder of raw data.", flag_values=FLAGS)
@@ -98,6 +99,7 @@ def main() -> None:
         if not FLAGS[name].value:
             raise UserError(f"--{name}: missing; name a folder")
     _check_runner()
+    keep_inputs({"output": FLAGS.output}, {}, {"input": FLAGS.input})
     # TensorFlow is imported only when the work starts.
     from cmgen.prepare.plan import PrepareConfig
 

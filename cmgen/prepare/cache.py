@@ -7,14 +7,12 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from cmgen.config import DataConfig
+from cmgen.config import DEMO, DataConfig
 from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
 from cmgen.prepare.local import prepare
 from cmgen.prepare.plan import PrepareConfig
 from cmgen.utils.errors import UserError
 from cmgen.utils.locks import one_after_another
-
-DEMO = "demo"
 
 
 def resolve(config: DataConfig) -> Path:

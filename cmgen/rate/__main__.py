@@ -7,13 +7,17 @@ Examples:
   python -m cmgen.rate report --study=study
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
+from cmgen.config import data_folder
+from cmgen.rate.study import MANIFEST, PICTURES, SOUNDS
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 from cmgen.utils.web.flags import PAGE_FLAGS, define_page_flags, read_access
 
 PASSWORD_VARIABLE = "CMGEN_RATING_PASSWORD"  # its name  # nosec B105
@@ -80,6 +84,9 @@ def collect() -> None:
     if not COLLECT.output:
         raise UserError("--output: missing; name a new folder")
     workdirs = _workdirs(COLLECT.run)
+    for workdir in workdirs.values():
+        keep_inputs({"output": COLLECT.output}, {"run": workdir})
+    keep_inputs({"output": COLLECT.output}, {}, {"data": data_folder(COLLECT.data)})
     # TensorFlow is imported only when the work starts.
     from cmgen.rate.collect import CollectConfig, collect
 
@@ -103,6 +110,7 @@ def serve() -> None:
       python -m cmgen.rate serve --study=study
       python -m cmgen.rate serve --host=0.0.0.0 --allow_remote --password_file=password.txt
     """
+    _keep_study(SERVE, {"database": _database_file(SERVE)}, {"password_file": SERVE.password_file})
     allowed = read_access(SERVE, PASSWORD_VARIABLE)
     with cli.extra("rating"):
         from cmgen.rate import app, store, study
@@ -132,6 +140,8 @@ def report() -> None:
     output = Path(REPORT.output) if REPORT.output else folder / "report.md"
     if output.suffix != ".md":
         raise UserError(f"--output={output}: must end in .md")
+    for file in (output, output.with_suffix(".png")):
+        _keep_study(REPORT, {"output": file}, {"database": _database_file(REPORT)})
     with cli.extra("rating"):
         from cmgen.rate import results, store, study
 
@@ -169,6 +179,22 @@ def _workdirs(arguments: Sequence[str]) -> dict[str, Path]:
             raise UserError(f"--run={argument}: {name!r} is given twice; rename one")
         workdirs[name] = Path(folder)
     return workdirs
+
+
+def _keep_study(
+    flag_values: flags.FlagValues, outputs: dict[str, Path], inputs: dict[str, Path]
+) -> None:
+    """Refuses outputs that would replace files of the study, or other inputs."""
+    study = Path(flag_values.study)
+    keep_inputs(outputs, {"study": study / MANIFEST, **inputs})
+    for folder in (PICTURES, SOUNDS):
+        keep_inputs(outputs, {}, {"study": study / folder})
+
+
+def _database_file(flag_values: flags.FlagValues) -> Path:
+    """The file of votes; of another database than SQLite's, a name that no file has."""
+    database = str(_database(flag_values))
+    return Path(re.sub(r"^sqlite(\+\w+)?:///", "", database).partition("?")[0])
 
 
 def _database(flag_values: flags.FlagValues) -> str | Path:

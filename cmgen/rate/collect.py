@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmgen.config import TrainConfig
+from cmgen.config import TrainConfig, data_folder
 from cmgen.data import pipeline
 from cmgen.data.streaming import Rows
 from cmgen.evaluate import windows as split_windows
@@ -40,6 +40,7 @@ from cmgen.rate.study import (
 from cmgen.utils import hashes
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder
+from cmgen.utils.paths import keep_inputs
 from cmgen.utils.versions import installed
 
 SPLIT = "test"
@@ -73,11 +74,13 @@ def collect(output: Path, workdirs: Mapping[str, Path], config: CollectConfig) -
     """
     check_sources(list(workdirs))
     with atomic_folder(output) as folder:
-        return _collect_into(folder, workdirs, config)
+        runs = {name: load_run(workdir) for name, workdir in workdirs.items()}
+        for run in runs.values():
+            keep_inputs({"output": output}, {}, {"data": data_folder(run.data)})
+        return _collect_into(folder, runs, config)
 
 
-def _collect_into(folder: Path, workdirs: Mapping[str, Path], config: CollectConfig) -> Manifest:
-    runs = {name: load_run(workdir) for name, workdir in workdirs.items()}
+def _collect_into(folder: Path, runs: Mapping[str, Run], config: CollectConfig) -> Manifest:
     recordings = _load_test_split(runs, config)
     assert recordings.sound is not None and recordings.frames is not None
     first = next(iter(runs.values())).config

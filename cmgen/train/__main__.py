@@ -28,11 +28,13 @@ from cmgen.config import (
     TASKS,
     UPSAMPLINGS,
     TrainConfig,
+    data_folder,
     validate,
 )
 from cmgen.train import tf_config
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
+from cmgen.utils.paths import keep_inputs
 from cmgen.utils.typed_json import to_json
 
 FLAGS = flags.FlagValues()
@@ -67,7 +69,7 @@ SECTION_HELP = {
     "": {
         "task": f"What to train: {', '.join(TASKS)}.",
         "workdir": "The run's folder: settings, checkpoints, logs, samples.",
-        "only_classes": "Train and measure the GAN on these classes alone; all if empty.",
+        "only_classes": "Train and measure the GAN on these classes alone; all if left out.",
         "train_steps": "Steps of the GAN or, on the command line, of the encoder that --task names.",
         "batch_size": "Pairs a step, over all devices; even.",
         "checkpoint_steps": "Steps from one checkpoint, validation and picture grid to the next.",
@@ -167,7 +169,9 @@ class _TupleParser(flags.ArgumentParser):
     def parse(self, argument: Any) -> tuple[Any, ...]:
         if isinstance(argument, tuple):
             return argument
-        return tuple(self.item(part.strip()) for part in argument.split(",") if part.strip())
+        if not argument:
+            return ()
+        return tuple(self.item(part.strip()) for part in argument.split(","))
 
 
 class Setting(typing.NamedTuple):
@@ -266,6 +270,7 @@ define_flags(FLAGS)
 
 def main() -> None:
     config = config_from_flags(FLAGS, sys.argv[1:])
+    keep_inputs({"workdir": config.workdir}, {}, {"data": data_folder(FLAGS.data)})
     cluster = tf_config.read(config.strategy)
     if cluster is None or cluster.index == 0:
         print(to_json(config), end="", flush=True)

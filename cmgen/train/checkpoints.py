@@ -14,15 +14,29 @@ from cmgen.models.weights import named_variables
 from cmgen.train.multiworker import WorkerGroup
 from cmgen.utils import typed_json
 from cmgen.utils.errors import FAILED_WORK, UserError
-from cmgen.utils.files import explained_disk_errors, write_text
+from cmgen.utils.files import (
+    explained_disk_errors,
+    remove_leftovers,
+    remove_unfinished_checkpoints,
+    write_text,
+)
 from cmgen.utils.versions import installed
 
 # What may change between one start of a run and the next.
 CHANGEABLE = ("train_steps", "checkpoint_steps", "keep_checkpoints", "strategy", "workdir")
 
+# Folders inside a run's that training writes to.
+_NETWORKS = ("sound_encoder", "image_encoder", "verifier")
+_CHECKPOINTS = ("checkpoints", *(f"{name}/checkpoints" for name in _NETWORKS))
+_FOLDERS = (".", "samples", *_NETWORKS, *_CHECKPOINTS)
+# What training would go on with, and change, wherever it finds it.
+_STATE = (*_CHECKPOINTS, METADATA_FILE, "metrics.jsonl", "validation.json", "curve.json")
+
 
 def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfig:
-    """Creates the run folder or resumes an earlier run.
+    """Creates the run folder or resumes an earlier run, of which it removes what a kill left behind.
+
+    Nothing else is removed, and a folder in which something else has a run's names is refused.
 
     Args:
       config: of the flags.
@@ -34,6 +48,12 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
     """
     path = Path(config.workdir) / "config.json"
     if not path.exists():
+        for name in _STATE:
+            if (path.parent / name).exists():
+                raise UserError(
+                    f"--workdir={config.workdir}: holds {name}, but no config.json of a run that it "
+                    "could belong to; name a new folder"
+                )
         if config.mixed_precision is None:
             config = dataclasses.replace(config, mixed_precision=resolved_precision)
         write_text(path, typed_json.to_json(config))
@@ -56,12 +76,23 @@ def open_run_folder(config: TrainConfig, resolved_precision: bool) -> TrainConfi
             f"--workdir={config.workdir}: holds a run with other settings ({'; '.join(differences)});"
             " give the same flags to go on with it, or another --workdir"
         )
+    _remove_leftovers(path.parent)
     # --train_steps of an encoder is not the GAN's.
     steps = (config if config.task == gan_task else old).train_steps
     write_text(
         path, typed_json.to_json(dataclasses.replace(config, task=gan_task, train_steps=steps))
     )
     return config
+
+
+def _remove_leftovers(workdir: Path) -> None:
+    """Cleans the folders of a run; one inside it that has a config.json is another run's."""
+    others = {path.parent.name for path in workdir.glob("*/config.json")}
+    for name in _FOLDERS:
+        if name.partition("/")[0] not in others:
+            remove_leftovers(workdir / name)
+            if name in _CHECKPOINTS:
+                remove_unfinished_checkpoints(workdir / name)
 
 
 def find_differences(one: Any, other: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:

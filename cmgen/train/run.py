@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from cmgen.config import DIRECTIONS, TrainConfig
+from cmgen.config import DEMO, DIRECTIONS, TrainConfig
 from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.evaluate import report
@@ -81,7 +81,7 @@ def _run(config: TrainConfig, group: WorkerGroup) -> None:
         leaks.check_apart({split.split: leaks.contents(split) for split in splits}, str(folder))
         # Absolute, so that a run can be evaluated and exported from any folder.
         data = config.data.data
-        data = data if data == cache.DEMO else str(Path(data).resolve())
+        data = data if data == DEMO else str(Path(data).resolve())
         data_hash = hashes.data_hash(train.info.checksums)
         write_metadata(workdir, tuple(train.classes), data, data_hash)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)

@@ -40,10 +40,12 @@ from typing import NoReturn
 from absl import flags
 
 from cmgen.utils.errors import BAD_INPUT, FAILED_WORK, UserError, disk_is_full
+from cmgen.utils.values import check_value
 
 PRESETS = Path(str(resources.files("cmgen"))) / "presets"
 HELP = {"--help", "-help", "-h", "--helpshort"}
 FULL_HELP = {"--helpfull", "-helpfull"}
+IF_EMPTY = "if empty"  # in the help of a flag whose empty value has a meaning
 _MULTI_FLAG_HINT = ";\n    repeat this option to specify a list of values"  # absl appends it
 INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended: 128 + SIGINT
 
@@ -161,10 +163,17 @@ def _load_quietly(load: Callable[[ModuleType], None], module: ModuleType) -> Non
 
 
 def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Sets `flag_values` from argv (program name first), with flag files and presets expanded."""
+    """Sets `flag_values` from argv (program name first), with flag files and presets expanded.
+
+    Refuses values that suit no flag: see `values.check_value`.
+    """
     rest = flag_values([argv[0], *expand_flagfiles(argv[1:])])
     if len(rest) > 1:
         raise UserError(f"unexpected argument {rest[1]!r}: everything is set by --name=value flags")
+    for name in flag_values:
+        flag = flag_values[name]
+        if not flag.using_default_value:
+            check_value(name, flag.value, IF_EMPTY in (flag.help or ""))
 
 
 def expand_flagfiles(

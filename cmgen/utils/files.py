@@ -1,7 +1,7 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
-import glob
 import json
+import re
 import shutil
 import uuid
 import zipfile
@@ -14,9 +14,10 @@ import numpy as np
 
 from cmgen.utils.errors import FAILED_WORK, UserError, disk_is_full
 
+_MARK = ".cmgen-"  # in the name of everything unfinished, followed by 8 random digits
 _PARTIAL = ".partial"
 # Where TensorFlow writes a checkpoint before it renames it.
-_TENSORFLOW_PARTIAL = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")
+_TENSORFLOW_PARTIAL = ("ckpt-*_temp", "ckpt-*.tempstate*", "checkpoint.tmp*")
 
 
 @contextmanager
@@ -59,21 +60,32 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed process left in a folder that no other process writes to."""
-    for pattern in (f".*{_PARTIAL}*", *_TENSORFLOW_PARTIAL):
-        for path in list(folder.rglob(pattern)):
-            _remove(path)
+    """Removes what a killed process was writing directly in a folder; only names with our mark."""
+    _remove_marked(folder, r"\..+", ".*")
 
 
 def remove_leftovers_of(path: Path) -> None:
     """Removes what killed processes left of `path`, which no other process writes."""
-    name = glob.escape(f".{path.stem}.")
-    for leftover in list(path.parent.glob(f"{name}*{_PARTIAL}{glob.escape(path.suffix)}")):
-        _remove(leftover)
+    _remove_marked(path.parent, re.escape(f".{path.stem}"), re.escape(path.suffix))
+
+
+def remove_unfinished_checkpoints(folder: Path) -> None:
+    """Removes what TensorFlow had not renamed yet, directly in a folder of our checkpoints."""
+    for pattern in _TENSORFLOW_PARTIAL:
+        for path in list(folder.glob(pattern)):
+            _remove(path)
+
+
+def _remove_marked(folder: Path, begin: str, end: str) -> None:
+    """Begin and end of a name as regular expressions; see `_temporary_name`."""
+    ours = re.compile(f"{begin}{re.escape(_MARK)}[0-9a-f]{{8}}{re.escape(_PARTIAL)}{end}")
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if ours.fullmatch(path.name):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
@@ -152,4 +164,5 @@ def _forbidden(error: Exception) -> str | None:
 
 
 def _temporary_name(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{_PARTIAL}{path.suffix}")
+    mark = f"{_MARK}{uuid.uuid4().hex[:8]}{_PARTIAL}"
+    return path.with_name(f".{path.stem}{mark}{path.suffix}")

@@ -13,12 +13,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from cmgen.utils.errors import FAILED_WORK, UserError
-from cmgen.utils.files import (
-    explained_disk_errors,
-    remove_leftovers,
-    remove_leftovers_of,
-    write_text,
-)
+from cmgen.utils.files import explained_disk_errors, remove_leftovers_of, write_text
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".running.json"
@@ -29,7 +24,7 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of network file sy
 def only_writer(workdir: Path) -> Iterator[None]:
     """Holds a run folder; a second process is refused, and told the first one's number and start.
 
-    The system releases the lock however the process ends; the next process removes its leftovers.
+    The system releases the lock however the process ends.
 
     Args:
       workdir: the run folder; created if missing.
@@ -52,7 +47,6 @@ def only_writer(workdir: Path) -> Iterator[None]:
                 stacklevel=2,
             )
     try:
-        remove_leftovers(workdir)
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         process = {"process": os.getpid(), "host": platform.node(), "since": since}
         write_text(owner, json.dumps(process) + "\n")

@@ -10,6 +10,7 @@ from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
 from cmgen.models.gan import CrossModalGan, build_gan
 from cmgen.models.run import make_encoder
 from cmgen.train.checkpoints import Checkpoints, open_run_folder
+from cmgen.utils import locks
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import from_json
 
@@ -75,3 +76,69 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path) -> None:
     wider = dataclasses.replace(GanConfig(), generator_channels=8, discriminator_channels=4)
     with pytest.raises(UserError, match="does not fit this run's networks"):
         make(tmp_path, wider)[1].restore()
+
+
+OURS = (
+    ".a.cmgen-0123abcd.partial.npz",
+    "samples/.000250.cmgen-0123abcd.partial.png",
+    "checkpoints/ckpt-6_temp/part-00000-of-00001.data-00000-of-00001",
+    "checkpoints/ckpt-6.index.tempstate12",
+    "verifier/checkpoints/.b.cmgen-0123abcd.partial",
+    "verifier/checkpoints/ckpt-6_temp/part",
+)
+OTHERS = (
+    "a.npz",
+    "checkpoints/ckpt-6.index",
+    # Names like ours, without our mark.
+    ".film.0123abcd.partial.mp4",
+    ".film.mp4.partial",
+    "samples/.download.partial.png",
+    "ckpt-3_temp/part",
+    # Other projects and other runs below.
+    "project/ckpt-3_temp/part.tempstate12",
+    "project/.a.cmgen-0123abcd.partial.npz",
+    "project/checkpoint.tmp1",
+    "other_run/checkpoints/ckpt-6_temp/part",
+    "image_encoder/config.json",
+    "image_encoder/.a.cmgen-0123abcd.partial.npz",
+    "image_encoder/checkpoints/ckpt-6_temp/part",
+)
+
+
+def test_a_run_removes_what_it_left_unfinished_and_nothing_else(tmp_path) -> None:
+    """Its own folders, directly, and there only names with its mark: whatever else lies around."""
+    config = TrainConfig(workdir=str(tmp_path / "run"))
+    with locks.only_writer(tmp_path / "run"):
+        open_run_folder(config, False)
+    for name in (*OURS, *OTHERS):
+        path = tmp_path / "run" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    with locks.only_writer(tmp_path / "run"):
+        open_run_folder(config, False)
+    found = (p for p in (tmp_path / "run").rglob("*") if p.is_file())
+    kept = {path.relative_to(tmp_path / "run").as_posix() for path in found}
+    assert kept - {".lock"} == {*OTHERS, "config.json"}
+
+
+def test_a_run_begun_among_other_things_leaves_them_alone(tmp_path) -> None:
+    others = [name for name in OTHERS if not name.startswith(("checkpoints/", "image_"))]
+    for name in others:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+    for _ in range(2):
+        with locks.only_writer(tmp_path):
+            open_run_folder(TrainConfig(workdir=str(tmp_path)), False)
+    assert [name for name in others if (tmp_path / name).read_text() != "1"] == []
+
+
+@pytest.mark.parametrize("name", ["checkpoints/ckpt-3.index", "metrics.jsonl", "data.json"])
+def test_no_run_begins_on_files_that_another_program_wrote(name, tmp_path) -> None:
+    """Training would go on with them, and replace them."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("theirs")
+    with pytest.raises(UserError, match=f"holds {name.partition('/')[0]}, but no config.json"):
+        open_run_folder(TrainConfig(workdir=str(tmp_path)), False)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]

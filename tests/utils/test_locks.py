@@ -52,14 +52,16 @@ with one_after_another(Path(sys.argv[1])):
 
 def test_who_comes_second_waits_and_finds_no_leftovers(tmp_path):
     path = tmp_path / "raw.1-0123"
-    for name in (".raw.aa.partial.1-0123/train", ".raw.bb.partial.1-4567/train"):
-        (tmp_path / name).mkdir(parents=True)
+    ours, of_another = ".raw.cmgen-0123abcd.partial.1-0123", ".raw.cmgen-0123abce.partial.1-4567"
+    of_others = ".raw.film.partial.1-0123"
+    for name in (ours, of_another, of_others):
+        (tmp_path / name / "train").mkdir(parents=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     commands = [[sys.executable, "-c", WAIT, str(path), seconds] for seconds in ("600", "0")]
     options = {"env": environment, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(commands[0], **options) as first:
         assert first.stdout.readline() == "held\n"
-        (tmp_path / ".raw.cc.partial.1-0123").mkdir()
+        (tmp_path / ".raw.cmgen-0123abcf.partial.1-0123").mkdir()
         with subprocess.Popen(commands[1], **options) as second:
             said = second.stdout.readline()
             assert said == f"waiting for another process to write {path}\n"
@@ -67,7 +69,7 @@ def test_who_comes_second_waits_and_finds_no_leftovers(tmp_path):
             first.kill()
             assert second.stdout.readline() == "held\n" and second.wait(300) == 0
     leftovers = sorted(p.name for p in tmp_path.iterdir())
-    assert leftovers == [".raw.1-0123.lock", ".raw.bb.partial.1-4567"]
+    assert leftovers == [".raw.1-0123.lock", of_another, of_others]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +80,10 @@ def test_where_there_are_no_locks_the_work_is_done_all_the_same(tmp_path, monkey
         raise error
 
     monkeypatch.setattr(locks.FileLock, "acquire", acquire)
-    (tmp_path / ".raw.aa.partial").mkdir()  # perhaps another process is at work in it
+    (tmp_path / ".raw.cmgen-0123abcd.partial").mkdir()  # perhaps another process is at work in it
     with one_after_another(tmp_path / "raw"):
         (tmp_path / "raw").mkdir()
-    assert {p.name for p in tmp_path.iterdir()} == {".raw.aa.partial", "raw"}
+    assert {p.name for p in tmp_path.iterdir()} == {".raw.cmgen-0123abcd.partial", "raw"}
     with pytest.warns(RuntimeWarning, match="no locks"), only_writer(tmp_path / "run"):
         pass
     monkeypatch.setattr(error, "errno", errno.EIO, raising=False)
@@ -103,17 +105,3 @@ def test_the_command_refuses_a_run_that_is_at_work(tmp_path, run_main):
     assert ran.returncode == 1 and "Traceback" not in ran.stderr
     assert f"process {os.getpid()} on " in ran.stderr
     assert not (tmp_path / "run" / "config.json").exists()
-
-
-def test_what_a_killed_process_was_writing_is_removed(tmp_path):
-    leftovers = (
-        ".a.0123abcd.partial.npz",
-        "checkpoints/ckpt-6_temp/part.tempstate12",
-        "samples/.b.1.partial",
-    )
-    for name in (*leftovers, "a.npz", "checkpoints/ckpt-6.index"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"1")
-    with only_writer(tmp_path):
-        kept = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    assert kept == {"a.npz", "checkpoints/ckpt-6.index", ".lock", OWNER_FILE}

@@ -18,6 +18,7 @@ import numpy as np
 from absl import app, flags
 
 from cmgen.utils.files import atomic_file
+from cmgen.utils.paths import keep_inputs
 from tools.orchestra import bodies, choreography, corpus_card
 from tools.orchestra.clip import write_clip
 from tools.orchestra.figure import Figure
@@ -145,6 +146,7 @@ def main(argv: list[str]) -> None:
     """Renders the corpus that the flags describe, and its README and ATTRIBUTION."""
     del argv
     output, assets = Path(FLAGS.output), Path(FLAGS.assets)
+    keep_inputs({"output": output}, {}, {"assets": assets})
     melodies = load_melodies()
     recordings = plan(FLAGS.seed, melodies)
     jobs = [
