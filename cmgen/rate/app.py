@@ -69,12 +69,14 @@ class Page:
             if found is None:
                 self._tries.spend(caller())
                 return refusal("Nobody has this code. Check each letter.", 403)
-            return self._welcome(found, code)
+            return self._welcome(self._state(found), code)
         name = " ".join(values["name"].split())
         if not name or len(name) > MAX_NAME or not name.isprintable():
             return refusal(f"Give a name of 1 to {MAX_NAME} letters.", 400)
         try:
-            return self._welcome(*self._store.add_rater(name))
+            rater, code = self._store.add_rater(name)
+            # The only time that the code is told.
+            return self._welcome(self._state(rater, code=code), code)
         except NameTaken:
             return refusal("This name is taken. Give your code, or another name.", 409)
 
@@ -86,7 +88,7 @@ class Page:
 
     def state(self) -> Answer:
         """How far the rater is."""
-        return self._state(self._rater(), request.cookies[self.cookie])
+        return self._state(self._rater())
 
     def vote(self) -> Answer:
         """Takes the score of the next picture, or another one for the picture before it."""
@@ -99,7 +101,7 @@ class Page:
             self._store.vote(rater, place, self._item(rater, place).picture, score)
         except OutOfTurn:
             return refusal("This picture is not the one to judge now.", 409)
-        return self._state(rater, request.cookies[self.cookie])
+        return self._state(rater)
 
     def picture(self, place: int) -> Answer:
         return Response(self._study.pictures[self._shown(place).picture], content_type="image/png")
@@ -124,24 +126,29 @@ class Page:
 
     def _rater(self) -> Rater:
         code = request.cookies.get(self.cookie, "")
+        if code and self._tries.spent(caller()):
+            abort(429)
         rater = self._store.rater(code) if code else None
         if rater is None:
-            abort(401)
+            if code:
+                self._tries.spend(caller())
+            answer, answer.status_code = jsonify(error="Join first."), 401
+            answer.delete_cookie(self.cookie, httponly=True, samesite="Strict")
+            abort(answer)
         return rater
 
-    def _welcome(self, rater: Rater, code: str) -> Response:
-        answer = self._state(rater, code)
+    def _welcome(self, answer: Response, code: str) -> Response:
         answer.set_cookie(self.cookie, code, max_age=_YEAR, httponly=True, samesite="Strict")
         return answer
 
-    def _state(self, rater: Rater, code: str) -> Response:
+    def _state(self, rater: Rater, **more: str) -> Response:
         scores = self._store.scores(rater)[: self._total]
         return jsonify(
             name=rater.name,
-            code=code,
             done=len(scores),
             total=self._total,
             last=scores[-1] if scores else None,
+            **more,
         )
 
 

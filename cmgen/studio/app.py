@@ -26,8 +26,10 @@ from cmgen.utils.errors import UserError
 from cmgen.utils.web.access import Access
 from cmgen.utils.web.app import (
     HEADERS,
+    CallerGone,
     ask_password,
     caller,
+    check_caller,
     create_page,
     json_values,
     partial_content,
@@ -111,7 +113,7 @@ class Studio:
         """A file as the request's body -> an input; its content says whether sound or picture."""
         sent = request.args.get("name", "")
         name = "".join(c for c in sent if c.isprintable())[:MAX_NAME] or "The file"
-        decoded = self._decoders.decode(request.get_data(cache=False), name)
+        decoded = self._decoders.decode(request.get_data(cache=False), name, check_caller)
         if isinstance(decoded, Picture):
             return self._new_picture(PictureInput(decoded.pixels))
         notice = ""
@@ -146,7 +148,7 @@ class Studio:
         if not 1 <= every <= 10:
             abort(400)
         noise = _noise(values)
-        pictures, probabilities = work.perform(name, model, sound, noise, every)
+        pictures, probabilities = work.perform(name, model, sound, noise, every, check_caller)
         comment = work.comment([model], **asdict(noise))
         return jsonify(
             sheet=self._keep(work.sheet(pictures, comment), "image/png"),
@@ -173,9 +175,10 @@ class Studio:
         sound = self._input(values["input"], SoundInput)
         noise = _noise(values)
         models = [self._model(name, "s2i") for name in values["models"]]
-        made = [work.perform(*one, sound, noise, every=1)[0] for one in models]
+        made = [work.perform(*one, sound, noise, 1, check_caller)[0] for one in models]
         comment = work.comment([model for _, model in models], **asdict(noise))
-        return jsonify(video=self._keep(work.film(made, sound.samples, comment), "video/mp4"))
+        film = work.film(made, sound.samples, comment, check_caller)
+        return jsonify(video=self._keep(film, "video/mp4"))
 
     def sound(self) -> Response:
         """The sound that a model makes of a picture, and the real one of a demo's."""
@@ -186,7 +189,9 @@ class Studio:
         if seconds not in SECONDS or not 0 <= values["seed"] <= MAX_SEED:
             abort(400)
         metadata = model.metadata
-        lms, samples, probabilities = work.imagine_sound(model, picture, values["seed"], seconds)
+        lms, samples, probabilities = work.imagine_sound(
+            model, picture, values["seed"], seconds, check_caller
+        )
         real = work.real_part(picture, seconds)
         real_keys = None
         if real is not None:
@@ -213,7 +218,7 @@ class Studio:
 
         @wraps(answer)
         def entered() -> Response:
-            with self._queue.entered(caller()):
+            with self._queue.entered(caller(), check_caller):
                 return answer()
 
         return entered
@@ -273,6 +278,7 @@ def create_app(studio: Studio, access: Access, limits: UploadLimits) -> Flask:
         app.add_url_rule(f"/api/{name}", name, answer, methods=["POST"])
     app.register_error_handler(UserError, lambda error: refusal(f"{error}.", 400))
     app.register_error_handler(Busy, _explain_busy)
+    app.register_error_handler(CallerGone, lambda error: ("", 499))  # read by nobody
     too_large = f"The file is larger than {limits.megabytes:g} MB. Send a smaller one."
     app.register_error_handler(RequestEntityTooLarge, lambda error: refusal(too_large, 413))
     app.register_error_handler(Exception, _explain_fault)

@@ -10,7 +10,8 @@ import multiprocessing
 import queue
 import resource
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from cmgen.media import images
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.media.sound import UnreadableError, decode_sound_bytes
+from cmgen.studio.work_queue import CHECK_SECONDS
 from cmgen.utils.errors import UserError
 
 VIEW_SIZE = 256  # of a picture as the page shows it
@@ -86,17 +88,25 @@ class Decoders:
             self._idle.put(_Process(limits))
         self._count = count
 
-    def decode(self, data: bytes, name: str) -> Sound | Picture:
-        """As `decode`; UserError too if it takes too long, too much memory or breaks."""
+    def decode(
+        self, data: bytes, name: str, check: Callable[[], None] = lambda: None
+    ) -> Sound | Picture:
+        """As `decode`; UserError too if it takes too long, too much memory or breaks.
+
+        `check` is called while it decodes; an error that it raises ends the process.
+        """
         process = self._idle.get()
         try:
-            result = process.ask(data, name, self._patience)
+            result = process.ask(data, name, self._patience, check)
         except TimeoutError:
             process.end()
             result = f"{name}: took more than {self._patience:.0f} s to decode; send a shorter one"
         except (EOFError, OSError, ValueError):  # the process fell
             process.end()
             result = f"{name}: can't be decoded, it breaks the decoder; convert it first"
+        except BaseException:  # of `check`: it is still at work
+            process.end()
+            raise
         finally:
             fresh = process.asked < _FILES_OF_A_PROCESS and process.alive()
             self._idle.put(process if fresh else process.successor(self._limits))
@@ -118,14 +128,19 @@ class _Process:
         there.close()
         self.asked = 0
 
-    def ask(self, data: bytes, name: str, patience: float) -> Sound | Picture | str:
+    def ask(
+        self, data: bytes, name: str, patience: float, check: Callable[[], None]
+    ) -> Sound | Picture | str:
         if not self.asked:
             self._wait_for_start()
         self.asked += 1
         self._here.send_bytes(name.encode())
         self._here.send_bytes(data)
-        if not self._here.poll(patience):
-            raise TimeoutError
+        end = time.monotonic() + patience
+        while not self._here.poll(min(CHECK_SECONDS, max(0.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                raise TimeoutError
+            check()
         return _receive(self._here)
 
     def _wait_for_start(self) -> None:

@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,12 @@ VIDEO_SCALE = 4
 SHEET_COLUMNS = 20
 
 Array = NDArray[np.float32]
+# Called between two pieces of work; an error that it raises ends the work.
+Check = Callable[[], None]
+
+
+def always() -> None:
+    """A Check that lets all work be done."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,9 @@ class SoundInput:
         """Middles of the windows, in seconds."""
         return np.arange(max(1, round(self.seconds * PICTURES_PER_SECOND))) / PICTURES_PER_SECOND
 
-    def encode(self, name: str, model: Model, which: NDArray[np.intp]) -> tuple[Array, Array]:
+    def encode(
+        self, name: str, model: Model, which: NDArray[np.intp], check: Check
+    ) -> tuple[Array, Array]:
         """(encodings, probabilities) of the windows `which`; each is encoded once."""
         with self._lock:
             encoded = self._encoded.get(name)
@@ -72,17 +80,15 @@ class SoundInput:
             if len(missing):
                 metadata = model.metadata
                 samples = resample(self.samples, SAMPLE_RATE, metadata.sample_rate)
+            for rows in _batches(missing, check):
                 windows = sound_to_image.cut_windows(
-                    samples, self.times()[missing], metadata.window_samples, metadata.sample_rate
+                    samples, self.times()[rows], metadata.window_samples, metadata.sample_rate
                 )
                 encodings, probabilities = model.encode(windows)
                 if encoded is None:
                     encoded = self._encoded[name] = self._nothing(encodings, probabilities)
-                encoded.encodings[missing], encoded.probabilities[missing] = (
-                    encodings,
-                    probabilities,
-                )
-                encoded.done[missing] = True
+                encoded.encodings[rows], encoded.probabilities[rows] = encodings, probabilities
+                encoded.done[rows] = True
             assert encoded is not None
             return encoded.encodings[which], encoded.probabilities[which]
 
@@ -105,13 +111,23 @@ class PictureInput:
 
 
 def perform(
-    name: str, model: Model, sound: SoundInput, noise: Noise, every: int
+    name: str, model: Model, sound: SoundInput, noise: Noise, every: int, check: Check = always
 ) -> tuple[NDArray[np.uint8], Array]:
     """Pictures of each `every`th window: uint8 [n, size, size, 3]; and probabilities [n, classes]."""
     which = np.arange(0, len(sound.times()), every)
-    encodings, probabilities = sound.encode(name, model, which)
-    held = np.repeat(noise.values(model.metadata.noise_size)[None], len(which), axis=0)
-    return images.unscale(model.from_encoding(encodings, held)), probabilities
+    encodings, probabilities = sound.encode(name, model, which, check)
+    held = noise.values(model.metadata.noise_size)[None]
+    parts = [
+        images.unscale(model.from_encoding(encodings[rows], np.repeat(held, len(rows), axis=0)))
+        for rows in _batches(np.arange(len(which)), check)
+    ]
+    return np.concatenate(parts), probabilities
+
+
+def _batches(rows: NDArray[np.intp], check: Check) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, len(rows), sound_to_image.BATCH):
+        check()
+        yield rows[start : start + sound_to_image.BATCH]
 
 
 def sheet(pictures: NDArray[np.uint8], comment: str = "") -> bytes:
@@ -126,19 +142,32 @@ def comment(models: Iterable[Model], **noise: float) -> str:
     return provenance.made_by("cmgen.studio", models=metadata, noise=noise)
 
 
-def film(performances: Sequence[NDArray[np.uint8]], samples: Array, comment: str = "") -> bytes:
+def film(
+    performances: Sequence[NDArray[np.uint8]],
+    samples: Array,
+    comment: str = "",
+    check: Check = always,
+) -> bytes:
     """An MP4 file with the sound; of several performances side by side."""
     size = max(pictures.shape[1] for pictures in performances) * VIDEO_SCALE
     large = [grids.enlarge(p, size // p.shape[1]) for p in performances]
     frames = np.concatenate(large, axis=2)
     with tempfile.TemporaryDirectory(prefix="cmgen-studio-") as folder:
         path = Path(folder) / "film.mp4"
-        video.write_video(path, frames, PICTURES_PER_SECOND, samples, SAMPLE_RATE, comment)
+        video.write_video(
+            path, _checked(frames, check), PICTURES_PER_SECOND, samples, SAMPLE_RATE, comment
+        )
         return path.read_bytes()
 
 
+def _checked(frames: NDArray[np.uint8], check: Check) -> Iterator[NDArray[np.uint8]]:
+    for frame in frames:
+        check()
+        yield frame
+
+
 def imagine_sound(
-    model: Model, picture: PictureInput, seed: int, seconds: float
+    model: Model, picture: PictureInput, seed: int, seconds: float, check: Check = always
 ) -> tuple[Array, Array, Array]:
     """Makes a sound of a picture.
 
@@ -159,6 +188,7 @@ def imagine_sound(
     lms, samples = image_to_sound.lms_of_one(
         generate, metadata.sound, metadata.noise_size, seed, seconds
     )
+    check()
     return lms, image_to_sound.audible(lms, samples, metadata.sound), probabilities[0]
 
 

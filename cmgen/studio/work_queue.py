@@ -1,9 +1,12 @@
 """A queue in which a few requests work, a few more wait, and all others are refused at once."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+CHECK_SECONDS = 0.5  # between two looks whether the caller is still there
 
 
 class Busy(Exception):
@@ -30,17 +33,28 @@ class WorkQueue:
         self._inside, self._worked = 0, False
 
     @contextmanager
-    def entered(self, caller: str) -> Iterator[None]:
-        """Holds one of the `at_once` places; raises Busy."""
+    def entered(self, caller: str, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Holds one of the `at_once` places; raises Busy.
+
+        Args:
+          caller: whose request it is.
+          check: called while it waits; an error that it raises gives up the place.
+        """
         with self._room_of(caller):
-            if not self._work.acquire(timeout=self._patience):
-                raise Busy
+            self._wait(check)
             self._count(1)
             try:
                 yield
             finally:
                 self._count(-1)
                 self._work.release()
+
+    def _wait(self, check: Callable[[], None]) -> None:
+        end = time.monotonic() + self._patience
+        while not self._work.acquire(timeout=min(CHECK_SECONDS, max(0.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                raise Busy
+            check()
 
     def has_finished(self) -> bool:
         """Whether no request works now, but one has since this was last true."""

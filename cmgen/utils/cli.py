@@ -124,13 +124,19 @@ def extra(name: str) -> Iterator[None]:
 
 
 def quiet_tensorflow() -> None:
-    """Hides TensorFlow's start-up messages unless the user wants them; call before its import."""
+    """Hides TensorFlow's messages unless the user wants them, and keeps user-wide settings of Keras out.
+
+    Call it before either is imported.
+    """
     # 3 leaves only fatal messages: version 2.16 logs harmless CUDA registration notes as errors,
     # and real failures reach Python as exceptions.
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         sys.meta_path.insert(0, _QuietImport())
-    # Keras would otherwise follow the user's ~/.keras/keras.json to another backend.
+    # Keras would otherwise follow the user's ~/.keras/keras.json, or write one; nothing is in a device.
+    os.environ["KERAS_HOME"] = os.devnull
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    for limit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+        os.environ.pop(limit, None)
 
 
 class _QuietImport(importlib.abc.MetaPathFinder):

@@ -6,7 +6,7 @@ const SCREENS = ["join", "welcome", "rate", "done"];
 const PATIENCE_MS = 60000; // with a server that neither answers nor ends; a vote may be sent twice
 const NO_SOUND = "The sound can't be loaded. Press play to try again.";
 
-let state = null; // of /api/state: name, code, done, total, last
+let state = null; // of /api/state: name, done, total, last; code only of a new rater
 let place = 0; // of the picture on the screen
 let ready = false; // whether it may be judged
 let current = null; // {place, image, audio} on the screen
@@ -70,7 +70,8 @@ async function goOn() {
 
 function welcome(first) {
   byId("welcome-title").textContent = first ? `Welcome, ${state.name}` : `Welcome back, ${state.name}`;
-  byId("code").textContent = state.code;
+  byId("code").textContent = state.code ?? "";
+  byId("new-code").hidden = !state.code;
   byId("begin").textContent = state.done ? `Go on at picture ${Math.min(state.done + 1, state.total)} of ${state.total}` : "Begin";
   show("welcome");
   byId("begin").focus();

@@ -89,6 +89,17 @@ def caller() -> str:
     return caller_at(request.remote_addr or "")
 
 
+class CallerGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def check_caller() -> None:
+    """Raises CallerGone if the caller of the current request has closed the connection."""
+    gone = request.environ.get("waitress.client_disconnected")
+    if gone is not None and gone():
+        raise CallerGone
+
+
 def refusal(message: str, status: int) -> tuple[Response, int]:
     """Returns an error message for the page to show."""
     return jsonify(error=message), status
@@ -103,7 +114,10 @@ def partial_content(data: bytes, kind: str) -> Response:
 
 def json_values(**types: type) -> dict[str, Any]:
     """Returns the fields of a JSON request, each of its type; a missing text is empty."""
-    values = request.get_json()
+    try:
+        values = request.get_json()
+    except RecursionError:  # of a document nested some thousand levels deep
+        abort(400)
     if not isinstance(values, dict):
         abort(400)
     fields = {name: values.get(name, "" if kind is str else None) for name, kind in types.items()}

@@ -66,6 +66,8 @@ def serve(
             connection_limit=connections,
             max_request_body_size=max_bytes,
             max_request_header_size=16384,
+            # Lets work see that its caller has gone; see `app.check_caller`.
+            channel_request_lookahead=1,
             channel_timeout=30,
             ident=None,
             clear_untrusted_proxy_headers=True,
