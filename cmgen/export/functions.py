@@ -27,7 +27,7 @@ class ServingModule(tf.Module):
     """An encoder and a generator joined into functions of what the encoder is given.
 
     `generate` and `encode` take tensors, `from_bytes` and `from_seed` files. Every item of a batch
-    is answered as if it were alone.
+    is answered as if it were alone; no items get no answers.
 
     Args:
       encoder: of the condition.
@@ -117,8 +117,9 @@ class ServingModule(tf.Module):
 
         Noise is who plays, and where. NaN and infinite numbers are refused.
         """
-        encoding = self._encode_condition(self._checked(condition))["encoding"]
-        return self._target(encoding, tf.debugging.check_numerics(noise, "noise must be finite"))
+        encoding = self._encode_condition(_some(self._checked(condition)))["encoding"]
+        noise = tf.debugging.check_numerics(noise, "noise must be finite")
+        return _first(self._target(encoding, _some(noise)), condition)
 
     def _encode(self, condition: tf.Tensor) -> Tensors:
         """The encoder's outputs.
@@ -127,8 +128,8 @@ class ServingModule(tf.Module):
           encoding: float32 [batch, 128], the generator's condition.
           probabilities: float32 [batch, classes]; the classes are named in the metadata.
         """
-        outputs = self._encode_condition(self._checked(condition))
-        return {name: outputs[name] for name in ("encoding", "probabilities")}
+        outputs = self._encode_condition(_some(self._checked(condition)))
+        return _first({name: outputs[name] for name in ("encoding", "probabilities")}, condition)
 
     def _target(self, encoding: tf.Tensor, noise: tf.Tensor) -> Tensors:
         return {self.target: self.generator((encoding, noise), training=False)}
@@ -152,7 +153,7 @@ class ServingModule(tf.Module):
         target = self._generate(condition, tf.ensure_shape(noise, self.noise_spec.shape))[
             self.target
         ]
-        return {self.target_bytes: self._write(target)}
+        return _first({self.target_bytes: self._write(_some(target))}, files)
 
     def _noise(self, seed: tf.Tensor) -> tf.Tensor:
         """Keyed by the item's seed alone, so that no item depends on its neighbours."""
@@ -232,6 +233,17 @@ def check_core_ops(name: str, function: tf.types.experimental.ConcreteFunction) 
             f"{', '.join(foreign)}; replace them by others of cmgen.export.allowed_ops.OPERATIONS",
             FAILED_WORK,
         )
+
+
+def _some(items: tf.Tensor) -> tf.Tensor:
+    """The items, or one of zeros in place of none: not every operation takes none."""
+    missing = tf.cast(tf.equal(tf.shape(items)[0], 0), tf.int32)
+    return tf.pad(items, [[0, missing], *[[0, 0]] * (len(items.shape) - 1)])
+
+
+def _first(outputs: Tensors, inputs: tf.Tensor) -> Tensors:
+    """As many rows of the outputs as there were inputs."""
+    return {name: rows[: tf.shape(inputs)[0]] for name, rows in outputs.items()}
 
 
 def _folded_copy(

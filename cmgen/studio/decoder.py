@@ -132,22 +132,22 @@ class _Process:
         self, data: bytes, name: str, patience: float, check: Callable[[], None]
     ) -> Sound | Picture | str:
         if not self.asked:
-            self._wait_for_start()
+            # So that a file is not blamed for a machine on which Python takes long to start.
+            self._wait(_START_SECONDS, check)
+            self._here.recv_bytes()
         self.asked += 1
         self._here.send_bytes(name.encode())
         self._here.send_bytes(data)
-        end = time.monotonic() + patience
+        self._wait(patience, check)
+        return _receive(self._here)
+
+    def _wait(self, seconds: float, check: Callable[[], None]) -> None:
+        """Until the process says something; TimeoutError if it doesn't in time."""
+        end = time.monotonic() + seconds
         while not self._here.poll(min(CHECK_SECONDS, max(0.0, end - time.monotonic()))):
             if time.monotonic() >= end:
                 raise TimeoutError
             check()
-        return _receive(self._here)
-
-    def _wait_for_start(self) -> None:
-        """So that a file is not blamed for a machine on which Python takes long to start."""
-        if not self._here.poll(_START_SECONDS):
-            raise TimeoutError
-        self._here.recv_bytes()
 
     def alive(self) -> bool:
         return self._process.is_alive()

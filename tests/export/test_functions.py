@@ -10,6 +10,7 @@ from PIL import Image
 from tiny_run import edit_config, sounds, write_run
 
 from cmgen.config import SoundConfig
+from cmgen.export import saved_model
 from cmgen.export.functions import check_core_ops, example_noise, graph_ops, serving_module
 from cmgen.media import images, lms_tf
 from cmgen.models.run import load_run
@@ -177,6 +178,22 @@ def test_encoder_and_generator_make_the_whole(condition, tmp_path):
     assert (condition == "label") == (np.unique(encoding).tolist() == [0.0, 1.0])
     joined = functions["_generator"](encoding, noise)["image"]
     np.testing.assert_allclose(joined, module.generate(waveform, noise)["image"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["module", "i2s_module"])
+def test_no_items_get_no_answers(name, request, tmp_path):
+    """By every signature, of the module and of the file that a server loads."""
+    made = request.getfixturevalue(name)
+    saved_model.save(made, tmp_path / "1", {"name": name})
+    loaded = tf.saved_model.load(str(tmp_path / "1")).signatures
+    for signature, function in made.signatures().items():
+        nothing = {spec.name: _none(spec) for spec in function.input_signature}
+        answers = loaded[signature](**nothing)
+        assert answers and all(len(value) == 0 for value in answers.values()), signature
+
+
+def _none(spec):
+    return tf.reshape(tf.constant([], spec.dtype), [0, *spec.shape[1:]])
 
 
 def test_graphs_are_made_of_core_operations(module, i2s_module):

@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 from tiny_run import STEP, sounds, write_run, write_scores
 
-from cmgen.export import layout, writer
+from cmgen.export import layout, saved_model, writer
 from cmgen.export.onnx import IR_VERSION
 from cmgen.export.samples import PARITY_WINDOWS, Samples, calibration_samples
 from cmgen.export.samples import test_samples as read_test_samples
@@ -197,6 +197,30 @@ def test_a_failed_check_leaves_nothing_behind(run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="differs"):
         writer.export(run, tmp_path / "s2i", SAMPLES, {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "client.py", "1/saved_model.pb"])
+def test_an_export_replaces_nothing_that_no_export_wrote(run, tmp_path, name):
+    path = tmp_path / "project" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(UserError, match="did not write"):
+        writer.export(run, tmp_path / "project", SAMPLES, {})
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
+def test_a_models_config_changed_by_hand_stays(tmp_path, capsys):
+    path = tmp_path / "models.config"
+    (tmp_path / "s2i" / "1").mkdir(parents=True)
+    (tmp_path / "s2i" / "1" / "saved_model.pb").write_bytes(b"")
+    for ours in ("model_config_list {\n}\n", saved_model.models_config(tmp_path)):
+        path.write_text(ours)
+        writer._write_models_config(tmp_path)
+        assert path.read_text() == saved_model.models_config(tmp_path)
+    for theirs in (path.read_text().replace("  }", "    model_version_policy { all {} }\n  }"), ""):
+        path.write_text(theirs)
+        writer._write_models_config(tmp_path)
+        assert path.read_text() == theirs and "left as it is" in capsys.readouterr().out
 
 
 def test_every_export_gets_the_next_version(tmp_path):

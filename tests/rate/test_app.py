@@ -127,8 +127,34 @@ def test_raters_cannot_reach_each_others_votes(study: Study, store: Store) -> No
 def test_without_a_code_there_is_nothing(browser: FlaskClient, study: Study) -> None:
     browser.set_cookie(f"rater_{study.id}", "xxxx-xxxx-xxxx-xxxx")
     for path in ("/api/state", "/api/picture/0", "/api/sound/0"):
+        browser.set_cookie(f"rater_{study.id}", "xxxx-xxxx-xxxx-xxxx")
         assert browser.get(path).status_code == 401
     assert vote(browser, 0, 3).status_code == 401
+
+
+def test_a_code_is_told_once_to_the_one_who_joins(
+    browser: FlaskClient, study: Study, store: Store
+) -> None:
+    """No later answer has it: whoever uses the browser next could vote elsewhere in this name."""
+    code = join(browser, name="Ada")["code"]
+    elsewhere = create_app(study, store, Access()).test_client()
+    answers = [join(elsewhere, code=code), browser.get("/api/state").json, vote(browser, 0, 3).json]
+    assert [answer for answer in answers if code in str(answer)] == []
+    cookie = browser.get_cookie(f"rater_{study.id}")
+    assert cookie is not None and cookie.http_only
+
+
+def test_codes_are_not_tried_out_by_cookies_either(study: Study, store: Store) -> None:
+    """As often as by the form; and a browser with an old code forgets it."""
+    app = create_app(study, store, Access(tries_per_minute=3))
+    for number in range(3):
+        thief = app.test_client()
+        thief.set_cookie(f"rater_{study.id}", f"xxxx-xxxx-xxxx-xxx{number}")
+        assert thief.get("/api/state").status_code == 401
+        assert thief.get_cookie(f"rater_{study.id}") is None
+    thief.set_cookie(f"rater_{study.id}", "xxxx-xxxx-xxxx-xxx9")
+    assert thief.get("/api/state").status_code == 429
+    assert app.test_client().get("/api/state").status_code == 401  # who has none tries nothing
 
 
 def test_only_pictures_around_the_present_one_are_given(browser: FlaskClient) -> None:
@@ -152,7 +178,21 @@ def test_bad_votes_are_refused(browser: FlaskClient, place: Any, score: Any, sto
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"3", b'"name"', b"{", b'{"name": 3}', b'{"name": ["a"]}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"3",
+        b'"name"',
+        b"{",
+        b'{"name": 3}',
+        b'{"name": ["a"]}',
+        b"\xff",
+        b"[" * 4000,
+        b'{"name":' * 500,
+        b"[" * 2000 + b"]" * 2000,
+        b'{"name": ' + b"9" * 4000 + b"}",
+    ],
 )
 def test_bad_requests_are_refused(browser: FlaskClient, body: bytes) -> None:
     answer = browser.post("/api/join", data=body, content_type="application/json")

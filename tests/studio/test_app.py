@@ -372,3 +372,27 @@ def test_a_caller_in_haste_is_told_to_wait(studio: Studio) -> None:
     assert "Too many requests" in answer.json["error"]
     assert {name: answer.headers[name] for name in STUDIO_HEADERS} == STUDIO_HEADERS
     assert browser.get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["example", "pictures", "lms", "video", "sound"])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"input":' * 100_000])
+def test_deeply_nested_requests_are_bad_ones(browser: FlaskClient, path: str, body: bytes) -> None:
+    answer = browser.post(f"/api/{path}", data=body, content_type="application/json")
+    assert answer.status_code == 400 and answer.json is not None and answer.json["error"]
+
+
+@pytest.mark.parametrize("path", ["pictures", "video", "sound"])
+def test_work_ends_for_whoever_has_gone(
+    browser: FlaskClient, work_queue: WorkQueue, path: str
+) -> None:
+    """All that takes long looks whether somebody waits for it, and leaves its place if not."""
+    sound = send(browser, wav(tone(440, 1.0))).json
+    picture = send(browser, photo()).json
+    assert sound is not None and picture is not None
+    values = {"seed": 0, "towards": 1, "percent": 0, "every": 1, "seconds": 2, "models": ["s2i"]}
+    values |= {"input": sound["id"], "model": "s2i"}
+    if path == "sound":
+        values |= {"input": picture["id"], "model": "i2s"}
+    gone = {"waitress.client_disconnected": lambda: True}
+    assert browser.post(f"/api/{path}", json=values, environ_base=gone).status_code == 499
+    assert browser.post(f"/api/{path}", json=values).status_code == 200  # there is one place

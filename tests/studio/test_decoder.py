@@ -103,3 +103,16 @@ def test_a_process_that_hangs_is_ended(decoders: Decoders, monkeypatch: pytest.M
     monkeypatch.undo()
     assert not hanging.is_alive()
     assert isinstance(decoders.decode(photo(), "a.jpg"), Picture)
+
+
+def test_a_file_whose_sender_has_gone_is_not_decoded_to_its_end(decoders: Decoders) -> None:
+    busy = only_process(decoders)
+    os.kill(busy.pid, signal.SIGSTOP)
+
+    def gone() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        decoders.decode(photo(), "a.jpg", gone)
+    assert not busy.is_alive()
+    assert isinstance(decoders.decode(photo(), "a.jpg"), Picture)

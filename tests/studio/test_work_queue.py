@@ -56,3 +56,16 @@ def test_one_caller_leaves_room_for_others() -> None:
             pass
     with work_queue.entered("a"):
         pass
+
+
+def test_who_waits_and_goes_leaves_the_place_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cmgen.studio.work_queue.CHECK_SECONDS", 0.01)
+    work_queue = WorkQueue(1, 1, 2)
+
+    def gone() -> None:
+        raise RuntimeError
+
+    with work_queue.entered("a"):
+        for _ in range(3):
+            with pytest.raises(RuntimeError), work_queue.entered("b", gone):
+                pass

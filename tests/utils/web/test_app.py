@@ -19,9 +19,30 @@ from flask import request
 
 from cmgen.utils.web import server
 from cmgen.utils.web.access import Access
-from cmgen.utils.web.app import HEADERS, ask_password, caller, create_page, json_values
+from cmgen.utils.web.app import (
+    HEADERS,
+    CallerGone,
+    ask_password,
+    caller,
+    check_caller,
+    create_page,
+    json_values,
+)
 
 MAX_BYTES = 2**20
+WORKING, FREED = threading.Semaphore(0), threading.Semaphore(0)
+
+
+def work() -> str:
+    """Works until its caller has gone, for a minute at most."""
+    WORKING.release()
+    with contextlib.suppress(CallerGone):
+        for _ in range(6000):
+            check_caller()
+            time.sleep(0.01)
+        return "nobody went"
+    FREED.release()
+    return ""
 
 
 @contextmanager
@@ -29,6 +50,7 @@ def served(access: Access, monkeypatch: pytest.MonkeyPatch, realm: str = "") -> 
     """A page that tells who calls, on this port; in a realm, it asks for the password."""
     app = create_page("cmgen.rate", {"/": "index.html"}, access, MAX_BYTES)
     app.add_url_rule("/who", "who", lambda: {"who": caller()})
+    app.add_url_rule("/work", "work", work)
     app.add_url_rule("/size", "size", lambda: {"size": len(request.get_data())}, methods=["POST"])
     if realm:
         ask_password(app, access, realm)
@@ -192,6 +214,17 @@ def test_an_upload_that_is_given_up_leaves_nothing(monkeypatch: pytest.MonkeyPat
             wait_until(lambda: held() < before + size // 2)  # other files may have grown
         finally:
             gc.enable()
+
+
+def test_whoever_disconnects_frees_the_thread_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both threads of the server, by more callers than there are threads."""
+    with served(Access(), monkeypatch) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+                connection.sendall(b"GET /work HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert WORKING.acquire(timeout=60)
+            assert FREED.acquire(timeout=30)
+        assert ask(port, "GET", "/who")[0].status == 200
 
 
 def wait_until(done: Callable[[], bool]) -> None:
