@@ -104,6 +104,15 @@ def test_what_can_t_be_read_is_an_error_without_a_traceback(exports, tmp_path, t
     assert "Traceback" not in done.stderr and not (tmp_path / made).exists()
 
 
+@pytest.mark.parametrize(("task", "made"), [("s2i", "a.png"), ("i2s", "a.wav")])
+def test_no_input_is_replaced(exports, tmp_path, task, made):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / made).symlink_to("mine")
+    done = run_client(exports / task, "mine", made, cwd=tmp_path)
+    assert done.returncode == 2 and f"{made}: is mine, which it would replace" in done.stderr
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_numbers_that_are_none_are_refused(exports, tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(44100, np.nan), 44100, subtype="FLOAT")
     assert "NaN" in run_client(exports / "s2i", "nan.wav", "a.png", cwd=tmp_path).stderr

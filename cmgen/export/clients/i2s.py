@@ -102,6 +102,12 @@ def to_sound(lms, sound, rounds=64):
     return (wave / max(1, np.abs(wave).max())).astype(np.float32)
 
 
+def keep(source, output):
+    """Refuses an output that is the input, whatever link or name it goes by."""
+    if Path(output).exists() and Path(output).samefile(source):
+        raise ValueError(f"{output}: is {source}, which it would replace; name another file")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture")
@@ -110,6 +116,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
+        keep(options.picture, options.sound)
         session = load(options.model)
         about = metadata(session)
         image = read_picture(options.picture, about["image_size"])

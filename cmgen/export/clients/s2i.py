@@ -63,6 +63,12 @@ def generate(session, waveforms, seed=0):
     return np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def keep(source, output):
+    """Refuses an output that is the input, whatever link or name it goes by."""
+    if Path(output).exists() and Path(output).samefile(source):
+        raise ValueError(f"{output}: is {source}, which it would replace; name another file")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sound")
@@ -72,6 +78,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
+        keep(options.sound, options.picture)
         session = load(options.model)
         about = metadata(session)
         length = about["window_samples"]
