@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from cmgen.config import DataConfig
 from cmgen.data.records import MARKS, parse, parse_sizes
-from cmgen.data.shards import DatasetInfo, read_info
+from cmgen.data.shards import DatasetInfo, has_checksum, read_info
 from cmgen.utils.errors import UserError
-from cmgen.utils.hashes import file_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,7 @@ def load_split(data_dir: Path, split: str, config: DataConfig) -> Recordings:
 def _check_whole(path: Path, checksum: str) -> None:
     if not path.is_file():
         raise UserError(f"{path}: is missing; prepare the data again")
-    if file_hash(path) != checksum:
+    if not has_checksum(path, checksum):
         raise UserError(
             f"{path}: is damaged, or was changed after it was written (its SHA-256 is not the one in "
             "dataset.json); prepare the data again"

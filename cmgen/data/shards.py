@@ -3,6 +3,7 @@
     DIR/dataset.json
     DIR/{split}-00000-of-0000N.tfrecord
     DIR/set_aside.jsonl                    files of the source that could not be read, if any
+    DIR/left_out.jsonl                     what else of the source is not among the recordings, if any
 
 A shard holds recordings of a single class, so that balanced batches can be streamed; `records` says
 what an example holds. A shard of which no file could be read is missing; dataset.json lists the others
@@ -12,6 +13,7 @@ with their checksums.
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,7 @@ class DatasetInfo:
       source: kind, path and settings of the preparation.
       versions: of cmgen and the libraries that decoded the source.
       set_aside: number of source files that could not be read; set_aside.jsonl lists them.
+      left_out: reason -> number of files that are no recordings; left_out.jsonl lists them.
     """
 
     classes: tuple[str, ...]
@@ -87,6 +90,7 @@ class DatasetInfo:
     sample_rate: int = SAMPLE_RATE
     format_version: int = FORMAT_VERSION
     set_aside: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -124,6 +128,26 @@ def read_info(folder: Path) -> DatasetInfo:
             f"{path}: damaged or not written by cmgen ({error}); prepare the data again"
         ) from error
     return build(DatasetInfo, values, str(path), False, "prepare the data again")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether dataset.json and all shards of a prepared folder are there as they were written."""
+    try:
+        checksums = read_info(folder).checksums
+        return all(has_checksum(folder / name, sha256) for name, sha256 in checksums.items())
+    except (UserError, OSError):
+        return False
+
+
+def has_checksum(path: Path, sha256: str) -> bool:
+    """Whether the SHA-256 of a file is this one; the file is read once, unless it changes."""
+    status = path.stat()
+    return _hash(path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns) == sha256
+
+
+@cache
+def _hash(path: Path, *_: int) -> str:
+    return file_hash(path)
 
 
 @dataclass(frozen=True)

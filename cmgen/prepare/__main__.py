@@ -1,7 +1,8 @@
 """Prepares raw data for training: videos, the Sub-URMP release, or pictures and sounds.
 
 The input folder may hold, recognised by its folders:
-  split/class/name.mp4       videos of any container and codec; splits train, validation, test, ...
+  split/class/name.mp4       videos of any container and codec; splits train, validation, test, ...,
+                             also by names such as Training, val or test_set
   class/name.mp4             the same, divided by recording (--shares, --seed)
   img/ and chunk/            the released Sub-URMP; its "validation" becomes test, and a validation
                              split is cut out of train where an instrument has several songs
@@ -18,6 +19,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -26,6 +28,9 @@ from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils import cli
 from cmgen.utils.errors import UserError
 from cmgen.utils.paths import keep_inputs
+
+if TYPE_CHECKING:
+    from cmgen.prepare.plan import PrepareConfig
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("input", None, "Folder of raw data.", flag_values=FLAGS)
@@ -57,6 +62,9 @@ flags.DEFINE_bool(
     "Set unreadable files aside, in set_aside.jsonl, instead of stopping; always with --runner.",
     flag_values=FLAGS,
 )
+flags.DEFINE_bool(
+    "dry_run", False, "Show what was understood of --input, and write nothing.", flag_values=FLAGS
+)
 flags.DEFINE_integer("workers", 0, "Processes that read; 0: one a processor.", flag_values=FLAGS)
 flags.DEFINE_enum(
     "runner",
@@ -85,7 +93,7 @@ flags.DEFINE_float(
 )
 
 GROUPS = {
-    "Data": ("input", "output"),
+    "Data": ("input", "output", "dry_run"),
     "Pictures and sound": ("image_size", "max_fps", "alignment"),
     "Splits": ("shares", "seed"),
     "Limits": ("max_seconds", "max_megapixels"),
@@ -95,7 +103,7 @@ GROUPS = {
 
 
 def main() -> None:
-    for name in ("input", "output"):
+    for name in ("input",) if FLAGS.dry_run else ("input", "output"):
         if not FLAGS[name].value:
             raise UserError(f"--{name}: missing; name a folder")
     _check_runner()
@@ -113,6 +121,9 @@ def main() -> None:
         workers=FLAGS.workers,
         limits=MediaLimits(FLAGS.max_seconds, FLAGS.max_megapixels),
     )
+    if FLAGS.dry_run:
+        _show_plan(config)
+        return
     if FLAGS.runner:
         with cli.extra("beam"), _without_warnings():
             from cmgen.prepare.beam import prepare_with_beam
@@ -130,6 +141,27 @@ def main() -> None:
         )
     if info.set_aside:
         print(f"  set aside   {info.set_aside:>6} files, named in set_aside.jsonl there")
+    if info.left_out:
+        print(
+            f"  left out    {sum(info.left_out.values()):>6} files, named in left_out.jsonl there"
+        )
+
+
+def _show_plan(config: "PrepareConfig") -> None:
+    from cmgen.prepare.listing import print_left_out
+    from cmgen.prepare.plan import describe, make_plan
+    from cmgen.prepare.sources import find_source
+
+    config.validate()
+    if FLAGS.runner:
+        with cli.extra("beam"), _without_warnings():
+            from cmgen.prepare.beam import plan_anywhere
+        plan = plan_anywhere(FLAGS.input, config)
+    else:
+        plan = make_plan(find_source(Path(FLAGS.input).expanduser(), config.skip_bad_files), config)
+    print_left_out(plan.source.left_out)
+    print(f"{len(plan.items)} recordings of {len(plan.classes)} classes, understood as:")
+    print(describe(plan))
 
 
 def _check_runner() -> None:

@@ -26,8 +26,10 @@ from cmgen.data.shards import INFO_FILE, DatasetInfo, info_text
 from cmgen.prepare import leaks, storage
 from cmgen.prepare.listing import is_address
 from cmgen.prepare.local import (
+    LEFT_OUT_FILE,
     SET_ASIDE_FILE,
     ShardResult,
+    left_out_text,
     make_shard,
     set_aside_text,
     summarise,
@@ -60,7 +62,7 @@ def prepare_with_beam(
     """
     config.validate()
     settings = make_options(runner, options, config.workers)
-    plan = make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
+    plan = plan_anywhere(source_folder, config)
     with storage.new_folder(_plain(output)) as folder:
         if not is_address(plan.source.path):
             leaks.check_files(plan.items, Path(plan.source.path), config.read_options)
@@ -71,8 +73,15 @@ def prepare_with_beam(
         info = summarise(plan, results)
         if info.set_aside:
             storage.write_text(f"{folder}/{SET_ASIDE_FILE}", set_aside_text(results))
+        if info.left_out:
+            storage.write_text(f"{folder}/{LEFT_OUT_FILE}", left_out_text(plan.source))
         storage.write_text(f"{folder}/{INFO_FILE}", info_text(info))
     return info
+
+
+def plan_anywhere(source_folder: str, config: PrepareConfig) -> Plan:
+    """Returns the plan of a raw folder, given by its path or address."""
+    return make_plan(recognise(storage.list_anywhere(_plain(source_folder))), config)
 
 
 def make_options(runner: str, options: Sequence[str], workers: int) -> PipelineOptions:

@@ -4,14 +4,19 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from cmgen.config import DEMO, DataConfig
-from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, read_info
+from cmgen.data.shards import FORMAT_VERSION, INFO_FILE, is_whole, read_info
+from cmgen.prepare.listing import is_folder
 from cmgen.prepare.local import prepare
 from cmgen.prepare.plan import PrepareConfig
-from cmgen.utils.errors import UserError
+from cmgen.prepare.sources import find_source
+from cmgen.utils.errors import FAILED_WORK, UserError, disk_is_full
+from cmgen.utils.files import explained_disk_errors
 from cmgen.utils.locks import one_after_another
 
 
@@ -25,14 +30,15 @@ def resolve(config: DataConfig) -> Path:
         folder = demo_folder()
     else:
         folder = Path(config.data).expanduser()
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise UserError(f"--data={config.data}: no such folder; name a folder, or {DEMO!r}")
-        if (folder / INFO_FILE).is_file():
+        if os.access(folder / INFO_FILE, os.F_OK):
             _check_size(folder, config)
             return folder
     settings = PrepareConfig(image_size=config.image_size)
     prepared = cache_folder() / f"{folder.name}-{fingerprint(folder, settings)}"
-    if not (prepared / INFO_FILE).is_file():
+    if not is_whole(prepared):
+        _check_writable(prepared.parent)
         with one_after_another(prepared):
             _prepare(folder, prepared, settings)
     return prepared
@@ -40,8 +46,12 @@ def resolve(config: DataConfig) -> Path:
 
 def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
     """Prepares the data, unless another process has done so in the meantime."""
-    if (prepared / INFO_FILE).is_file():
+    if is_whole(prepared):
         return
+    if prepared.exists():
+        print(f"note: {prepared}: is damaged, so it is removed and made again", flush=True)
+        with explained_disk_errors(prepared):
+            shutil.rmtree(prepared)
     print(
         f"preparing {folder} once, into {prepared}, as `python -m cmgen.prepare` does without flags",
         flush=True,
@@ -63,26 +73,60 @@ def demo_folder() -> Path:
 
 def cache_folder() -> Path:
     """Returns the folder of automatically prepared data: $CMGEN_CACHE, or ~/.cache/cmgen."""
-    if base := os.environ.get("CMGEN_CACHE"):
-        return Path(base).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "cmgen"
+    try:
+        if base := os.environ.get("CMGEN_CACHE"):
+            return Path(base).expanduser()
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(home).expanduser() / "cmgen"
+    except RuntimeError as error:
+        raise UserError(
+            "prepared data have no place, for your home folder is not known (HOME is not set); set "
+            "the environment's CMGEN_CACHE to a folder that you may write to"
+        ) from error
+
+
+def _check_writable(cache: Path) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(cache, os.W_OK | os.X_OK) else "no permission"
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        reason = str(error.strerror)
+    if reason:
+        raise UserError(
+            f"{cache}: prepared data may not be written here ({reason}); set the environment's "
+            "CMGEN_CACHE to a folder that you may write to",
+            FAILED_WORK,
+        )
 
 
 def fingerprint(folder: Path, settings: PrepareConfig) -> str:
-    """Identifies the files, the settings that shape the result and the format; 16 hex digits.
+    """Identifies the recordings, the settings that shape the result and the format; 16 hex digits.
 
-    Files count by name, size and time of change; those of the demo by content, since installing a
-    package resets the times.
+    Files of recordings count by name, size and time of change; those of the demo by content, since
+    installing a package resets the times. Other files don't count.
     """
     by_content = folder == _demo_path()
-    files = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+
+    def mark(path: Path) -> list[Any]:
         status = path.stat()
-        mark = _digest(path.read_bytes()) if by_content else str(status.st_mtime_ns)
-        files.append([path.relative_to(folder).as_posix(), status.st_size, mark])
+        return [status.st_size, _digest(path.read_bytes()) if by_content else status.st_mtime_ns]
+
+    source = find_source(folder)
+    items = [
+        [
+            item.id,
+            item.class_name,
+            item.split,
+            [[name, *mark(folder / name)] for name in item.files],
+        ]
+        for item in source.items
+    ]
     shaping = dataclasses.asdict(settings)
     del shaping["workers"], shaping["skip_bad_files"], shaping["limits"]
-    return _digest(json.dumps([FORMAT_VERSION, shaping, files], sort_keys=True).encode())
+    values = [FORMAT_VERSION, shaping, source.kind, items]
+    return _digest(json.dumps(values, sort_keys=True).encode())
 
 
 def _digest(data: bytes) -> str:

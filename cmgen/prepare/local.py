@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -23,13 +24,14 @@ from cmgen.data.shards import (
     write_shard,
 )
 from cmgen.prepare import leaks
+from cmgen.prepare.listing import LeftOut, print_left_out
 from cmgen.prepare.plan import Plan, PrepareConfig, ShardPlan, make_plan
 from cmgen.prepare.reading import ReadResult, processors, read_in_order
-from cmgen.prepare.sources import find_source
+from cmgen.prepare.sources import Source, find_source
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_folder, write_text
 
-SET_ASIDE_FILE = "set_aside.jsonl"
+SET_ASIDE_FILE, LEFT_OUT_FILE = "set_aside.jsonl", "left_out.jsonl"
 _SHOWN_NOTES = 5
 
 
@@ -72,13 +74,15 @@ def prepare(source_folder: Path, output: Path, config: PrepareConfig) -> Dataset
       UserError: settings or files are bad, the disk is full, or two splits share a recording.
     """
     config.validate()
-    plan = make_plan(find_source(source_folder), config)
+    plan = make_plan(find_source(source_folder, config.skip_bad_files), config)
     with atomic_folder(output) as folder:
         leaks.check_files(plan.items, source_folder, config.read_options)
         results = _write_all(plan, folder)
         info = summarise(plan, results)
         if info.set_aside:
             write_text(folder / SET_ASIDE_FILE, set_aside_text(results))
+        if info.left_out:
+            write_text(folder / LEFT_OUT_FILE, left_out_text(plan.source))
         write_info(folder, info)
     return info
 
@@ -120,6 +124,7 @@ def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
         share a recording.
     """
     _print_notes(results)
+    print_left_out(plan.source.left_out)
     pairs = list(zip(plan.shards, results, strict=True))
     leaks.check_read(((s.split, r.contents) for s, r in pairs), plan.source.path)
     splits = {}
@@ -133,8 +138,16 @@ def summarise(plan: Plan, results: Sequence[ShardResult]) -> DatasetInfo:
 
 def set_aside_text(results: Sequence[ShardResult]) -> str:
     """Returns the content of set_aside.jsonl: one item a line."""
-    lines = [json.dumps(dataclasses.asdict(a)) for result in results for a in result.set_aside]
-    return "".join(f"{line}\n" for line in lines)
+    return _json_lines(a for result in results for a in result.set_aside)
+
+
+def left_out_text(source: Source) -> str:
+    """Returns the content of left_out.jsonl: one file a line."""
+    return _json_lines(source.left_out)
+
+
+def _json_lines(values: Iterable[SetAside | LeftOut]) -> str:
+    return "".join(f"{json.dumps(dataclasses.asdict(value))}\n" for value in values)
 
 
 def versions() -> dict[str, str]:
@@ -212,6 +225,7 @@ def _info(plan: Plan, splits: dict[str, SplitInfo], set_aside: int) -> DatasetIn
         source={"kind": source.kind, "path": source.path, "settings": settings},
         versions=versions(),
         set_aside=set_aside,
+        left_out=dict(Counter(left.reason for left in source.left_out)),
     )
 
 

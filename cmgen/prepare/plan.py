@@ -14,10 +14,10 @@ import numpy as np
 from cmgen.config import FPS, IMAGE_SIZE
 from cmgen.data.recording import ALIGNMENTS, ReadOptions
 from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.prepare.names import STANDARD_SPLITS, draw_tree
 from cmgen.prepare.sources import Item, Source
 from cmgen.utils.errors import UserError
 
-STANDARD_SPLITS = ("train", "validation", "test")
 _SHARD_BYTES = 256 * 2**20  # of raw files
 _LEAST_BYTES = 2**20  # counted for an item, so that no shard takes thousands of small pictures
 
@@ -117,6 +117,17 @@ def make_plan(source: Source, config: PrepareConfig) -> Plan:
             class_name = part[0].class_name
             shards.append(ShardPlan(name, split, class_name, classes.index(class_name), part))
     return Plan(source, config, classes, shards)
+
+
+def describe(plan: Plan) -> str:
+    """Draws what was understood of a raw folder: splits, classes and their numbers of recordings."""
+    return draw_tree(plan.source.path, (f"{_origin(i)}/{i.class_name}" for i in plan.items))
+
+
+def _origin(item: Item) -> str:
+    """Returns the split of an item, with the folder that it comes from if that is named otherwise."""
+    *_, folder, _, _ = ["", *item.files[0].split("/")]
+    return item.split if folder in ("", item.split) else f"{item.split} (in {folder})"
 
 
 def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:

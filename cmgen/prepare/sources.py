@@ -5,9 +5,10 @@ by one, from any copy of the folder: `item.read(folder, options)` returns record
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,19 +19,25 @@ from cmgen.media import images
 from cmgen.media.sound import decode_sound_file
 from cmgen.media.video import read_video
 from cmgen.prepare import sub_urmp
-from cmgen.prepare.listing import Listing, RawFile, list_folder
+from cmgen.prepare.listing import LeftOut, Listing, RawFile, list_folder
+from cmgen.prepare.names import (
+    PICTURE_SUFFIXES,
+    SOUND_SUFFIXES,
+    STANDARD_SPLITS,
+    VIDEO_SUFFIXES,
+    draw_tree,
+    split_name,
+    suffix,
+    unified,
+    unified_names,
+    why_unread,
+)
 from cmgen.utils.errors import UserError
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv",
-     ".ts", ".vob", ".webm", ".wmv"}
-)  # fmt: skip
-SOUND_SUFFIXES = frozenset(
-    {".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"}
-)
-PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
-_SPLIT_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
+# Usual names of the two folders of unpaired data.
+_PICTURE_FOLDERS = ("images", "image", "pictures", "photos")
+_SOUND_FOLDERS = ("sounds", "sound", "audio", "audios")
+_SHOWN = 5
 
 
 class Item(Protocol):
@@ -81,12 +88,12 @@ class FileItem:
 
     def read(self, folder: Path, options: ReadOptions) -> tuple[list[Recording], list[str]]:
         path = folder / self.file
-        suffix = path.suffix.lower()
+        kind = suffix(self.file)
         base = Recording(self.id, self.id, self.class_name)
-        if suffix in PICTURE_SUFFIXES:
+        if kind in PICTURE_SUFFIXES:
             pixels = images.read_image(path, options.image_size, options.limits)
             return [base.with_frames([images.square(pixels, options.image_size)], np.zeros(1))], []
-        if suffix in SOUND_SUFFIXES:
+        if kind in SOUND_SUFFIXES:
             return [base.with_sound(to_int16(decode_sound_file(path, limits=options.limits)))], []
         video = read_video(path, options.image_size, options.max_fps, limits=options.limits)
         times = video.times + options.middle_offset
@@ -109,29 +116,48 @@ class Source:
       kind: "videos", "sub_urmp" or "unpaired" (pictures and sounds that share only their class).
       path: of the folder, or its address.
       items: in a fixed order.
+      left_out: whatever else lies in the folder.
     """
 
     kind: str
     path: str
     items: Sequence[Item]
+    left_out: Sequence[LeftOut] = ()
 
 
-def find_source(folder: Path) -> Source:
-    """Recognises the layout of a raw folder and lists its items."""
-    return recognise(list_folder(folder))
+def find_source(folder: Path, skip_bad_files: bool = False) -> Source:
+    """Recognises the layout of a raw folder and lists its items; see `list_folder`."""
+    return recognise(list_folder(folder, skip_bad_files))
 
 
 def recognise(listing: Listing) -> Source:
     """Recognises the layout of a folder by the names of its files."""
-    if {"img", "chunk"} <= listing.folders:
-        return Source("sub_urmp", listing.folder, sub_urmp.find_songs(listing))
-    if {"images", "sounds"} <= listing.folders:
-        items = _find_files(listing, "images/", PICTURE_SUFFIXES, "image/")
-        items += _find_files(listing, "sounds/", SOUND_SUFFIXES, "sound/")
-        return Source("unpaired", listing.folder, items)
-    return Source(
-        "videos", listing.folder, _find_files(listing, "", VIDEO_SUFFIXES | SOUND_SUFFIXES, "")
+    kind, items = _recognise(listing)
+    used = {name for item in items for name in item.files}
+    unused = [
+        LeftOut(file.name, why_unread(file.name)) for file in listing.files if file.name not in used
+    ]
+    return Source(kind, listing.folder, items, (*listing.left_out, *unused))
+
+
+def _recognise(listing: Listing) -> tuple[str, Sequence[Item]]:
+    folders = {name.casefold(): name for name in sorted(listing.folders)}
+    if {"img", "chunk"} <= folders.keys():
+        return "sub_urmp", sub_urmp.find_songs(listing)
+    pictures, sounds = (
+        next((folders[name] for name in names if name in folders), None)
+        for names in (_PICTURE_FOLDERS, _SOUND_FOLDERS)
     )
+    if pictures is None or sounds is None:
+        return "videos", _find_files(listing, "", VIDEO_SUFFIXES | SOUND_SUFFIXES, "")
+    items = _find_files(listing, f"{pictures}/", PICTURE_SUFFIXES, "image/")
+    items += _find_files(listing, f"{sounds}/", SOUND_SUFFIXES, "sound/")
+    if len({item.split == "" for item in items}) > 1:
+        raise UserError(
+            f"{listing.folder}: only one of {pictures} and {sounds} has splits; arrange both as "
+            "split/class/name, or both as class/name"
+        )
+    return "unpaired", items
 
 
 def item_to_json(item: Item) -> dict[str, Any]:
@@ -152,24 +178,49 @@ def _find_files(
     files = [
         dataclasses.replace(file, name=file.name.removeprefix(inside))
         for file in listing.files
-        if file.name.startswith(inside) and PurePosixPath(file.name).suffix.lower() in suffixes
+        if file.name.startswith(inside) and suffix(file.name) in suffixes
     ]
     if not files:
+        common = (".mp4", ".mov", ".mkv", ".jpg", ".png", ".wav", ".mp3")
         raise UserError(
-            f"{root}: found no {'/'.join(sorted(s[1:] for s in suffixes)[:6])}... files; "
+            f"{root}: found no {', '.join(s for s in common if s in suffixes)} or similar files; "
             "arrange them as split/class/name.mp4 or class/name.mp4"
         )
-    depths = {len(file.name.split("/")) for file in files}
-    if not depths <= {2, 3} or len(depths) > 1:
-        odd = next(f for f in files if len(f.name.split("/")) not in (2, 3) or len(depths) > 1)
-        raise UserError(
-            f"{root}/{odd.name}: every file must lie at split/class/name or every file at "
-            f"class/name under {root}; move it there"
+    names = [file.name for file in files]
+    if problem := _misplaced(names):
+        places = (name.rpartition("/")[0] or "(no folder)" for name in names)
+        raise UserError(f"{root}{problem}; it holds:\n{draw_tree(root, places, 8)}")
+    ids = unified_names(names)
+    items = [_file_item(*pair, inside, prefix) for pair in zip(files, ids, strict=True)]
+    return sorted(items, key=lambda item: item.id.split("/"))
+
+
+def _misplaced(names: Sequence[str]) -> str:
+    """Returns what is wrong with where the files lie, after the name of their folder; or nothing."""
+    depths = [name.count("/") for name in names]
+    first = list(dict.fromkeys(name.partition("/")[0] for name in names))
+    shown = ", ".join(first[:_SHOWN]) + (", ..." if len(first) > _SHOWN else "")
+    splits = [split_name(folder) in STANDARD_SPLITS for folder in first]
+    if set(depths) == {1}:
+        if not all(splits):
+            return ""
+        return (
+            f": has files in {shown} where folders of classes should be; arrange train/class/name"
         )
-    return [_file_item(file, inside, prefix) for file in files]
+    if set(depths) == {2}:
+        if any(splits):
+            return ""
+        return (
+            f": none of its folders ({shown}) is named train, validation or test; if they are splits, "
+            "rename them; if they are classes, move all files up to class/name"
+        )
+    usual = Counter(depth for depth in depths if depth in (1, 2)).most_common(1) or [(1, 0)]
+    odd = next(n for n, depth in zip(names, depths, strict=True) if depth != usual[0][0])
+    return f"/{odd}: every file must lie at split/class/name or every file at class/name; move it there"
 
 
-def _file_item(file: RawFile, inside: str, prefix: str) -> FileItem:
+def _file_item(file: RawFile, name: str, inside: str, prefix: str) -> FileItem:
+    """Makes the item of a file, whose id is `name` behind `prefix`."""
     parts = file.name.split("/")
-    split = _SPLIT_NAMES.get(parts[0].lower(), parts[0]) if len(parts) == 3 else ""
-    return FileItem(inside + file.name, prefix + file.name, parts[-2], split, file.size)
+    split = split_name(parts[0]) if len(parts) == 3 else ""
+    return FileItem(inside + file.name, prefix + name, unified(parts[-2]), split, file.size)

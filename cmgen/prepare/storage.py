@@ -28,7 +28,7 @@ _PLAIN = CompressionTypes.UNCOMPRESSED
 def list_anywhere(folder: str) -> Listing:
     """Lists all files of a raw folder with their sizes."""
     if not is_address(folder):
-        return list_folder(Path(folder))
+        return list_folder(Path(folder), skip_bad_files=True)
     matches = _match(folder, "**")
     if not matches:
         raise UserError(f"{folder}: no such folder, or an empty one; give a folder of videos")

@@ -23,6 +23,7 @@ from cmgen.data.recording import ReadOptions, Recording, to_int16
 from cmgen.media import images
 from cmgen.media.sound import check_file, finish_sound
 from cmgen.prepare.listing import Listing, RawFile
+from cmgen.prepare.names import split_name, suffix
 from cmgen.utils.errors import UserError
 
 _CHUNK_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
@@ -117,7 +118,7 @@ def find_songs(listing: Listing) -> list[SongItem]:
             SongItem(
                 f"{split}/{instrument}{song}",
                 instrument,
-                _SPLITS.get(split, split),
+                _SPLITS.get(split_name(split), split),
                 {ms: file.name for ms, file in shown.items()},
                 {ms: file.name for ms, file in played.items()},
                 sum(file.size for file in [*shown.values(), *played.values()]),
@@ -189,19 +190,19 @@ def _read_chunk(path: Path) -> np.ndarray:
 
 
 def _by_song(
-    listing: Listing, root: str, suffix: str
+    listing: Listing, root: str, kind: str
 ) -> dict[tuple[str, str, str], dict[int, RawFile]]:
     """Maps (split folder, instrument, song) -> milliseconds -> file."""
     songs: dict[tuple[str, str, str], dict[int, RawFile]] = {}
     for file in listing.files:
         path = PurePosixPath(file.name)
-        if path.parts[0] != root or len(path.parts) != 4 or path.suffix != suffix:
+        if path.parts[0].casefold() != root or len(path.parts) != 4 or suffix(file.name) != kind:
             continue
         split, instrument = path.parts[1:3]
         name = _NAME.fullmatch(path.stem)
         if name is None or name["instrument"] != instrument or int(name["ms"]) < _FIRST_MS:
             raise UserError(
-                f"{listing.folder}/{file.name}: expected {instrument}SS_MS{suffix} with MS >= "
+                f"{listing.folder}/{file.name}: expected {instrument}SS_MS{kind} with MS >= "
                 f"{_FIRST_MS}; rename or remove it"
             )
         songs.setdefault((split, instrument, name["song"]), {})[int(name["ms"])] = file

@@ -286,10 +286,10 @@ def _exit_code(program: str, work: Callable[[], None]) -> int:
         print(f"\n{program}: stopped by Ctrl-C before the work was done.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        resource = _exhausted_resource(error)
-        if resource is None:
+        problem = _exhausted_resource(error) or _unknown_home(error)
+        if problem is None:
             raise
-        message, code = resource, FAILED_WORK
+        message, code = problem, FAILED_WORK
     print(f"{program}: error: {_printable(message)}", file=sys.stderr)
     return code
 
@@ -315,6 +315,13 @@ def _exhausted_resource(error: Exception) -> str | None:
             f"out of memory ({_one_line(error) or type(error).__name__}): use a smaller "
             "--batch_size or --cache_gib, or close other programs"
         )
+    return None
+
+
+def _unknown_home(error: Exception) -> str | None:
+    """Says what to do if `error` is that of pathlib about a path that begins with ~."""
+    if isinstance(error, RuntimeError) and str(error) == "Could not determine home directory.":
+        return "a path begins with ~, but the home folder is not known: give the whole path, or set HOME"
     return None
 
 

@@ -1,12 +1,13 @@
 """Whole files or none: everything is written under a temporary name and renamed when complete."""
 
 import json
+import os
 import re
 import shutil
 import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from cmgen.utils.errors import FAILED_WORK, UserError, disk_is_full
 
 _MARK = ".cmgen-"  # in the name of everything unfinished, followed by 8 random digits
 _PARTIAL = ".partial"
+# Another process holds a folder, or this system cannot tell.
+_NO_LOCK = (OSError, ImportError)
 # Where TensorFlow writes a checkpoint before it renames it.
 _TENSORFLOW_PARTIAL = ("ckpt-*_temp", "ckpt-*.tempstate*", "checkpoint.tmp*")
 
@@ -42,6 +45,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yields a new temporary folder beside `path`; renamed to `path` on success, else removed.
 
+    Removes those that killed processes left of `path`, as far as the system's locks tell.
     `path` must not exist yet or be an empty folder, so that nobody's files are replaced.
     """
     path = Path(path)
@@ -50,23 +54,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary = _temporary_name(path)
     try:
         with explained_disk_errors(path):
-            temporary.mkdir(parents=True)
-            yield temporary
-            if path.exists():
-                path.rmdir()
-            temporary.replace(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(path)
+            temporary.mkdir()
+            with ExitStack() as stack:
+                with suppress(*_NO_LOCK):
+                    stack.enter_context(_held(temporary))
+                yield temporary
+                if path.exists():
+                    path.rmdir()
+                temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Removes what a killed process was writing directly in a folder; only names with our mark."""
-    _remove_marked(folder, r"\..+", ".*")
+    for leftover in _marked(folder, r"\..+", ".*"):
+        _remove(leftover)
 
 
 def remove_leftovers_of(path: Path) -> None:
     """Removes what killed processes left of `path`, which no other process writes."""
-    _remove_marked(path.parent, re.escape(f".{path.stem}"), re.escape(path.suffix))
+    for leftover in _leftovers_of(path):
+        _remove(leftover)
 
 
 def remove_unfinished_checkpoints(folder: Path) -> None:
@@ -76,12 +87,34 @@ def remove_unfinished_checkpoints(folder: Path) -> None:
             _remove(path)
 
 
-def _remove_marked(folder: Path, begin: str, end: str) -> None:
-    """Begin and end of a name as regular expressions; see `_temporary_name`."""
+def _remove_abandoned(path: Path) -> None:
+    """Removes the folders of `remove_leftovers_of` that no process holds."""
+    for leftover in _leftovers_of(path):
+        with suppress(*_NO_LOCK), _held(leftover):
+            _remove(leftover)
+
+
+def _leftovers_of(path: Path) -> list[Path]:
+    return _marked(path.parent, re.escape(f".{path.stem}"), re.escape(path.suffix))
+
+
+def _marked(folder: Path, begin: str, end: str) -> list[Path]:
+    """Lists names in a folder with our mark (see `_temporary_name`) between two regular expressions."""
     ours = re.compile(f"{begin}{re.escape(_MARK)}[0-9a-f]{{8}}{re.escape(_PARTIAL)}{end}")
-    for path in list(folder.iterdir()) if folder.is_dir() else ():
-        if ours.fullmatch(path.name):
-            _remove(path)
+    return [p for p in folder.iterdir() if ours.fullmatch(p.name)] if folder.is_dir() else []
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Holds a folder until the process ends, however it does; raises one of _NO_LOCK if it can't."""
+    import fcntl  # which Windows lacks
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
