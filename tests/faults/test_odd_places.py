@@ -27,14 +27,18 @@ def linked(folder: Path, name: str, target: Path) -> None:
     path.symlink_to(target)
 
 
-def test_links_in_circles_and_to_nothing_are_passed_over(tmp_path):
+def test_links_in_circles_and_to_nothing_are_left_out_by_name(tmp_path):
     raw = fixtures.write_corpus(tmp_path / "raw", {"train": 1, "test": 1}, seconds=0.6)
     clean = sources.find_source(raw)
     linked(raw, "train/drum/again", raw)  # a folder that holds itself
     linked(raw, "train/drum/here.mp4", Path("there.mp4"))
     linked(raw, "train/drum/there.mp4", Path("here.mp4"))
     linked(raw, "train/drum/gone.mp4", tmp_path / "nowhere.mp4")
-    assert sources.find_source(raw) == clean and len(clean.items) == 6
+    found = sources.find_source(raw)
+    assert found.items == clean.items and len(clean.items) == 6
+    left_out = {left.file.rpartition("/")[2]: left.reason for left in found.left_out}
+    circles = dict.fromkeys(("again", "here.mp4", "there.mp4"), "link in a circle")
+    assert left_out == circles | {"gone.mp4": "link to nothing"}
 
 
 @pytest.mark.slow
