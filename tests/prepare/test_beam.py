@@ -29,6 +29,8 @@ ALONE = PrepareConfig(image_size=32, workers=1)
 def corpus(tmp_path_factory):
     folder = write_corpus(tmp_path_factory.mktemp("corpus") / "raw", seconds=0.8)
     (folder / "train" / "drum" / "text.mp4").write_text("not a video " * 100)
+    (folder / "train" / "drum" / ".hidden.mp4").write_bytes(b"1")
+    (folder / "notes.txt").write_bytes(b"1")
     return folder
 
 
@@ -77,6 +79,7 @@ def test_a_pipeline_writes_what_the_command_alone_writes(corpus, prepared, tmp_p
     info = run_beam(corpus, tmp_path / "out")
     assert contents(tmp_path / "out") == contents(prepared)
     assert info == read_info(tmp_path / "out")
+    assert info.left_out == {"hidden": 1, "suffix .txt is not read": 1}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
@@ -96,6 +99,16 @@ def test_two_threads_write_many_shards_of_a_class_in_order(corpus, tmp_path, mon
     info = run_beam(corpus, tmp_path / "out", PrepareConfig(), *options)
     assert contents(tmp_path / "out") == contents(tmp_path / "alone")
     assert [shard.recordings for shard in info.splits["train"].shards] == [1] * 6
+
+
+def test_a_dry_run_shows_what_was_understood_elsewhere_too(corpus, memory, run_main: RunMain):
+    upload(corpus, f"{memory}/raw")
+    plans = [beam_pipeline.plan_anywhere(where, ALONE) for where in (str(corpus), f"{memory}/raw")]
+    assert plans[0].shards == plans[1].shards
+    assert plans[0].source.left_out == plans[1].source.left_out
+    done = run_main("cmgen.prepare", f"--input={corpus}", "--dry_run", "--runner=DirectRunner")
+    assert done.returncode == 0, done.stderr
+    assert plan.describe(plans[0]) in done.stdout
 
 
 def test_songs_of_chunks_come_out_the_same(tmp_path, memory):
@@ -143,6 +156,7 @@ def test_other_file_systems_give_and_take_the_same(corpus, prepared, tmp_path, m
     expected["source"]["path"] = f"{memory}/raw"
     assert json.loads((found / "dataset.json").read_text()) == signed(expected)
     assert info.set_aside == 1
+    assert contents(found)["left_out.jsonl"] == contents(prepared)["left_out.jsonl"]
     [line] = (found / "set_aside.jsonl").read_text().splitlines()
     assert json.loads(line)["file"] == "train/drum/text.mp4"
     assert json.loads(line)["error"].startswith(f"{memory}/raw/train/drum/text.mp4: not a readable")

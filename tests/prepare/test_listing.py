@@ -94,7 +94,9 @@ def test_links_are_followed_and_circles_are_left_out_by_name(tmp_path):
 
 
 def test_what_is_hidden_or_no_file_is_left_out_by_name(tmp_path):
-    touch(tmp_path, "bell/a.mp4", ".DS_Store", "bell/._a.mp4", ".git/x/y.mp4", "__MACOSX/bell/a.mp4")
+    touch(
+        tmp_path, "bell/a.mp4", ".DS_Store", "bell/._a.mp4", ".git/x/y.mp4", "__MACOSX/bell/a.mp4"
+    )
     touch(tmp_path, "bell/Thumbs.db", "lost+found/b.mp4")
     os.mkfifo(tmp_path / "bell/pipe.mp4")
     with socket.socket(socket.AF_UNIX) as server:

@@ -1,12 +1,17 @@
 """cmgen.prepare: whole folders or none, and messages for what cannot be read."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from checkout import ROOT
 from fixtures import tone, write_corpus, write_recording
 
 from cmgen.config import DataConfig
@@ -210,6 +215,45 @@ def test_sub_urmp_becomes_train_validation_and_test(tmp_path):
     assert recordings.frame_times[:6].tolist() == [11025 + 4410 * i for i in range(6)]
 
 
+def test_whatever_is_left_out_is_counted_and_named(raw, tmp_path, run_main):
+    for name in ("notes.txt", "train/bell/bell_0.txt", "train/bell/a.heic", "train/bell/.b.mp4"):
+        (raw / name).write_bytes(b"1")
+    (raw / "train/again").symlink_to(raw)
+    done = run_main("cmgen.prepare", f"--input={raw}", "--output=out", "--image_size=32")
+    assert done.returncode == 0, done.stderr
+    assert "left out         5 files, named in left_out.jsonl there" in done.stdout
+    assert "left out 2 (suffix .txt is not read): notes.txt, train/bell/bell_0.txt" in done.stderr
+    lines = (tmp_path / "out" / "left_out.jsonl").read_text().splitlines()
+    reasons = {line["file"]: line["reason"] for line in map(json.loads, lines)}
+    assert reasons.keys() == {
+        *("notes.txt", "train/bell/bell_0.txt", "train/bell/a.heic", "train/bell/.b.mp4"),
+        "train/again",
+    }
+    assert read_info(tmp_path / "out").left_out == Counter(reasons.values())
+
+
+def test_a_dry_run_shows_what_was_understood_and_writes_nothing(raw, tmp_path, run_main):
+    (raw / "test").rename(raw / "Testing")
+    shutil.rmtree(raw / "validation")
+    (raw / "notes.txt").touch()
+    done = run_main("cmgen.prepare", f"--input={raw}", "--dry_run")
+    assert done.returncode == 0, done.stderr
+    first, root, *tree = done.stdout.splitlines()
+    assert first == "9 recordings of 3 classes, understood as:" and root == f"{raw}/"
+    assert [line.split() for line in tree if line[2] != " "] == [
+        ["train", "3"],
+        ["validation", "(in", "train)", "3"],
+        ["test", "(in", "Testing)", "3"],
+    ]
+    assert "left out 1 (suffix .txt is not read): notes.txt" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    (raw / "Testing").rename(raw / "other")
+    (raw / "train").rename(raw / "another")
+    done = run_main("cmgen.prepare", f"--input={raw}", "--dry_run")
+    assert done.returncode == BAD_INPUT and "Traceback" not in done.stderr
+    assert "none of its folders (another, other) is named train" in done.stderr
+
+
 def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
     out = tmp_path / "prepared"
     done = run_main("cmgen.prepare", f"--input={corpus}", f"--output={out}")
@@ -261,6 +305,89 @@ def test_raw_data_are_prepared_once_into_the_cache(raw, cache, capsys):
     write_recording(raw / "train" / "bell" / "new.mp4", "bell", 1.0)
     assert resolve(config) != folder
     assert resolve(DataConfig(data=str(raw), image_size=64)) != folder
+
+
+def test_only_files_of_recordings_make_data_be_prepared_again(raw, cache):
+    before = fingerprint(raw, PrepareConfig())
+    for name in (".DS_Store", "README.md", "train/bell/._bell_0.mp4", "train/bell/bell_0.npz"):
+        (raw / name).write_bytes(b"1")
+    (raw / "train/gone.mp4").symlink_to("nowhere.mp4")
+    assert fingerprint(raw, PrepareConfig()) == before
+    (raw / "train").rename(raw / "extra")  # another split
+    assert fingerprint(raw, PrepareConfig()) != before
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "info", "info missing"])
+def test_damaged_data_in_the_cache_are_prepared_again(raw, cache, capsys, damage):
+    config = DataConfig(data=str(raw), image_size=32)
+    folder = resolve(config)
+    good = {path.name: path.read_bytes() for path in folder.iterdir()}
+    spoilt = folder / ("dataset.json" if "info" in damage else min(folder.glob("train*")).name)
+    if "missing" in damage:
+        spoilt.unlink()
+    elif damage == "cut":
+        spoilt.write_bytes(good[spoilt.name][:-9])
+    else:
+        spoilt.write_bytes(_flipped(good[spoilt.name], len(good[spoilt.name]) // 2))
+    capsys.readouterr()
+    assert resolve(config) == folder
+    assert f"{folder}: is damaged" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == good
+    assert resolve(config) == folder and "damaged" not in capsys.readouterr().out
+
+
+def test_a_home_that_is_not_known_has_a_remedy(raw, monkeypatch):
+    """As in containers that run under a number without a name."""
+    for name in ("HOME", "CMGEN_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(UserError, match=r"home folder is not known.*set .*CMGEN_CACHE"):
+        resolve(DataConfig(data=str(raw)))
+
+
+@pytest.mark.parametrize("variable", ["HOME", "CMGEN_CACHE"])
+def test_a_cache_that_cannot_be_written_has_a_remedy(raw, tmp_path, monkeypatch, variable):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("CMGEN_CACHE", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    with pytest.raises(UserError, match=r"may not be written here \(.*CMGEN_CACHE") as caught:
+        resolve(DataConfig(data=str(raw)))
+    assert caught.value.exit_code == FAILED_WORK
+
+
+def test_a_path_from_a_home_that_is_not_known_has_a_remedy(run_main):
+    done = run_main("cmgen.prepare", "--input=~nobody_of_this_name/raw", "--output=out")
+    assert done.returncode == FAILED_WORK and "Traceback" not in done.stderr
+    assert "the home folder is not known: give the whole path" in done.stderr
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cmgen.prepare import local
+
+def summarise(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    local.summarise = summarise
+    local.prepare(Path(sys.argv[1]), Path(sys.argv[2]), local.PrepareConfig(workers=1))
+"""
+
+
+def test_what_a_killed_command_leaves_is_removed_by_the_next(corpus, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED, str(corpus), str(tmp_path / "out")]
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    [leftover] = tmp_path.iterdir()
+    assert leftover.name.startswith(".out.") and list(leftover.glob("*.tfrecord"))
+    prepare(corpus, tmp_path / "out", PrepareConfig(image_size=32))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_missing_folder_is_named(cache):

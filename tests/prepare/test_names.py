@@ -36,7 +36,9 @@ def test_usual_names_of_splits_are_known_in_any_letter_case(split, folders):
     assert {split_name(folder) for folder in folders.split()} == {split}
 
 
-@pytest.mark.parametrize("folder", ["shifted", "holdout", "Eval", "violin", "trainer", "set", "data"])
+@pytest.mark.parametrize(
+    "folder", ["shifted", "holdout", "Eval", "violin", "trainer", "set", "data"]
+)
 def test_other_names_stay_as_they_are(folder):
     assert split_name(folder) == folder
 

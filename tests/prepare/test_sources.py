@@ -44,7 +44,9 @@ def test_a_folder_of_classes(tmp_path):
 
 
 def test_usual_names_of_splits_are_taken_in_any_letter_case(tmp_path):
-    touch(tmp_path, "Train/bell/a.mp4", "TESTING/bell/b.3G2", "dev_set/bell/c.MXF", "Eval/bell/d.ts")
+    touch(
+        tmp_path, "Train/bell/a.mp4", "TESTING/bell/b.3G2", "dev_set/bell/c.MXF", "Eval/bell/d.ts"
+    )
     assert listed(tmp_path) == [
         ("Eval", "bell", "Eval/bell/d.ts"),
         ("test", "bell", "TESTING/bell/b.3G2"),
@@ -64,7 +66,10 @@ def test_usual_names_of_folders_of_pictures_and_sounds_are_taken(tmp_path, names
         ("train", "bell", "image/training/bell/a.JPG"),
         ("train", "bell", "sound/training/bell/a.caf"),
     ]
-    assert {left.file for left in source.left_out} == {f"{sounds}/training/bell/a.mp4", "notes/b.png"}
+    assert {left.file for left in source.left_out} == {
+        f"{sounds}/training/bell/a.mp4",
+        "notes/b.png",
+    }
 
 
 def test_splits_of_only_the_pictures_or_only_the_sounds_are_refused(tmp_path):

@@ -45,6 +45,16 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert [p.name for p in path.iterdir()] == ["a"]
 
 
+def test_a_folder_that_is_still_being_written_is_left_alone(tmp_path):
+    with files.atomic_folder(tmp_path / "data") as first:
+        (first / "a").touch()
+        with files.atomic_folder(tmp_path / "data") as second:
+            (second / "b").touch()
+        assert (first / "a").exists()
+        (tmp_path / "data" / "b").unlink()
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")] == ["data", "data/a"]
+
+
 def test_an_empty_folder_may_be_filled_but_a_full_one_is_left_alone(tmp_path):
     path = tmp_path / "data"
     path.mkdir()
