@@ -271,8 +271,8 @@ def test_the_main_prepares_and_the_catalog_takes_it(corpus, tmp_path, run_main):
     [
         ((), "--input: missing"),
         (("--input=nowhere", "--output=out"), "nowhere: no such folder"),
-        (("--input=.", "--output=out", "--shares=a,b"), "--shares=a,b"),
-        (("--input=.", "--output=out"), "found no"),
+        (("--input=.", "--output=../out", "--shares=a,b"), "--shares=a,b"),
+        (("--input=.", "--output=../out"), "found no"),
         (("--input=gs://a/b", "--output=out"), "--input=gs://a/b: only a folder of this machine"),
         (("--input=.", "--output=s3://a/b"), "add --runner=DirectRunner"),
         (("--input=.", "--output=out", "--beam_option=a=b"), "--beam_option=a=b: needs --runner"),
