@@ -18,8 +18,7 @@ from cmgen.evaluate.windows import SEED, Networks
 from cmgen.media import charts, images
 from cmgen.models.run import Run
 from cmgen.models.weights import weights_path
-from cmgen.prepare import cache, leaks
-from cmgen.prepare.plan import STANDARD_SPLITS
+from cmgen.prepare import cache, leaks, run_data
 from cmgen.utils import files, hashes, provenance
 from cmgen.utils.errors import UserError
 from cmgen.utils.versions import installed
@@ -55,7 +54,10 @@ def evaluate_run(
     Returns:
       what the JSON file holds.
     """
-    folder = cache.resolve(dataclasses.replace(run.config.data, data=data))
+    if run_data.is_own(run.data, data):
+        folder = run_data.resolve(run.workdir, run.data_config, run.data_hash)
+    else:
+        folder = cache.resolve(dataclasses.replace(run.config.data, data=data))
     info = read_info(folder)
     if measures is not None:
         suite.check(folder, run, measures)
@@ -66,11 +68,10 @@ def evaluate_run(
     for split in _in_order(info.splits):
         recordings = pipeline.load_split(folder, split, run.config.data)
         ids[split] = recordings.ids
-        if split in STANDARD_SPLITS:
-            contents[split] = leaks.contents(recordings)
-            leaks.check_apart(contents, f"--data={data}")
-            if split != "train":
-                leaks.check_unseen(trained_on, contents[split], f"--data={data}")
+        contents[split] = leaks.contents(recordings)
+        leaks.check_apart(contents, f"--data={data}")
+        if split != "train":
+            leaks.check_unseen(trained_on, contents[split], f"--data={data}")
         scores[split] = _score(networks, recordings, info)
     if not scores:
         raise UserError(f"--data={data}: has no recordings; prepare it again")
@@ -92,8 +93,11 @@ def evaluate_run(
 
 def _trained_on(run: Run) -> leaks.Contents:
     """What a run that is measured on other data was trained on."""
+    recorded = run_data.read(run.workdir)
+    if recorded is not None:
+        return recorded.trained_on
     try:
-        folder = cache.resolve(dataclasses.replace(run.config.data, data=run.data))
+        folder = cache.resolve(run.data_config)
         return leaks.contents(pipeline.load_split(folder, "train", run.config.data))
     except UserError as error:
         print(

@@ -1,6 +1,5 @@
 """Windows on which an export is compared, calibrated and timed."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from cmgen.data import pipeline
 from cmgen.data.shards import read_info
 from cmgen.evaluate.windows import class_indices
 from cmgen.models.run import Run
-from cmgen.prepare import cache
+from cmgen.prepare import run_data
 from cmgen.utils.errors import UserError
 
 # How many windows, spread over the split, the exported forms are compared on.
@@ -72,7 +71,7 @@ def _samples(run: Run, splits: tuple[str, ...], count: int) -> Samples:
     config = run.config
     key = "waveform" if config.direction.condition == "lms" else "image"
     try:
-        folder = cache.resolve(dataclasses.replace(config.data, data=run.data))
+        folder = run_data.resolve(run.workdir, run.data_config, run.data_hash)
         split = next(s for s in splits if s in read_info(folder).splits)
         recordings = pipeline.load_split(folder, split, config.data)
         stride = max(1, pipeline.count_windows(recordings, config) // (2 * count))

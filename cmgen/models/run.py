@@ -1,11 +1,12 @@
 """Trained runs: their networks and what they were trained on."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tensorflow as tf
 
-from cmgen.config import TrainConfig
+from cmgen.config import DataConfig, TrainConfig
 from cmgen.media import representations
 from cmgen.models.build import build_encoder, make_generator
 from cmgen.models.encoder import Encoder
@@ -41,6 +42,11 @@ class Run:
     data_hash: str = ""
 
     @property
+    def data_config(self) -> DataConfig:
+        """Settings of its data, with their place as seen from any folder."""
+        return dataclasses.replace(self.config.data, data=self.data)
+
+    @property
     def metadata(self) -> dict[str, str | int]:
         """What its exports and generated files say of it; names are those of `provenance.FIELDS`."""
         trained = _training_metadata(self.config, self.data, self.data_hash)
@@ -65,7 +71,7 @@ class RunMetadata:
       classes: in the order of the labels.
       data: "demo" or a folder.
       data_hash: of `hashes.data_hash`; "" of a run of an older version.
-      versions: that it was begun with.
+      versions: that it was begun with, and "threads": how many TensorFlow computed with.
       resumed_with: other versions that it went on with, in order.
     """
 

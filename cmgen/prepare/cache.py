@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,28 +21,37 @@ from cmgen.utils.files import explained_disk_errors
 from cmgen.utils.locks import one_after_another
 
 
-def resolve(config: DataConfig) -> Path:
+def resolve(config: DataConfig, assigned: Mapping[str, str] | None = None) -> Path:
     """Returns the prepared folder for `config.data`; prepares raw data once, into the cache.
 
     Args:
       config: `data` is "demo", a prepared folder or a raw one; `image_size` applies to raw ones.
+      assigned: of raw data, the recordings to take and their splits; None divides all of them.
     """
-    if config.data == DEMO:
-        folder = demo_folder()
-    else:
-        folder = Path(config.data).expanduser()
+    folder = raw_folder(config)
+    if config.data != DEMO:
         if not is_folder(folder):
             raise UserError(f"--data={config.data}: no such folder; name a folder, or {DEMO!r}")
         if os.access(folder / INFO_FILE, os.F_OK):
             _check_size(folder, config)
             return folder
-    settings = PrepareConfig(image_size=config.image_size)
-    prepared = cache_folder() / f"{folder.name}-{fingerprint(folder, settings)}"
+    settings = PrepareConfig(image_size=config.image_size, assigned=assigned)
+    prepared = place(folder, settings)
     if not is_whole(prepared):
         _check_writable(prepared.parent)
         with one_after_another(prepared):
             _prepare(folder, prepared, settings)
     return prepared
+
+
+def raw_folder(config: DataConfig) -> Path:
+    """Returns the folder that --data names, which may be missing."""
+    return demo_folder() if config.data == DEMO else Path(config.data).expanduser()
+
+
+def place(folder: Path, settings: PrepareConfig) -> Path:
+    """Returns where in the cache a raw folder is prepared."""
+    return cache_folder() / f"{folder.name}-{fingerprint(folder, settings)}"
 
 
 def _prepare(folder: Path, prepared: Path, settings: PrepareConfig) -> None:
@@ -125,6 +135,8 @@ def fingerprint(folder: Path, settings: PrepareConfig) -> str:
     ]
     shaping = dataclasses.asdict(settings)
     del shaping["workers"], shaping["skip_bad_files"], shaping["limits"]
+    if settings.assigned is None:
+        del shaping["assigned"]
     values = [FORMAT_VERSION, shaping, source.kind, items]
     return _digest(json.dumps(values, sort_keys=True).encode())
 

@@ -26,15 +26,16 @@ def contents(recordings: Recordings) -> dict[str, str]:
     Silence or a single colour, which occur in many recordings, have no mark.
     """
     columns = recordings.ids, recordings.groups, *(recordings.marks[name] for name in MARKS)
-    return _contents(zip(*columns, strict=True))
+    return contents_of_rows(zip(*columns, strict=True))
 
 
 def contents_of_read(recordings: Iterable[Recording]) -> dict[str, str]:
     """Returns `contents` of recordings that were just read."""
-    return _contents((r.id, r.group, r.sound_mark, r.frames_mark) for r in recordings)
+    return contents_of_rows((r.id, r.group, r.sound_mark, r.frames_mark) for r in recordings)
 
 
-def _contents(rows: Iterable[tuple[str, str, bytes, bytes]]) -> dict[str, str]:
+def contents_of_rows(rows: Iterable[tuple[str, str, bytes, bytes]]) -> dict[str, str]:
+    """Returns `contents` of (id, group, mark of the sound, mark of the pictures)."""
     marked: dict[str, str] = {}
     for name, group, sound, pictures in rows:
         marked[_SONG + group] = str(name)
@@ -46,8 +47,10 @@ def _contents(rows: Iterable[tuple[str, str, bytes, bytes]]) -> dict[str, str]:
 def check_apart(splits: Mapping[str, Contents], source: str) -> None:
     """Refuses splits that share a song, a sound or the pictures of a recording.
 
+    Splits besides train, validation and test may overlap with test, and with one another.
+
     Args:
-      splits: name -> `contents` of its recordings.
+      splits: name -> `contents` of its recordings; train, validation and test come first.
       source: of the data, for the message, which names the first few pairs.
     """
     owners: dict[str, tuple[str, str]] = {}
@@ -55,7 +58,7 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
     for split, marked in splits.items():
         for mark, name in marked.items():
             other, twin = owners.setdefault(mark, (split, name))
-            if other != split:
+            if other != split and not _may_share(other, split):
                 pairs[f"{name} in {split} is the same recording as {twin} in {other}"] = None
     if pairs:
         more = f" (and {len(pairs) - _SHOWN} pairs more)" if len(pairs) > _SHOWN else ""
@@ -63,6 +66,12 @@ def check_apart(splits: Mapping[str, Contents], source: str) -> None:
             f"{source}: {'; '.join(list(pairs)[:_SHOWN])}{more}, so that scores would flatter; remove "
             "one of the two files and prepare the data again"
         )
+
+
+def _may_share(one: str, other: str) -> bool:
+    """Whether two splits may overlap: one is an extra one, and neither is learned or chosen from."""
+    extra = {one, other} - set(STANDARD_SPLITS)
+    return bool(extra) and not {one, other} & {"train", "validation"}
 
 
 def check_files(items: Sequence[Item], folder: Path, options: ReadOptions) -> None:
@@ -105,16 +114,13 @@ def _in_two_splits(items: Sequence[Item], key: Callable[[Item], Hashable]) -> li
 def check_read(parts: Iterable[tuple[str, Contents]], source: str) -> None:
     """Applies `check_apart` to contents that were read piece by piece.
 
-    Splits other than train, validation and test may overlap with these on purpose.
-
     Args:
       parts: splits, and contents of recordings in them; a split may come several times.
       source: of the data, for the message.
     """
     splits: dict[str, dict[str, str]] = {split: {} for split in STANDARD_SPLITS}
     for split, marked in parts:
-        if split in splits:
-            splits[split].update(marked)
+        splits.setdefault(split, {}).update(marked)
     check_apart(splits, source)
 
 

@@ -216,6 +216,7 @@ def _info(plan: Plan, splits: dict[str, SplitInfo], set_aside: int) -> DatasetIn
     alignment = {"sub_urmp": "pair", "unpaired": "class"}.get(source.kind, config.alignment)
     settings = dataclasses.asdict(config) | {"shares": list(config.shares)}
     del settings["workers"], settings["skip_bad_files"], settings["limits"]
+    del settings["assigned"]
     return DatasetInfo(
         classes=plan.classes,
         image_size=config.image_size,

@@ -5,7 +5,7 @@ So shards don't depend on the number of processes or machines, nor on the order 
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -33,6 +33,7 @@ class PrepareConfig:
       seed: of the splits.
       skip_bad_files: sets unreadable files aside, with their errors, instead of stopping.
       workers: processes that read; 0 for one per processor.
+      assigned: id of each item to take -> its split, instead of shares and the folder's splits.
     """
 
     image_size: int = IMAGE_SIZE
@@ -43,6 +44,7 @@ class PrepareConfig:
     skip_bad_files: bool = False
     workers: int = 0
     limits: MediaLimits = LIMITS
+    assigned: Mapping[str, str] | None = None
 
     @property
     def read_options(self) -> ReadOptions:
@@ -138,6 +140,10 @@ def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
     train and test but no validation, that is cut out of train by the ratio of their shares, from
     classes with at least two train recordings.
     """
+    if config.assigned is not None:
+        split_of = config.assigned
+        kept = (item for item in items if item.id in split_of)
+        return _in_order(dataclasses.replace(item, split=split_of[item.id]) for item in kept)
     by_class = defaultdict(list)
     for item in items:
         by_class[item.class_name].append(item)
@@ -155,8 +161,12 @@ def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
                 assigned += _divide(kind, (100 - share, share, 0), random)
         else:
             assigned += members
+    return _in_order(assigned)
+
+
+def _in_order(items: Iterable[Item]) -> list[Item]:
     order = {name: index for index, name in enumerate(STANDARD_SPLITS)}
-    return sorted(assigned, key=lambda i: (order.get(i.split, 3), i.split, i.class_name, i.id))
+    return sorted(items, key=lambda i: (order.get(i.split, 3), i.split, i.class_name, i.id))
 
 
 def check_classes(items: Iterable[Item]) -> None:

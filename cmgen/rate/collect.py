@@ -23,7 +23,7 @@ from cmgen.media import images
 from cmgen.media.sound import encode_wav
 from cmgen.models.run import Run, load_run
 from cmgen.models.weights import weights_path
-from cmgen.prepare import cache
+from cmgen.prepare import cache, run_data
 from cmgen.rate.study import (
     MANIFEST,
     PICTURES,
@@ -165,7 +165,16 @@ def _load_test_split(runs: Mapping[str, Run], config: CollectConfig) -> pipeline
     data = dataclasses.replace(
         first.config.data, data=config.data or first.data, cache_gib=math.inf
     )
-    recordings = pipeline.load_split(cache.resolve(data), SPLIT, data)
+    own = config.data is None or run_data.is_own(first.data, config.data)
+    folder = (
+        run_data.resolve(first.workdir, first.data_config, first.data_hash)
+        if own
+        else cache.resolve(data)
+    )
+    recordings = pipeline.load_split(folder, SPLIT, data)
+    for run in runs.values():
+        if hashes.data_hash(recordings.info.checksums) != run.data_hash:
+            run_data.check_unseen(run.workdir, [recordings], f"--data={data.data}")
     if not recordings.has_frames.any():
         raise UserError(f"--data={data.data}: its {SPLIT} recordings have no pictures")
     for run in (first, *others):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from cmgen.config import DIRECTIONS, TrainConfig
 from cmgen.models.run import METADATA_FILE, RunMetadata, read_metadata
 from cmgen.models.weights import named_variables
+from cmgen.prepare.reading import processors
 from cmgen.train.multiworker import WorkerGroup
 from cmgen.utils import typed_json
 from cmgen.utils.errors import FAILED_WORK, UserError
@@ -110,9 +111,11 @@ def find_differences(one: Any, other: Any, prefix: str = "") -> list[tuple[str, 
 def write_metadata(workdir: Path, classes: tuple[str, ...], data: str, data_hash: str) -> None:
     """Writes the classes, data and versions of a run beside its config.
 
-    Refuses data that have changed since the run began; prints a note about versions that have.
+    Refuses data that have changed since the run began; prints a note about versions or a number of
+    threads that have.
     """
-    path, now = workdir / METADATA_FILE, installed()
+    path = workdir / METADATA_FILE
+    now = installed() | {"threads": str(_threads())}
     before = read_metadata(path) if path.exists() else RunMetadata(classes, data, data_hash, now)
     if before.data_hash and before.data_hash != data_hash:
         raise UserError(
@@ -131,6 +134,11 @@ def write_metadata(workdir: Path, classes: tuple[str, ...], data: str, data_hash
         versions.append(now)
     metadata = RunMetadata(classes, data, data_hash, versions[0], tuple(versions[1:]))
     write_text(path, typed_json.to_json(metadata))
+
+
+def _threads() -> int:
+    """How many threads share an operation; sums, and so weights, depend on it."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or processors()
 
 
 def _trackable(part: Any) -> Any:

@@ -20,9 +20,16 @@ from cmgen.media import representations
 from cmgen.models import precision
 from cmgen.models.encoder import Encoder
 from cmgen.models.gan import CrossModalGan, build_gan
-from cmgen.models.run import load_encoder, load_run, make_encoder, provenance_of
+from cmgen.models.run import (
+    METADATA_FILE,
+    load_encoder,
+    load_run,
+    make_encoder,
+    provenance_of,
+    read_metadata,
+)
 from cmgen.models.weights import load_weights, save_weights, weights_path
-from cmgen.prepare import cache, leaks
+from cmgen.prepare import cache, leaks, run_data
 from cmgen.train import callbacks, learning_curve, loop, multiworker, tf_config
 from cmgen.train.checkpoints import (
     Checkpoints,
@@ -84,6 +91,7 @@ def _run(config: TrainConfig, group: WorkerGroup) -> None:
         data = data if data == DEMO else str(Path(data).resolve())
         data_hash = hashes.data_hash(train.info.checksums)
         write_metadata(workdir, tuple(train.classes), data, data_hash)
+        run_data.write(workdir, folder, config.data, splits)
         print(f"data ready in {time.monotonic() - began:.0f} s: {folder}", flush=True)
     with pipeline.named_damage(folder):  # streamed data are read while it trains
         _train(config, train, validation, test, group)
@@ -158,11 +166,28 @@ def _agreed_settings(config: TrainConfig, group: WorkerGroup) -> TrainConfig:
 
 
 def _prepared(config: TrainConfig, group: WorkerGroup) -> Path:
-    """The prepared data; the chief prepares raw ones first, for all who share its cache."""
+    """The prepared data, as the run began with them if it resumes.
+
+    The chief, who alone has the run's folder, prepares raw ones first, for all who share its cache.
+    """
+    began = None
     if group.is_chief:
-        folder = cache.resolve(config.data)
+        path = Path(config.workdir) / METADATA_FILE
+        recorded = run_data.read(path.parent) if path.exists() else None
+        if recorded is not None:
+            began = [to_json(recorded), read_metadata(path).data_hash]
+    began = group.from_chief(began)
+
+    def resolve() -> Path:
+        if began is None:
+            return cache.resolve(config.data)
+        recorded = from_json(run_data.RunData, began[0], run_data.RECORDINGS_FILE)
+        return run_data.resolve_recorded(recorded, config.data, began[1])
+
+    if group.is_chief:
+        folder = resolve()
     group.wait()
-    return folder if group.is_chief else cache.resolve(config.data)
+    return folder if group.is_chief else resolve()
 
 
 def _check_same_data(train: pipeline.Recordings, group: WorkerGroup) -> None:

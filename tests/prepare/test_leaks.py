@@ -110,6 +110,16 @@ def test_other_splits_may_hold_the_same_and_are_evaluated(raw, tmp_path):
     assert scores["accuracy_probe"] == scores["accuracy_test"]
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("extra", ["holdout", "eval"])
+def test_no_other_split_holds_what_is_learned_or_chosen_from(raw, tmp_path, split, extra):
+    folder = shutil.copytree(raw, tmp_path / "raw")
+    shutil.copytree(folder / split, folder / extra)
+    with pytest.raises(UserError, match=rf"in {extra} is the same recording as .* in {split}"):
+        prepare(folder, tmp_path / "out", PrepareConfig(image_size=32))
+    assert not (tmp_path / "out").exists()
+
+
 def test_all_pairs_are_counted_and_the_first_are_named():
     train = {f"sound {number}": f"train/{number}" for number in range(8)}
     test = {f"sound {number}": f"test/{number}" for number in range(1, 9)}

@@ -1,5 +1,6 @@
 """A run's folder with small, untrained networks: what cmgen.train would leave, in a second."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from cmgen.config import DataConfig, EncoderConfig, GanConfig, SoundConfig, TrainConfig
+from cmgen.data.shards import read_info
 from cmgen.export import writer
 from cmgen.export.samples import Samples
 from cmgen.models.build import make_generator
-from cmgen.models.run import load_run, make_encoder
+from cmgen.models.run import METADATA_FILE, load_run, make_encoder
 from cmgen.models.weights import save_weights, weights_path
+from cmgen.prepare import cache, run_data
 from cmgen.train.checkpoints import write_metadata
-from cmgen.utils import typed_json
+from cmgen.utils import hashes, typed_json
 from cmgen.utils.files import write_text
 
 STEP = 7
@@ -58,6 +61,18 @@ def write_run(
     generator((tf.zeros([1, 128]), tf.zeros([1, settings.gan.noise_size])))
     save_weights(generator, weights_path(folder, "generator"), step=STEP)
     return folder
+
+
+def remember(folder: Path, data: str) -> None:
+    """Makes a run of `write_run` one that was trained on `data`, prepared or raw."""
+    run = load_run(folder)
+    config = dataclasses.replace(run.config.data, data=data)
+    prepared = cache.resolve(config)
+    (folder / METADATA_FILE).unlink()
+    (folder / run_data.RECORDINGS_FILE).unlink(missing_ok=True)
+    data_hash = hashes.data_hash(read_info(prepared).checksums)
+    write_metadata(folder, run.classes, data, data_hash)
+    run_data.write(folder, prepared, config, [])
 
 
 def edit_config(folder: Path, section: str, **changes: object) -> None:

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from cmgen.config import DIRECTIONS, GanConfig, TrainConfig
 from cmgen.models.gan import CrossModalGan, build_gan
-from cmgen.models.run import make_encoder
-from cmgen.train.checkpoints import Checkpoints, open_run_folder
+from cmgen.models.run import make_encoder, read_metadata
+from cmgen.train.checkpoints import Checkpoints, open_run_folder, write_metadata
 from cmgen.utils import locks
 from cmgen.utils.errors import UserError
 from cmgen.utils.typed_json import from_json
@@ -142,3 +142,13 @@ def test_no_run_begins_on_files_that_another_program_wrote(name, tmp_path) -> No
     with pytest.raises(UserError, match=f"holds {name.partition('/')[0]}, but no config.json"):
         open_run_folder(TrainConfig(workdir=str(tmp_path)), False)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
+def test_another_number_of_threads_is_said_like_another_version(tmp_path, capsys, monkeypatch):
+    for count in (2, 2, 8):
+        monkeypatch.setattr("cmgen.train.checkpoints.processors", lambda count=count: count)
+        write_metadata(tmp_path, ("bell", "drum"), "nowhere", "0" * 16)
+    assert capsys.readouterr().out.count("note:") == 1
+    metadata = read_metadata(tmp_path / "data.json")
+    assert metadata.versions["threads"] == "2"
+    assert [versions["threads"] for versions in metadata.resumed_with] == ["8"]
