@@ -142,8 +142,10 @@ def assign_splits(items: Sequence[Item], config: PrepareConfig) -> list[Item]:
     """
     if config.assigned is not None:
         split_of = config.assigned
-        kept = (item for item in items if item.id in split_of)
-        return _in_order(dataclasses.replace(item, split=split_of[item.id]) for item in kept)
+        kept = [item for item in items if item.id in split_of]
+        return _in_order(
+            [dataclasses.replace(item, split=split_of[item.id]) for item in kept]  # type: ignore[type-var]
+        )
     by_class = defaultdict(list)
     for item in items:
         by_class[item.class_name].append(item)

@@ -44,8 +44,8 @@ class RunData:
         """`leaks.contents` of the train split."""
         rows = self.splits.get("train", {}).items()
         return leaks.contents_of_rows(
-            (name, group, *(bytes.fromhex(mark) for mark in marks))
-            for name, (group, *marks) in rows
+            (name, group, bytes.fromhex(sound), bytes.fromhex(pictures))
+            for name, (group, sound, pictures) in rows
         )
 
 
