@@ -12,10 +12,10 @@ import numpy as np
 from cmgen.config import DEMO
 from cmgen.data.recordings import Recordings
 from cmgen.prepare import cache
+from cmgen.prepare.names import TRACK_SUFFIX
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import read_arrays
 
-SUFFIX = ".truth.npz"
 # Rows of the stored table.
 COLUMNS = ("since_onset", "level", "pitch", "bow", "loudness", "rest", "sway")
 VARIABLES = ("pitch", "bow")
@@ -45,7 +45,7 @@ def read_tracks(recordings: Recordings) -> Tracks | None:
       UserError: some recordings have a track and others none, or one of another length.
     """
     folder = _source_folder(recordings)
-    paths = [(folder / str(name)).with_suffix(SUFFIX) for name in recordings.ids]
+    paths = [(folder / str(name)).with_suffix(TRACK_SUFFIX) for name in recordings.ids]
     missing = [path for path in paths if not path.is_file()]
     if len(missing) == len(paths):
         return None

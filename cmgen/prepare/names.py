@@ -30,6 +30,7 @@ _CONVERTERS = {
     **dict.fromkeys((".jp2", ".j2k", ".tga", ".psd", ".svg", ".cr2", ".nef", ".arw", ".dng"), "magick"),
 }  # fmt: skip
 
+TRACK_SUFFIX = ".truth.npz"  # a video's track of poses, beside it
 STANDARD_SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training", "trn"), "train"),

@@ -8,7 +8,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ from cmgen.prepare.names import (
     PICTURE_SUFFIXES,
     SOUND_SUFFIXES,
     STANDARD_SPLITS,
+    TRACK_SUFFIX,
     VIDEO_SUFFIXES,
     draw_tree,
     split_name,
@@ -134,6 +135,7 @@ def recognise(listing: Listing) -> Source:
     """Recognises the layout of a folder by the names of its files."""
     kind, items = _recognise(listing)
     used = {name for item in items for name in item.files}
+    used |= {str(PurePosixPath(name).with_suffix(TRACK_SUFFIX)) for name in used}
     unused = [
         LeftOut(file.name, why_unread(file.name)) for file in listing.files if file.name not in used
     ]

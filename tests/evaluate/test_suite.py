@@ -58,7 +58,9 @@ def write_tracks(raw):
         table = random.uniform(size=(len(pose_tracks.COLUMNS), frames)).astype(np.float16)
         table[pose_tracks.COLUMNS.index("rest")] = 0
         np.savez(
-            path.with_suffix(pose_tracks.SUFFIX), table=table, midi=np.full(frames, 60, np.uint8)
+            path.with_suffix(pose_tracks.TRACK_SUFFIX),
+            table=table,
+            midi=np.full(frames, 60, np.uint8),
         )
 
 

@@ -31,7 +31,7 @@ def some_of_the_demo(tmp_path_factory):
     for split in ("train", "validation", "test"):
         for name in ("oboe", "violin"):
             video = min((cache.demo_folder() / split / name).glob("*.mp4"))
-            for path in (video, video.with_suffix(pose_tracks.SUFFIX)):
+            for path in (video, video.with_suffix(pose_tracks.TRACK_SUFFIX)):
                 link = folder / "raw" / split / name / path.name
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(path)
@@ -59,13 +59,13 @@ def test_missing_and_wrong_tracks_are_named(some_of_the_demo, tmp_path):
     elsewhere = dataclasses.replace(info, source={**info.source, "path": str(tmp_path)})
     recordings = dataclasses.replace(some_of_the_demo, info=elsewhere)
     assert pose_tracks.read_tracks(recordings) is None
-    first = (tmp_path / str(recordings.ids[0])).with_suffix(pose_tracks.SUFFIX)
+    first = (tmp_path / str(recordings.ids[0])).with_suffix(pose_tracks.TRACK_SUFFIX)
     first.parent.mkdir(parents=True)
     first.write_bytes(b"nothing")
     with pytest.raises(UserError, match="missing, though other"):
         pose_tracks.read_tracks(recordings)
     for name in recordings.ids:
-        path = (tmp_path / str(name)).with_suffix(pose_tracks.SUFFIX)
+        path = (tmp_path / str(name)).with_suffix(pose_tracks.TRACK_SUFFIX)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"truth\.npz: not a pose track"):
