@@ -46,19 +46,34 @@ def draw_lms(lms: np.ndarray) -> np.ndarray:
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
+def square(image: np.ndarray, size: int, aspect: float = 1.0) -> np.ndarray:
     """Resizes the largest centred square of a picture; uint8 [H, W, 3] -> uint8 [size, size, 3].
 
     Shrinks by averaging the covered area (no aliasing), enlarges bilinearly.
+
+    Args:
+      image: the picture.
+      size: of the result.
+      aspect: width of a pixel divided by its height; the square is that of the picture as shown.
     """
     height, width = image.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    if side == size and left == int(left) and top == int(top):
+    side = min(height, width * aspect)
+    across = side / aspect
+    left, top = (width - across) / 2, (height - side) / 2
+    if aspect == 1 and side == size and left == int(left) and top == int(top):
         return image[int(top) : int(top) + size, int(left) : int(left) + size]
-    method = Image.Resampling.BOX if side >= size else Image.Resampling.BILINEAR
-    box = (left, top, left + side, top + side)
+    method = Image.Resampling.BOX if min(side, across) >= size else Image.Resampling.BILINEAR
+    box = (left, top, left + across, top + side)
     return np.asarray(Image.fromarray(image).resize((size, size), method, box=box))
+
+
+def with_square_pixels(image: np.ndarray, aspect: float) -> np.ndarray:
+    """Widens or heightens uint8 [H, W, 3] so that pixels of this width per height become squares."""
+    height, width = image.shape[:2]
+    if aspect == 1:
+        return image
+    shown = (round(width * max(1, aspect)), round(height * max(1, 1 / aspect)))
+    return np.asarray(Image.fromarray(image).resize(shown, Image.Resampling.BILINEAR))
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:

@@ -2,10 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, groupby
 from pathlib import Path
 
 import av
@@ -14,31 +11,34 @@ import soundfile
 import soxr
 
 from cmgen.config import SAMPLE_RATE, WINDOW_SECONDS
+from cmgen.media.ffmpeg import (
+    Clock,
+    Track,
+    check_length,
+    check_track,
+    check_whole,
+    open_media,
+    packets,
+    sound_stream,
+    unreadable,
+)
 from cmgen.media.limits import LIMITS, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 
+# From here on, the length in a WAV file's header is what programs that write to a pipe leave there.
+STREAMED_BYTES = 2**31 - 2**16
+_CODED = ("MP3", "OGG")  # formats that FFmpeg reads better than libsndfile
+_BLOCK_SAMPLES = 2**18  # decoded at a time, of all channels
+_UNKNOWN_FRAMES = 2**62
 SOUNDS = (".wav", ".flac", ".mp3")  # suffixes that `write_sound` knows
-
-# FFmpeg's names of what is opened: no playlists and the like, which name other files or addresses.
-FORMATS = (
-    *("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "rm", "mxf", "nut"),
-    *("wav", "w64", "aiff", "flac", "mp3", "aac", "ac3", "amr", "caf", "au", "wv", "ape", "tta"),
-    *("dv", "gxf", "wtv", "gif", "ivf", "h264", "hevc", "mpegvideo", "m4v", "eac3", "dts", "voc"),
-)
-
-# FFmpeg guesses the length of these by the first bit rate.
-_HEADERLESS = ("aac", "ac3", "eac3", "dts")
-# A file may end this much earlier than its header says (encoders pad, players cut).
-_LENGTH_TOLERANCE_SECONDS = 0.5
-
-
-class UnreadableError(UserError):
-    """Neither sound nor video, as far as FFmpeg can tell."""
 
 
 def decode_sound_file(
-    path: Path | str, sample_rate: int = SAMPLE_RATE, limits: MediaLimits = LIMITS
+    path: Path | str,
+    sample_rate: int = SAMPLE_RATE,
+    limits: MediaLimits = LIMITS,
+    sound_track: int = 0,
 ) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
@@ -46,9 +46,11 @@ def decode_sound_file(
       path: a sound or video file of any sample rate and channel count.
       sample_rate: of the result, in Hz.
       limits: the most that the file may hold.
+      sound_track: 1 for the first; 0 for the default, which is the first if none is marked so.
 
     Returns:
-      float32 [n] in about [-1, 1]: the mean of the channels, at least 0.5 s long.
+      float32 [n] in about [-1, 1]: the mean of the channels from the file's start on, at least
+      0.5 s long. Each part lies at its time in the file; holes are silent.
 
     Raises:
       UserError: the file is missing, empty, no media file, truncated, without sound, too short
@@ -57,9 +59,10 @@ def decode_sound_file(
     path = Path(path)
     check_file(path)
     try:
-        samples, rate = _read_with_soundfile(path, str(path), limits)
+        samples, rate = _read_with_soundfile(path, path, limits, False)
+        check_track(path, 1, sound_track)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(path, path, limits)
+        samples, rate = _read_with_ffmpeg(path, path, limits, False, sound_track)
     return finish_sound(path, samples, rate, sample_rate)
 
 
@@ -82,9 +85,9 @@ def decode_sound_bytes(
         raise UserError(f"{name}: is empty (0 bytes); send another file")
     limits = MediaLimits(max_seconds)
     try:
-        samples, rate = _read_with_soundfile(name, io.BytesIO(data), limits, cut=True)
+        samples, rate = _read_with_soundfile(name, io.BytesIO(data), limits, True)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), limits, cut=True)
+        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), limits, True, 0)
     most = round(max_seconds * rate)
     cut = len(samples) > most
     return finish_sound(name, samples[:most], rate, sample_rate), cut
@@ -185,171 +188,75 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     return samples if rate == new_rate else soxr.resample(samples, rate, new_rate)
 
 
-def audio_frames_to_array(frames: list[av.AudioFrame], start: float) -> tuple[np.ndarray, int]:
-    """Decoded FFmpeg sound -> (float32 [n, channels], rate), cut or padded to begin at `start`.
+class _ToItsEnd(soundfile.SoundFile):
+    """A sound file that is read as far as it goes, however many frames its header tells."""
 
-    If the number of channels changes, all is mixed to mono; a changed rate is resampled.
-
-    Args:
-      frames: consecutive frames of one stream, at least one.
-      start: time of the first sample, in seconds (encoder delay lies before it).
-    """
-    rate = frames[0].sample_rate
-    parts: list[np.ndarray] = []
-    # Joined files and broadcasts change their format midway.
-    for _, alike in groupby(frames, lambda f: (f.format.name, f.layout.name, f.sample_rate)):
-        # Packed, for PyAV crashed on some planar sound.
-        resampler = av.AudioResampler("flt", rate=rate)
-        for part in chain.from_iterable(resampler.resample(f) for f in [*alike, None]):
-            parts.append(part.to_ndarray().reshape(-1, part.layout.nb_channels))
-    if len({part.shape[1] for part in parts}) > 1:
-        # Mixed here, for FFmpeg would make one channel into two that are quieter.
-        parts = [part.mean(axis=1, keepdims=True) for part in parts]
-    samples = np.concatenate(parts).astype(np.float32, copy=False)
-    offset = round((float(frames[0].time or 0.0) - start) * rate)
-    if offset >= 0:
-        return np.pad(samples, ((offset, 0), (0, 0))), rate
-    return samples[-offset:], rate
-
-
-@dataclass
-class Reached:
-    """End of the packets read so far, over all streams."""
-
-    seconds: float = 0.0
-
-
-def decoded(
-    container: av.container.InputContainer, streams: Sequence[av.stream.Stream], reached: Reached
-) -> Iterator[av.AudioFrame | av.VideoFrame]:
-    """Yields the frames of some streams in the order of the file; updates `reached`."""
-    wanted = {stream.index for stream in streams}
-    for packet in container.demux():
-        if packet.pts is not None and packet.time_base is not None:
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-            reached.seconds = max(reached.seconds, end)
-        if packet.stream.index in wanted:
-            for frame in packet.decode():
-                if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
-                    yield frame
-
-
-def file_seconds(container: av.container.InputContainer) -> float | None:
-    """Returns the length in a file's header, if it is reliable."""
-    if not container.duration or container.format.name in _HEADERLESS:
-        return None
-    return container.duration / av.time_base
-
-
-def stream_seconds(stream: av.stream.Stream) -> float | None:
-    """Returns the length in a stream's header, if it is reliable."""
-    if stream.duration is None or stream.time_base is None:
-        return None
-    if stream.container.format.name in _HEADERLESS:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
-def check_length(path: Path | str, seconds: float, promised: float | None) -> None:
-    """Raises a UserError if much less was decoded than the header promises."""
-    if promised and seconds < promised - max(_LENGTH_TOLERANCE_SECONDS, 0.05 * promised):
-        raise UserError(
-            f"{path}: is truncated ({seconds:.2f} s of {promised:.2f} s can be decoded); "
-            "copy the file again or remove it"
-        )
+    def seekable(self) -> bool:
+        return False  # a read would end with a seek that fails where the length is unknown
 
 
 def _read_with_soundfile(
-    name: Path | str, source: str | io.BytesIO, limits: MediaLimits, cut: bool = False
+    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool
 ) -> tuple[np.ndarray, int]:
-    """Reads float32 [n, channels] and the rate; LibsndfileError for formats that it doesn't know.
+    """Reads float32 [n, 1] and the rate; LibsndfileError for what FFmpeg reads, or reads better.
 
     A file that is too long is refused, or with `cut` read to one sample more than is allowed.
     """
-    information = soundfile.info(source, verbose=True)
-    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", information.extra_info, re.MULTILINE)
-    # Programs that write to a pipe leave a huge or zero length in the header: no damage.
-    if sizes and int(sizes[2]) < int(sizes[1]) < 2**31 - 1024:
+    opened = str(source) if isinstance(source, Path) else source
+    information = soundfile.info(opened, verbose=True)
+    sizes = re.search(
+        r"^data : (\d+)(?: \(should be (\d+)\))?", information.extra_info, re.MULTILINE
+    )
+    written = sizes and int(sizes[1])
+    if information.format in _CODED or (written == 0 and information.format in ("WAV", "WAVEX")):
+        # libsndfile guesses the length of MP3, stops after the first of joined Ogg files, and finds
+        # nothing where a program that wrote to a pipe left a length of zero.
+        raise soundfile.LibsndfileError(1)
+    if sizes and sizes[2] and int(sizes[2]) < int(sizes[1]) < STREAMED_BYTES:
         raise UserError(
             f"{name}: is truncated ({sizes[2]} of {sizes[1]} bytes of sound); "
             "copy the file again or remove it"
         )
     if isinstance(source, io.BytesIO):
         source.seek(0)
-    rate = information.samplerate
-    limit = round(limits.seconds * rate) + 1
-    if not cut:
-        limits.check_seconds(name, information.frames / rate)
-    limits.check_samples(name, min(information.frames, limit), information.channels)
+    track = Track(name, limits, cut)
+    track.rate = rate = information.samplerate
+    block = max(1, _BLOCK_SAMPLES // information.channels)
     try:
-        samples, rate = soundfile.read(source, limit, dtype="float32", always_2d=True)
+        with _ToItsEnd(opened) as file:
+            while not track.full and len(samples := file.read(block, "float32", always_2d=True)):
+                track.append(samples)
     except soundfile.LibsndfileError as error:
         raise UserError(
             f"{name}: cannot be decoded ({error.error_string}); copy the file again or remove it"
         ) from error
-    if len(samples) != limit:
-        check_length(name, len(samples) / rate, information.frames / rate)
-    return samples, rate
+    promised = information.frames / rate
+    if information.frames < _UNKNOWN_FRAMES and not track.full:
+        check_length(name, track.seconds, promised)
+    return track.finish(), rate
 
 
 def _read_with_ffmpeg(
-    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool = False
+    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool, number: int
 ) -> tuple[np.ndarray, int]:
-    """Reads float32 [n, channels] and the rate of the first sound stream; see `_read_with_soundfile`."""
+    """Reads float32 [n, 1] and the rate of one sound track; see `_read_with_soundfile`."""
+    track, reached = Track(name, limits, cut), dict[int, float]()
     try:
-        with open_media(source) as container:
-            if not container.streams.audio:
-                raise UserError(f"{name}: has no sound; give a file with a sound track")
-            stream = container.streams.audio[0]
-            check_decoder(name, stream)
-            promised, whole = stream_seconds(stream), file_seconds(container)
-            if not cut:
-                limits.check_seconds(name, promised or 0.0)
-            frames, seconds, count, reached = [], 0.0, 0, Reached()
-            for frame in decoded(container, (stream,), reached):
-                assert isinstance(frame, av.AudioFrame)
-                frames.append(frame)
-                seconds += frame.samples / frame.sample_rate
-                count += frame.samples
-                limits.check_samples(name, count, len(frame.layout.channels))
-                if seconds > limits.seconds:
+        with open_media(source, name) as container:
+            stream = sound_stream(name, container, number)
+            clock = Clock(container)
+            for packet in packets(container, (stream,), reached):
+                for frame in packet.decode():
+                    assert isinstance(frame, av.AudioFrame)
+                    track.add(frame, clock.place_sound(stream, frame))
+                if track.full:
                     break
+            else:
+                check_whole(name, source, container, reached)
     except av.FFmpegError as error:
         raise unreadable(name, error) from error
-    if not frames:
+    if not track.rate:
         raise UserError(
             f"{name}: its sound track is empty, or the file is truncated; copy it again or remove it"
         )
-    if not cut:
-        limits.check_seconds(name, seconds)
-    samples, rate = audio_frames_to_array(frames, 0.0)
-    if seconds <= limits.seconds:
-        check_length(name, len(samples) / rate, promised)
-        # This stream may end before the others: truncation shows in the whole file.
-        check_length(name, max(reached.seconds, len(samples) / rate), whole)
-    return samples, rate
-
-
-def open_media(source: Path | io.BytesIO) -> av.container.InputContainer:
-    """Opens a file or bytes with FFmpeg, but nothing that they refer to."""
-    options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-    # Without "file:", a name such as "concat:a|b" or "http://..." would mean more than a file.
-    where = f"file:{source}" if isinstance(source, Path) else source
-    # Tags, of any encoding in old files, are not read.
-    return av.open(where, mode="r", options=options, metadata_errors="replace")
-
-
-def check_decoder(path: Path | str, stream: av.stream.Stream) -> None:
-    """Raises an UnreadableError if FFmpeg has no decoder for a stream."""
-    if stream.codec_context is None:
-        raise UnreadableError(
-            f"{path}: its {stream.type} is coded in a way that FFmpeg does not know; convert it"
-        )
-
-
-def unreadable(path: Path | str, error: av.FFmpegError) -> "UnreadableError":
-    """The message for a file that FFmpeg cannot open or decode."""
-    return UnreadableError(
-        f"{path}: not a readable sound or video file, or truncated ({error.strerror}); "
-        "copy the file again, convert it or remove it"
-    )
+    return track.finish(), track.rate

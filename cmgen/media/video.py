@@ -4,6 +4,7 @@ No TensorFlow: worker processes import this.
 """
 
 import dataclasses
+import heapq
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,23 +19,24 @@ from PIL import Image
 
 from cmgen.config import FPS, SAMPLE_RATE
 from cmgen.media import images
-from cmgen.media.limits import LIMITS, MediaLimits
-from cmgen.media.sound import (
-    Reached,
-    audio_frames_to_array,
-    check_decoder,
-    check_file,
-    check_length,
-    decoded,
-    file_seconds,
-    finish_sound,
-    mux_sound,
+from cmgen.media.ffmpeg import (
+    Clock,
+    Track,
+    check_whole,
+    has_times_of_display,
+    is_indexed,
     open_media,
-    stream_seconds,
+    packets,
+    picture_stream,
+    sound_stream,
     unreadable,
 )
+from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.media.sound import check_file, finish_sound, mux_sound
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
+
+_MOST_REORDERED = 16  # pictures that wait for others in H.264
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,6 @@ class Video:
     times: np.ndarray
     sound: np.ndarray
     sample_rate: int
-
-
-@dataclass(frozen=True)
-class _Lengths:
-    """Lengths in seconds that the header gives, if it does, and how far the file was read."""
-
-    sound: float | None
-    pictures: float | None
-    whole: float | None
-    reached: float = 0.0
 
 
 def read_video(
@@ -92,23 +84,19 @@ def read_video(
                 raise UserError(
                     f"{path}: has no sound; give a video with a sound track, or remove it"
                 )
-            pictures, sounds, promised = _decode(path, container, size, max_fps, limits)
+            film = _decode(path, container, size, max_fps, limits, sound=True)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
-    if not sounds or not pictures:
-        what = "pictures" if sounds else "sound"
+    if not film.sound.rate or not film.pictures:
+        what = "pictures" if film.sound.rate else "sound"
         raise UserError(
             f"{path}: its {what} track is empty, or the file is truncated; copy it again or remove it"
         )
-    start = float(sounds[0].time or 0.0)
-    samples, rate = audio_frames_to_array(sounds, start)
-    check_length(path, start + len(samples) / rate, promised.sound)
-    check_length(path, promised.reached, promised.whole)
-    sound = finish_sound(path, samples, rate, sample_rate)
-    times = np.array([time - start for time, _ in pictures])
+    sound = finish_sound(path, film.sound.finish(), film.sound.rate, sample_rate)
+    times = np.array([time - film.sound_start for time, _ in film.pictures])
     # A picture before the sound begins or after it ends belongs to no window.
     inside = np.flatnonzero((times > -0.05) & (times < len(sound) / sample_rate + 0.05))
-    return Video([pictures[i][1] for i in inside], times[inside], sound, sample_rate)
+    return Video([film.pictures[i][1] for i in inside], times[inside], sound, sample_rate)
 
 
 def read_pictures(
@@ -134,18 +122,13 @@ def read_pictures(
     check_file(path)
     try:
         with open_media(path) as container:
-            pictures, _, promised = _decode(path, container, size, max_fps, limits, sound=False)
-            rate = container.streams.video[0].average_rate
+            film = _decode(path, container, size, max_fps, limits, sound=False)
     except av.FFmpegError as error:
         raise unreadable(path, error) from error
-    if not pictures:
+    if not film.pictures:
         raise UserError(f"{path}: has no picture that can be decoded; copy it again or remove it")
-    times = np.array([time for time, _ in pictures])
-    check_length(path, promised.reached, promised.whole)
-    times -= times[0]
-    last = 1 / float(rate) if rate else 0.1
-    seconds = max(times[-1] + last, promised.pictures or 0.0)
-    return [pixels for _, pixels in pictures], times, seconds
+    times = np.array([time for time, _ in film.pictures])
+    return [pixels for _, pixels in film.pictures], times - times[0], film.end - times[0]
 
 
 def dub_video(
@@ -161,26 +144,26 @@ def dub_video(
       comment: the file's comment tag; none if empty.
     """
     with open_media(source) as old:
-        pictures = old.streams.video[0]
+        pictures = picture_stream(source, old)
         codec = pictures.codec_context.name
         try:
             with atomic_file(output) as temporary, av.open(str(temporary), "w") as new:
                 new.metadata["comment"] = comment
-                _copy_with_sound(old, new, sound, sample_rate)
+                _copy_with_sound(old, new, pictures, sound, sample_rate)
         except (av.FFmpegError, ValueError) as error:
             raise UserError(
                 f"{output}: pictures coded as {codec} cannot be copied into it ({error}); convert "
-                f"{source} to H.264 first"
+                f"{source} to H.264 first: ffmpeg -i {source.name} -c:v libx264 {source.stem}.mp4"
             ) from error
 
 
 def _copy_with_sound(
     old: av.container.InputContainer,
     new: av.container.OutputContainer,
+    pictures: av.video.VideoStream,
     sound: np.ndarray,
     sample_rate: int,
 ) -> None:
-    pictures = old.streams.video[0]
     video = new.add_stream_from_template(pictures)
     audio = new.add_stream("aac", rate=sample_rate, layout="mono")
     audio.bit_rate = 128000
@@ -202,12 +185,14 @@ def _timed_packets(
     container: av.container.InputContainer, stream: av.video.VideoStream
 ) -> Iterator[tuple[av.Packet, int, int]]:
     """Yields packets with the times at which they are shown and decoded, in the stream's time base."""
-    packets = [packet for packet in container.demux(stream) if packet.size]
+    found = [packet for packet in container.demux(stream) if packet.size]
     rate, base = stream.average_rate, stream.time_base
     step = round(1 / (rate * base)) if rate and base else 1
-    starts = (packet.dts - step * i for i, packet in enumerate(packets) if packet.dts is not None)
+    starts = (packet.dts - step * i for i, packet in enumerate(found) if packet.dts is not None)
     first = next(starts, 0)
-    for index, packet in enumerate(packets):
+    if not has_times_of_display(container) and stream.codec_context.has_b_frames:
+        raise ValueError("they have no times of display")
+    for index, packet in enumerate(found):
         # Matroska omits the first decoding times, AVI all display times.
         order = first + step * index if packet.dts is None else packet.dts
         yield packet, order if packet.pts is None else packet.pts, order
@@ -246,57 +231,119 @@ def write_video(
         raise UserError(f"{path}: can only write .mp4 and .gif; change the suffix")
 
 
+@dataclass
+class _Film:
+    """What was decoded of a video, in seconds since the file's start.
+
+    Attributes:
+      sound: of the file, from `sound_start` on.
+      sound_start: when its first sample is heard.
+      pictures: with their times.
+      end: of the last picture.
+    """
+
+    sound: Track
+    sound_start: float = 0.0
+    pictures: list[tuple[float, np.ndarray]] = dataclasses.field(default_factory=list)
+    end: float = 0.0
+
+
 def _decode(
     path: Path,
     container: av.container.InputContainer,
     size: int | None,
     max_fps: float | None,
     limits: MediaLimits,
-    sound: bool = True,
-) -> tuple[list[tuple[float, np.ndarray]], list[av.AudioFrame], _Lengths]:
-    """Decodes pictures with their times, and sound frames; also returns the lengths."""
-    if not container.streams.video:
-        raise UserError(f"{path}: has no pictures; give a video")
-    video = container.streams.video[0]
-    check_decoder(path, video)
+    sound: bool,
+) -> _Film:
+    video = picture_stream(path, container)
     limits.check_picture(path, video.width, video.height)
     # A stream may change the size of its pictures.
     video.codec_context.options = {"max_pixels": str(limits.pixels)}
-    audio = container.streams.audio[:1] if sound else ()
-    for stream in audio:
-        check_decoder(path, stream)
     # Several files are decoded at once, each by one thread.
     video.codec_context.thread_count = 1
-    lengths = _Lengths(
-        stream_seconds(audio[0]) if audio else None, stream_seconds(video), file_seconds(container)
-    )
-    limits.check_seconds(path, max(lengths.pictures or 0.0, lengths.sound or 0.0))
+    audio = (sound_stream(path, container),) if sound else ()
+    film, clock, reached = _Film(Track(path, limits)), Clock(container), dict[int, float]()
     converter = VideoReformatter()  # setting one up costs ten times as much as using it
-    pictures: list[tuple[float, np.ndarray]] = []
-    sounds: list[av.AudioFrame] = []
-    last_slot, samples = -math.inf, 0
-    reached = Reached()
-    for frame in decoded(container, (video, *audio), reached):
-        limits.check_seconds(path, float(frame.time or 0.0))
-        if isinstance(frame, av.AudioFrame):
-            sounds.append(frame)
-            samples += frame.samples
-            limits.check_samples(path, samples, len(frame.layout.channels))
+    aspect = float(video.sample_aspect_ratio or 1)
+    lasts = float(1 / video.average_rate) if video.average_rate else 0.1
+    timed = has_times_of_display(container)
+    orders: list[int] = []  # heap of decoding times, of packets without a time of display
+    last_slot = last = -math.inf
+    for packet in packets(container, (video, *audio), reached):
+        if packet.stream.index != video.index:
+            for frame in packet.decode():
+                assert isinstance(frame, av.AudioFrame)
+                time = clock.place_sound(packet.stream, frame)
+                if not film.sound.rate:
+                    film.sound_start = time
+                film.sound.add(frame, time - film.sound_start)
             continue
-        time = float(frame.time or 0.0)
-        # One picture for each 1/max_fps, with a quarter of it as tolerance for uneven times.
-        slot = math.floor(time * max_fps + 0.25) if max_fps else math.inf
-        if slot > last_slot or not max_fps:
-            last_slot = slot
-            pictures.append((time, _to_array(frame, size, converter)))
-    return pictures, sounds, dataclasses.replace(lengths, reached=reached.seconds)
+        if packet.dts is not None and (packet.pts is None or not timed):
+            heapq.heappush(orders, packet.dts)
+            packet.pts = packet.dts = None
+        if packet.duration and packet.time_base:
+            lasts = float(packet.duration * packet.time_base)
+        for frame in packet.decode():
+            assert isinstance(frame, av.VideoFrame)
+            time = frame.time
+            if frame.pts is None and orders and video.time_base:
+                # Decoders give pictures in the order of display: each has the earliest time left.
+                time = float(heapq.heappop(orders) * video.time_base)
+                while len(orders) > _MOST_REORDERED:  # some packets hold no picture
+                    heapq.heappop(orders)
+            placed = clock.place(video.index, time, lasts)
+            limits.check_seconds(path, placed)
+            # One picture for each 1/max_fps, with a quarter of it as tolerance for uneven times.
+            slot = math.floor(placed * max_fps + 0.25) if max_fps else math.inf
+            if placed > last and (slot > last_slot or not max_fps):
+                last_slot = slot
+                film.pictures.append(
+                    (placed, _to_array(path, frame, size, aspect, converter, limits))
+                )
+            last = max(last, placed)
+    film.end = clock.ends.get(video.index, 0.0)
+    check_whole(path, path, container, reached)
+    if (
+        film.pictures
+        and video.duration
+        and video.time_base
+        and is_indexed(path, container.format.name)
+    ):
+        # Players keep the last picture for as long as its track lasts.
+        film.end = max(film.end, film.pictures[0][0] + float(video.duration * video.time_base))
+    return film
 
 
-def _to_array(frame: av.VideoFrame, size: int | None, converter: VideoReformatter) -> np.ndarray:
-    """Converts to RGB pixels, turned upright (phones store a rotation beside the picture)."""
+def _to_array(
+    path: Path,
+    frame: av.VideoFrame,
+    size: int | None,
+    aspect: float,
+    converter: VideoReformatter,
+    limits: MediaLimits,
+) -> np.ndarray:
+    """Converts to RGB pixels as players show them: upright, not mirrored, each pixel a square.
+
+    Args:
+      aspect: a pixel's width divided by its height, as stored.
+    """
     pixels = converter.reformat(frame, format="rgb24").to_ndarray()
-    upright = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
-    return images.square(upright, size) if size else upright
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is not None:
+        # A stored point (x, y) is shown at (ax + cy, bx + dy): phones turn and mirror that way.
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+        if abs(int(b)) > abs(int(a)):
+            pixels, aspect = pixels.transpose(1, 0, 2), 1 / aspect
+            pixels = pixels[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+        else:
+            pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+        pixels = np.ascontiguousarray(pixels)
+    if size:
+        return images.square(pixels, size, aspect)
+    height, width = pixels.shape[:2]
+    limits.check_picture(path, round(width * max(1, aspect)), round(height * max(1, 1 / aspect)))
+    return images.with_square_pixels(pixels, aspect)
 
 
 def _write_mp4(

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmgen.media import images
+from cmgen.media.ffmpeg import UnreadableError
 from cmgen.media.limits import LIMITS, MediaLimits
-from cmgen.media.sound import UnreadableError, decode_sound_bytes
+from cmgen.media.sound import decode_sound_bytes
 from cmgen.studio.work_queue import CHECK_SECONDS
 from cmgen.utils.errors import UserError
 
