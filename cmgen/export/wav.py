@@ -11,13 +11,12 @@ import tensorflow as tf
 
 from cmgen.config import WINDOW_SECONDS, SoundConfig
 from cmgen.export.graph_bytes import read_text, read_uint, require
+from cmgen.media.limits import STREAMED_BYTES
 
 MIN_RATE, MAX_RATE = 1000, 384000
 _REMEDY = "send 16-bit PCM WAV, as ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav writes it"
 _MAX_CHUNKS = 100
 _PCM, _EXTENSIBLE = 1, 0xFFFE
-# Programs that write to a pipe leave such a length, or zero, in the header: no damage.
-_STREAMED = 2**31 - 1024
 
 # The resampling filter: a sinc with so many zero crossings on each side under a Kaiser window of
 # 99 dB, which falls from 90 % to 100 % of the lower rate's Nyquist frequency (Kaiser, 1974).
@@ -92,7 +91,9 @@ def parse_wav(data: tf.Tensor) -> Wav:
         (rate,),
     )
     begin, promised = sound + 8, read_uint(data, sound + 4, 4)
-    streamed = (promised >= _STREAMED) | (promised == 0)
+    # Zero, too, is left by programs that write to a pipe, unless the file goes on with other chunks.
+    ends_here = read_uint(data, 4, 4) + 8 <= begin
+    streamed = (promised >= STREAMED_BYTES) | ((promised == 0) & ends_here)
     data = require(
         streamed | (begin + promised <= length),
         data,

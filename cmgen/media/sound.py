@@ -22,12 +22,10 @@ from cmgen.media.ffmpeg import (
     sound_stream,
     unreadable,
 )
-from cmgen.media.limits import LIMITS, MediaLimits
+from cmgen.media.limits import LIMITS, STREAMED_BYTES, MediaLimits
 from cmgen.utils.errors import UserError
 from cmgen.utils.files import atomic_file
 
-# From here on, the length in a WAV file's header is what programs that write to a pipe leave there.
-STREAMED_BYTES = 2**31 - 2**16
 _CODED = ("MP3", "OGG")  # formats that FFmpeg reads better than libsndfile
 _BLOCK_SAMPLES = 2**18  # decoded at a time, of all channels
 _UNKNOWN_FRAMES = 2**62

@@ -36,7 +36,14 @@ def metadata(session):
 
 def read_picture(source, size):
     """The largest centred square of any picture file that Pillow reads; float32 [size, size, 3]."""
-    picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB")
+    picture = Image.open(source)
+    picture.draft(
+        "RGB", (2 * size, 2 * size)
+    )  # large JPEG at a fraction of its size, as in training
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16-bit grey, of which Pillow would make white
+        picture = Image.fromarray(np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8))
+    picture = picture.convert("RGB")
     shrinks = min(picture.size) >= size
     method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
     return np.asarray(ImageOps.fit(picture, (size, size), method), np.float32) / 127.5 - 1

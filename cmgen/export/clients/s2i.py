@@ -5,8 +5,14 @@ the sound, or of the one around --time; --seed chooses the player.
 """
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
+import os
+import re
+import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +41,73 @@ def metadata(session):
     return {key: value if key in text else json.loads(value) for key, value in stored.items()}
 
 
+class _ToItsEnd(soundfile.SoundFile):
+    """Read as far as it goes, however many samples the header tells."""
+
+    def seekable(self):
+        return False
+
+
+def read_sound(source):
+    """All sound of a file that libsndfile reads: float32 [samples, channels] and its rate.
+
+    Headers of files that were written to a pipe, joined or of a varying bit rate tell no length.
+    """
+    data = bytearray(Path(source).read_bytes())
+    at = data.find(b"data", 12)
+    if data[:4] == b"RIFF" and at > 0:
+        stored, rest = int.from_bytes(data[at + 4 : at + 8], "little"), len(data) - at - 8
+        ends_here = int.from_bytes(data[4:8], "little") + 8 <= at + 8
+        if stored >= 2**31 - 2**16 or (stored == 0 and ends_here):
+            data[at + 4 : at + 8] = rest.to_bytes(4, "little")
+            data[4:8] = (at + rest).to_bytes(4, "little")
+        elif stored > rest:
+            raise ValueError(f"{source}: is truncated ({rest} of {stored} bytes of sound)")
+    parts = [data]
+    if data[:4] == b"OggS":  # joined files: each begins with a page that says so, or several
+        pages = [(m.start(), m[1][0] & 2) for m in re.finditer(rb"OggS\0(.)", data, re.DOTALL)]
+        ends = [at for (_, before), (at, first) in pairwise(pages) if first and not before]
+        parts = [data[begin:end] for begin, end in pairwise([0, *ends, None])]
+    sounds, rates = [], set()
+    try:
+        for part in parts:
+            with _opened(part) as file:
+                rates.add(file.samplerate)
+                while len(block := file.read(2**18, "float32", always_2d=True)):
+                    sounds.append(block)
+                if file.frames < 2**62 and sum(map(len, sounds)) < 0.95 * file.frames:
+                    raise ValueError(f"{source}: is truncated; copy it again")
+    except soundfile.LibsndfileError as error:
+        raise ValueError(
+            f"{source}: {error.error_string} Convert it: ffmpeg -i {source} sound.wav"
+        ) from error
+    if len(rates | {-s.shape[1] for s in sounds}) > 2:
+        raise ValueError(
+            f"{source}: changes its rate or channels; convert it: ffmpeg -i {source} sound.wav"
+        )
+    return np.concatenate(sounds) if sounds else np.zeros((0, 1), np.float32), rates.pop()
+
+
+def _opened(data):
+    """The bytes of a sound file, open; MP3 as from a pipe, for else its length would be guessed."""
+    if soundfile.info(io.BytesIO(data)).format != "MP3":
+        return _ToItsEnd(io.BytesIO(data))
+    end, begin = os.pipe()
+
+    def send():
+        with os.fdopen(begin, "wb") as pipe, contextlib.suppress(BrokenPipeError):
+            pipe.write(data)
+
+    threading.Thread(target=send, daemon=True).start()
+    return _ToItsEnd(end, closefd=True)
+
+
 def read_window(source, rate, samples, time=None):
     """Half a second of any sound file that libsndfile reads, around `time` in seconds.
 
     Returns float32 [samples] at `rate` Hz: the mean of the channels.
     """
-    sound, old_rate = soundfile.read(source, dtype="float32", always_2d=True)
+    sound, old_rate = read_sound(source)
     mono = sound.mean(axis=1)
     if not np.isfinite(mono).all():
         raise ValueError(f"{source}: its sound holds NaN or infinite samples")
