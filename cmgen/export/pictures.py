@@ -1,7 +1,5 @@
 """Picture files read and written inside a graph, by core TensorFlow operations alone; see `wav`."""
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
@@ -61,13 +59,17 @@ def _decode_jpeg(data: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
       times: how often the size that is needed goes into the picture, int64.
     """
 
-    def at(ratio: int) -> Callable[[], tf.Tensor]:
-        return lambda: tf.io.decode_jpeg(
-            data, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE", fancy_upscaling=True
+    def at(ratio: int) -> tf.Tensor:
+        def decode() -> tf.Tensor:
+            return tf.io.decode_jpeg(
+                data, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE", fancy_upscaling=True
+            )
+
+        return (
+            decode() if ratio == 8 else tf.cond(times >= 2 * ratio, lambda: at(2 * ratio), decode)
         )
 
-    step = tf.reduce_sum(tf.cast(times >= np.array([2, 4, 8]), tf.int32))
-    return tf.switch_case(step, [at(ratio) for ratio in (1, 2, 4, 8)])
+    return at(1)
 
 
 def _shrunk(pixels: tf.Tensor, size: int) -> tf.Tensor:

@@ -91,9 +91,7 @@ def parse_wav(data: tf.Tensor) -> Wav:
         (rate,),
     )
     begin, promised = sound + 8, read_uint(data, sound + 4, 4)
-    # Zero, too, is left by programs that write to a pipe, unless the file goes on with other chunks.
-    ends_here = read_uint(data, 4, 4) + 8 <= begin
-    streamed = (promised >= STREAMED_BYTES) | ((promised == 0) & ends_here)
+    streamed = (promised >= STREAMED_BYTES) | (promised == 0)
     data = require(
         streamed | (begin + promised <= length),
         data,

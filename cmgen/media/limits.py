@@ -7,7 +7,8 @@ from cmgen.utils.errors import UserError
 
 # Of all channels together, for each second allowed: 8 channels at 48 kHz.
 SAMPLES_PER_SECOND = 384_000
-# A length of sound in a WAV file from here on is none: programs leave it when they write to a pipe.
+# A length of sound in a WAV file from here on, or zero, is none: programs
+# leave it when they write to a pipe.
 STREAMED_BYTES = 2**31 - 2**16
 
 

@@ -57,8 +57,7 @@ def read_sound(source):
     at = data.find(b"data", 12)
     if data[:4] == b"RIFF" and at > 0:
         stored, rest = int.from_bytes(data[at + 4 : at + 8], "little"), len(data) - at - 8
-        ends_here = int.from_bytes(data[4:8], "little") + 8 <= at + 8
-        if stored >= 2**31 - 2**16 or (stored == 0 and ends_here):
+        if stored >= 2**31 - 2**16 or stored == 0:
             data[at + 4 : at + 8] = rest.to_bytes(4, "little")
             data[4:8] = (at + rest).to_bytes(4, "little")
         elif stored > rest:
