@@ -179,15 +179,11 @@ def open_media(source: Path | io.BytesIO, name: Path | str = "") -> av.container
     return av.open(where, mode="r", options=options, metadata_errors="replace")
 
 
-def sound_stream(
-    path: Path | str, container: av.container.InputContainer, number: int = 0
-) -> av.audio.AudioStream:
-    """Returns a sound track: 1 is the first, 0 the default, which is the first if none is marked."""
-    streams = container.streams.audio
-    if not streams:
+def sound_stream(path: Path | str, container: av.container.InputContainer) -> av.audio.AudioStream:
+    """Returns the default sound track, the first if none is marked."""
+    if not container.streams.audio:
         raise UserError(f"{path}: has no sound; give a file with a sound track")
-    check_track(path, len(streams), number)
-    stream = streams[number - 1] if number else _default(streams)
+    stream = _default(container.streams.audio)
     check_decoder(path, stream)
     return stream
 
@@ -206,12 +202,6 @@ def picture_stream(
 
 def _default(streams: Sequence[av.stream.Stream]) -> av.stream.Stream:
     return next((s for s in streams if s.disposition & Disposition.default), streams[0])
-
-
-def check_track(path: Path | str, count: int, number: int) -> None:
-    """Raises a UserError unless a file of so many sound tracks has this one; 0 is the default."""
-    if not 0 <= number <= count:
-        raise UserError(f"{path}: has {count} sound tracks; --sound_track={number} is none of them")
 
 
 def check_decoder(path: Path | str, stream: av.stream.Stream) -> None:

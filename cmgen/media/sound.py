@@ -15,7 +15,6 @@ from cmgen.media.ffmpeg import (
     Clock,
     Track,
     check_length,
-    check_track,
     check_whole,
     open_media,
     packets,
@@ -36,7 +35,6 @@ def decode_sound_file(
     path: Path | str,
     sample_rate: int = SAMPLE_RATE,
     limits: MediaLimits = LIMITS,
-    sound_track: int = 0,
 ) -> np.ndarray:
     """Decodes the sound of any file that libsndfile or FFmpeg reads.
 
@@ -44,7 +42,6 @@ def decode_sound_file(
       path: a sound or video file of any sample rate and channel count.
       sample_rate: of the result, in Hz.
       limits: the most that the file may hold.
-      sound_track: 1 for the first; 0 for the default, which is the first if none is marked so.
 
     Returns:
       float32 [n] in about [-1, 1]: the mean of the channels from the file's start on, at least
@@ -58,9 +55,8 @@ def decode_sound_file(
     check_file(path)
     try:
         samples, rate = _read_with_soundfile(path, path, limits, False)
-        check_track(path, 1, sound_track)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(path, path, limits, False, sound_track)
+        samples, rate = _read_with_ffmpeg(path, path, limits, False)
     return finish_sound(path, samples, rate, sample_rate)
 
 
@@ -85,7 +81,7 @@ def decode_sound_bytes(
     try:
         samples, rate = _read_with_soundfile(name, io.BytesIO(data), limits, True)
     except soundfile.LibsndfileError:
-        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), limits, True, 0)
+        samples, rate = _read_with_ffmpeg(name, io.BytesIO(data), limits, True)
     most = round(max_seconds * rate)
     cut = len(samples) > most
     return finish_sound(name, samples[:most], rate, sample_rate), cut
@@ -235,13 +231,13 @@ def _read_with_soundfile(
 
 
 def _read_with_ffmpeg(
-    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool, number: int
+    name: Path | str, source: Path | io.BytesIO, limits: MediaLimits, cut: bool
 ) -> tuple[np.ndarray, int]:
-    """Reads float32 [n, 1] and the rate of one sound track; see `_read_with_soundfile`."""
+    """Reads float32 [n, 1] and the rate of the default sound track; see `_read_with_soundfile`."""
     track, reached = Track(name, limits, cut), dict[int, float]()
     try:
         with open_media(source, name) as container:
-            stream = sound_stream(name, container, number)
+            stream = sound_stream(name, container)
             clock = Clock(container)
             for packet in packets(container, (stream,), reached):
                 for frame in packet.decode():
