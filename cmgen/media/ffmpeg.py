@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -31,6 +32,8 @@ _RESTARTED = ("mpegts", "mpeg")
 # Formats without times, which FFmpeg makes up: of sound, and of display of pictures.
 _UNTIMED_SOUND = ("aac", "ac3", "eac3", "dts", "mp3", "amr", "flac", "wav", "tta", "ape", "wv")
 _UNTIMED_PICTURES = ("avi", "h264", "hevc", "mpegvideo", "m4v")
+
+_Stream = TypeVar("_Stream", bound=av.stream.Stream)
 
 
 class UnreadableError(UserError):
@@ -200,7 +203,7 @@ def picture_stream(
     return stream
 
 
-def _default(streams: Sequence[av.stream.Stream]) -> av.stream.Stream:
+def _default(streams: Sequence[_Stream]) -> _Stream:
     return next((s for s in streams if s.disposition & Disposition.default), streams[0])
 
 

@@ -328,11 +328,11 @@ def _to_array(
     Args:
       aspect: a pixel's width divided by its height, as stored.
     """
-    pixels = converter.reformat(frame, format="rgb24").to_ndarray()
+    pixels: np.ndarray = converter.reformat(frame, format="rgb24").to_ndarray()
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is not None:
         # A stored point (x, y) is shown at (ax + cy, bx + dy): phones turn and mirror that way.
-        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+        a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]  # type: ignore[call-overload]
         if abs(int(b)) > abs(int(a)):
             pixels, aspect = pixels.transpose(1, 0, 2), 1 / aspect
             pixels = pixels[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]

@@ -36,11 +36,10 @@ def metadata(session):
 
 def read_picture(source, size):
     """The largest centred square of any picture file that Pillow reads; float32 [size, size, 3]."""
-    picture = Image.open(source)
-    picture.draft(
-        "RGB", (2 * size, 2 * size)
-    )  # large JPEG at a fraction of its size, as in training
-    picture = ImageOps.exif_transpose(picture)
+    opened = Image.open(source)
+    # A large JPEG is read at a fraction of its size, as in training.
+    opened.draft("RGB", (2 * size, 2 * size))
+    picture: Image.Image = ImageOps.exif_transpose(opened)
     if picture.mode.startswith("I"):  # 16-bit grey, of which Pillow would make white
         picture = Image.fromarray(np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8))
     picture = picture.convert("RGB")
