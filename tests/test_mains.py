@@ -109,17 +109,24 @@ def kind(flag: flags.Flag) -> str:
     return {"int": "int", "float": "float"}.get(flag.flag_type(), "text")
 
 
+def unparse(values: Any) -> None:
+    values.unparse_flags()
+    for flag in values:
+        values[flag].unparse()
+
+
 def start(main: str, *arguments: str) -> None:
     """In this process, as a command line would."""
     name, _, command = main.partition(" ")
     module = importlib.import_module(name if name.startswith("tools") else f"{name}.__main__")
     values = flags_of(main)
-    values.unparse_flags()
-    for flag in values:
-        values[flag].unparse()
+    unparse(values)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [main, *filter(None, [command]), *arguments])
-        module.console()
+        try:
+            module.console()
+        finally:
+            unparse(values)
 
 
 def refusal(capsys: Any, main: str, *arguments: str) -> str:

@@ -10,8 +10,9 @@ import pytest
 import soundfile
 from PIL import Image
 
+from cmgen.media.ffmpeg import FORMATS
 from cmgen.media.images import read_image
-from cmgen.media.sound import FORMATS, decode_sound_file
+from cmgen.media.sound import decode_sound_file
 from cmgen.media.video import read_video
 from cmgen.prepare.names import (
     PICTURE_SUFFIXES,

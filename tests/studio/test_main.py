@@ -62,7 +62,7 @@ def test_others_are_let_in_only_on_purpose(
     (tmp_path / "short.txt").write_text("sesame\n")
     for arguments, said in (
         (("--host=0.0.0.0",), "--host=0.0.0.0: others could reach the page; leave it out"),
-        (("--host=",), "--host=: others could reach the page"),
+        (("--host=",), "--host=: is empty; name something, or leave the flag out"),
         (open_to_all, "give a --password_file, or set $CMGEN_STUDIO_PASSWORD"),
         (("--proxy=127.0.0.1",), "others can reach the page through it; give a --password_file"),
         ((*open_to_all, "--password_file=none.txt"), "--password_file=none.txt: can't be read"),

